@@ -1,0 +1,5 @@
+"""`python -m falcon_pipelines` is the `falcon` command."""
+
+from falcon_pipelines.cli import main
+
+main()

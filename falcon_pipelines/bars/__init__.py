@@ -1,0 +1,1 @@
+"""Market data: flat files, checks, the versioned Parquet store, corporate actions, the trading calendar."""

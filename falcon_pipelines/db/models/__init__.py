@@ -1,0 +1,32 @@
+"""All tables of the `falcon` database."""
+
+from falcon_pipelines.db.models.base import Base
+from falcon_pipelines.db.models.market_data import ManifestEntry
+from falcon_pipelines.db.models.research import Backtest, StrategySpec, Transcript, Trial, Verdict
+from falcon_pipelines.db.models.screening import ScreenPick, ScreenRun
+from falcon_pipelines.db.models.trading import (
+    Account,
+    AccountMark,
+    Fill,
+    Order,
+    PositionMark,
+    Posting,
+)
+
+__all__ = [
+    "Account",
+    "AccountMark",
+    "Backtest",
+    "Base",
+    "Fill",
+    "ManifestEntry",
+    "Order",
+    "PositionMark",
+    "Posting",
+    "ScreenPick",
+    "ScreenRun",
+    "StrategySpec",
+    "Transcript",
+    "Trial",
+    "Verdict",
+]

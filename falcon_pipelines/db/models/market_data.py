@@ -1,0 +1,32 @@
+"""What is known of the bars on disk; the bars themselves are Parquet on the compute node."""
+
+from datetime import date
+
+from sqlalchemy import BigInteger, CheckConstraint, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from falcon_pipelines.db.models.base import Base, Created
+
+
+class ManifestEntry(Base):
+    """One line of the append-only log of everything ever added to the bar store."""
+
+    __tablename__ = "manifest"
+    __table_args__ = (
+        CheckConstraint("kind IN ('bars', 'actions', 'securities')", name="kind"),
+        Index("ix_manifest_session", "kind", "frequency", "session"),
+    )
+
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    digest: Mapped[str] = mapped_column(comment="SHA-256 over this entry and all before it")
+    kind: Mapped[str]
+    frequency: Mapped[str | None]
+    session: Mapped[date | None]
+    revision: Mapped[int]
+    source: Mapped[str] = mapped_column(comment="s3, directory, synthetic, ...")
+    etag: Mapped[str]
+    sha256: Mapped[str] = mapped_column(comment="of the Parquet file")
+    path: Mapped[str] = mapped_column(comment="relative to the store's root")
+    rows: Mapped[int] = mapped_column(BigInteger)
+    quarantined: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[Created]

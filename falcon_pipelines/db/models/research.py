@@ -1,0 +1,103 @@
+"""From a video to a verdict: transcripts, strategy specs, backtests, verdicts."""
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from falcon_pipelines.db.models.base import Base, Created, Moment, Money
+
+
+class Transcript(Base):
+    """The words of one video with the second each is spoken."""
+
+    __tablename__ = "transcripts"
+
+    id: Mapped[str] = mapped_column(primary_key=True, comment="video id, or a hash of the file")
+    title: Mapped[str]
+    url: Mapped[str | None]
+    channel: Mapped[str | None]
+    origin: Mapped[str] = mapped_column(comment="bundled, file, youtube")
+    words: Mapped[list[Any]] = mapped_column(JSONB, comment="[word, start_seconds] in spoken order")
+    original: Mapped[bytes] = mapped_column(LargeBinary, comment="the caption file as it came")
+    created_at: Mapped[Created]
+
+
+class StrategySpec(Base):
+    """A strategy written as data, with the evidence for each of its rules."""
+
+    __tablename__ = "strategy_specs"
+    __table_args__ = (UniqueConstraint("name", "spec_hash"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(index=True)
+    spec_hash: Mapped[str]
+    document: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    transcript_id: Mapped[str | None] = mapped_column(ForeignKey("transcripts.id"))
+    extraction: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB, comment="status, rules with quote and second, claims, refused, flags"
+    )
+    created_at: Mapped[Created]
+
+
+class Backtest(Base):
+    """One run of a spec over one data version; running it again gives the same bytes."""
+
+    __tablename__ = "backtests"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    spec_id: Mapped[int] = mapped_column(ForeignKey("strategy_specs.id"), index=True)
+    spec_hash: Mapped[str]
+    data_version: Mapped[str]
+    code_version: Mapped[str]
+    seed: Mapped[int]
+    settings: Mapped[dict[str, Any]] = mapped_column(JSONB, comment="tickers, dates, cash, costs")
+    first_session: Mapped[date]
+    last_session: Mapped[date]
+    initial_cash: Mapped[Money]
+    final_equity: Mapped[Money]
+    closed_trades: Mapped[int]
+    open_trades: Mapped[int]
+    stats: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    benchmark: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    trades: Mapped[list[Any]] = mapped_column(JSONB)
+    equity: Mapped[list[Any]] = mapped_column(JSONB, comment="[timestamp, strategy, benchmark]")
+    warnings: Mapped[list[Any]] = mapped_column(JSONB)
+    created_at: Mapped[Created]
+
+    spec: Mapped[StrategySpec] = relationship()
+
+
+class Verdict(Base):
+    """What a backtest's evidence allows to be said, and every number it was said from."""
+
+    __tablename__ = "verdicts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    backtest_id: Mapped[int] = mapped_column(ForeignKey("backtests.id"), unique=True)
+    verdict: Mapped[str]
+    reason: Mapped[str]
+    inputs: Mapped[list[Any]] = mapped_column(JSONB)
+    trials: Mapped[int]
+    created_at: Mapped[Created]
+
+    backtest: Mapped[Backtest] = relationship()
+
+
+class Trial(Base):
+    """Every parameter set ever evaluated; the deflated Sharpe ratio counts them all."""
+
+    __tablename__ = "trials"
+    __table_args__ = (
+        UniqueConstraint("spec_family", "params_hash", "data_version"),
+        Index("ix_trials_family", "spec_family"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    spec_family: Mapped[str] = mapped_column(comment="hash of the spec without its parameter values")
+    params_hash: Mapped[str]
+    data_version: Mapped[str]
+    sharpe: Mapped[float | None]
+    evaluated_at: Mapped[Moment]

@@ -1,0 +1,109 @@
+"""The paper account: orders, fills and double-entry postings. Positions, cash and profit are derived."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from falcon_pipelines.db.models.base import Base, Created, Moment, Money, Price, Shares
+
+
+class Account(Base):
+    """A paper account; one per strategy on paper. A reset opens a new one."""
+
+    __tablename__ = "accounts"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    spec_id: Mapped[int | None] = mapped_column(ForeignKey("strategy_specs.id"))
+    synthetic: Mapped[bool] = mapped_column(comment="trades synthetic bars")
+    opened_at: Mapped[Moment]
+    closed_at: Mapped[Moment | None]
+
+
+class Order(Base):
+    """An intention to trade; its fills say what came of it."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint("side IN ('buy', 'sell')", name="side"),
+        CheckConstraint("quantity > 0", name="quantity_positive"),
+        Index("ix_orders_account", "account_id", "status"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True, comment="client order id, derived from the intent")
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    ticker: Mapped[str]
+    side: Mapped[str]
+    type: Mapped[str] = mapped_column(comment="market, limit, stop, stop_limit, trailing")
+    quantity: Mapped[Shares]
+    limit: Mapped[Price | None] = mapped_column("limit_price")
+    stop: Mapped[Price | None] = mapped_column("stop_price")
+    trail_pct: Mapped[Decimal | None] = mapped_column(Numeric(10, 4))
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("orders.id"))
+    status: Mapped[str] = mapped_column(comment="open, filled, cancelled, rejected")
+    reason: Mapped[str | None]
+    submitted_at: Mapped[Moment]
+    created_at: Mapped[Created]
+
+
+class Fill(Base):
+    """A trade at a price on one bar."""
+
+    __tablename__ = "fills"
+
+    id: Mapped[str] = mapped_column(primary_key=True, comment="hash of order, bar and sequence")
+    order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"), index=True)
+    quantity: Mapped[Shares]
+    price: Mapped[Price]
+    fee: Mapped[Money]
+    filled_at: Mapped[Moment] = mapped_column(index=True, comment="start of the bar it was filled on")
+    flags: Mapped[list[Any]] = mapped_column(JSONB)
+    created_at: Mapped[Created]
+
+
+class Posting(Base):
+    """One leg of a double entry; the amounts of an entry sum to zero."""
+
+    __tablename__ = "postings"
+    __table_args__ = (Index("ix_postings_account", "account_id", "ledger"),)
+
+    entry_id: Mapped[UUID] = mapped_column(primary_key=True)
+    leg: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    ledger: Mapped[str] = mapped_column(comment="cash, unsettled, securities, receivable, realised, fees, ...")
+    ticker: Mapped[str | None]
+    amount: Mapped[Money]
+    quantity: Mapped[Shares | None] = mapped_column(comment="shares moved, on a securities leg")
+    fill_id: Mapped[str | None] = mapped_column(ForeignKey("fills.id"), index=True)
+    booked_at: Mapped[Moment]
+    settles_on: Mapped[date | None]
+
+
+class AccountMark(Base):
+    """Equity at the close of a session, derived from postings and bars; can be rebuilt from them."""
+
+    __tablename__ = "account_marks"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    session: Mapped[date] = mapped_column(primary_key=True)
+    cash: Mapped[Money]
+    market_value: Mapped[Money]
+    receivable: Mapped[Money]
+    equity: Mapped[Money]
+    benchmark: Mapped[Money | None] = mapped_column(comment="the same start held in the benchmark")
+
+
+class PositionMark(Base):
+    """Last known price of a held ticker, so that a page can value a position; can be rebuilt."""
+
+    __tablename__ = "position_marks"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    ticker: Mapped[str] = mapped_column(primary_key=True)
+    price: Mapped[Price]
+    priced_at: Mapped[Moment]

@@ -1,0 +1,1 @@
+"""Screening profiles: features of the whole market, a score, and ranked candidates."""

@@ -1,0 +1,82 @@
+"""Every setting, once, and where its value comes from.
+
+Order: an environment variable `FALCON_*`, then `falcon.env` in FALCON_HOME, then the default here.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from falcon_pipelines.errors import InputError
+
+PREFIX = "FALCON_"
+PACKAGE_DIR = Path(__file__).resolve().parent
+
+
+class InvalidSettings(InputError):
+    """A FALCON_* setting has a value that cannot be used."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process; immutable after loading."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    home: Path = Field(description="folder for everything Falcon keeps on one machine")
+    data_dir: Path | None = Field(None, description="bars and transcripts; default: market_data under home")
+    database_url: SecretStr | None = Field(
+        None, description="application database; default: an embedded PostgreSQL under home"
+    )
+
+    source: Literal["s3", "directory"] = Field("s3", description="where flat files come from")
+    flatfiles_dir: Path | None = Field(None, description="folder of flat files, for source `directory`")
+    s3_endpoint: str = Field("https://files.massive.com", description="S3 endpoint of the flat files")
+    s3_bucket: str = Field("flatfiles", description="S3 bucket of the flat files")
+    s3_prefix: str = Field("us_stocks_sip", description="key prefix of the flat files")
+    s3_access_key: SecretStr | None = Field(None, description="S3 access key id")
+    s3_secret_key: SecretStr | None = Field(None, description="S3 secret access key")
+
+    host: str = Field("127.0.0.1", description="address the web servers listen on")
+    dashboard_port: int = Field(8000, ge=1, le=65535, description="port of the dashboard")
+    dagster_port: int = Field(3000, ge=1, le=65535, description="port of the Dagster UI")
+
+    @property
+    def market_data(self) -> Path:
+        """Root of the bar store."""
+        return self.data_dir or self.home / "market_data"
+
+
+def default_home() -> Path:
+    """`.falcon` in the checkout the package is run from, else in the current folder."""
+    checkout = PACKAGE_DIR.parent
+    base = checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+    return base / ".falcon"
+
+
+def load() -> Settings:
+    """Read the settings of this process.
+
+    Raises InvalidSettings naming the variable, its problem and what to do.
+    """
+    home = Path(os.environ.get(PREFIX + "HOME") or default_home()).expanduser().resolve()
+    try:
+        return Settings(_env_file=home / "falcon.env", home=home)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
+        raise InvalidSettings(f"{name}: {first['msg']}; see `falcon check`") from None
+
+
+def origin(name: str, home: Path) -> str:
+    """Where the setting's value comes from: `environment`, the file's path, or `default`."""
+    variable = PREFIX + name.upper()
+    if variable in os.environ:
+        return "environment"
+    env_file = home / "falcon.env"
+    if env_file.is_file() and variable in dotenv_values(env_file):
+        return str(env_file)
+    return "default"
