@@ -1,0 +1,58 @@
+"""Peak memory of this process and all its descendants together, sampled in the background."""
+
+import threading
+from types import TracebackType
+
+import psutil
+
+_INTERVAL_SECONDS = 0.25
+
+
+class PeakMemory:
+    """Context manager; `peak_mb` is the largest proportional set size (PSS) seen, in MiB.
+
+    PSS counts a page shared by several processes once, so the sum over processes is what the machine needs.
+    `extra_pids` are processes that are not our children, such as the database server.
+    """
+
+    def __init__(self, *extra_pids: int) -> None:
+        self.peak_mb = 0.0
+        self._extra = list(extra_pids)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, name="peak-memory", daemon=True)
+
+    def __enter__(self) -> "PeakMemory":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.peak_mb = max(self.peak_mb, self._now_mb())
+
+    def include(self, pid: int) -> None:
+        """Count this process and its descendants too."""
+        self._extra.append(pid)
+
+    def _sample(self) -> None:
+        while not self._stop.wait(_INTERVAL_SECONDS):
+            self.peak_mb = max(self.peak_mb, self._now_mb())
+
+    def _now_mb(self) -> float:
+        seen: dict[int, float] = {}
+        for root in (psutil.Process().pid, *self._extra):
+            try:
+                family = [psutil.Process(root), *psutil.Process(root).children(recursive=True)]
+            except psutil.NoSuchProcess:
+                continue
+            for process in family:
+                if process.pid in seen:
+                    continue
+                try:
+                    memory = process.memory_full_info()
+                except (psutil.NoSuchProcess, psutil.AccessDenied):
+                    continue
+                seen[process.pid] = float(getattr(memory, "pss", memory.rss))
+        return sum(seen.values()) / 2**20
