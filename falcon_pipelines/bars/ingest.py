@@ -5,10 +5,11 @@ is only yielded once its session is durable and visible.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -88,45 +89,24 @@ def _ingest_batch(
     source: FlatFileSource,
     frequency: Frequency,
     sessions: Sequence[date],
-    available: "dict[date, RemoteFile] | object",
+    files: Mapping[date, RemoteFile],
 ) -> Iterator[IngestResult]:
     started = time.perf_counter()
-    files: dict[date, RemoteFile] = dict(available)  # type: ignore[call-overload]
+    ready = list(takewhile(files.__contains__, sessions))
     known = store.log().sessions(frequency)
-    present = [session for session in sessions if session in files]
-    changed = [
-        session for session in present if session not in known or known[session].etag != files[session].etag
-    ]
-    failure: FalconError | None = None
-    first_missing = next((session for session in sessions if session not in files), None)
-    if first_missing is not None:
-        failure = missing(source.name, file_key(frequency, first_missing), first_missing)
-        changed = [session for session in changed if session < first_missing]
+    changed = [files[session] for session in ready if _is_new(files[session], known.get(session))]
     staged: list[Staged] = []
+    failure: FalconError | None = None
     if changed:
-        with temporary_area(store.root) as area, ThreadPoolExecutor(_DOWNLOADS) as pool:
-            # Keeps the next files coming while one is checked; files are removed as soon as they are.
-            fetches = [pool.submit(source.fetch, files[session], area / f"{session}.csv.gz") for session in changed]
-            try:
-                for session, fetch in zip(changed, fetches, strict=True):
-                    fetched = fetch.result()
-                    path = area / f"{session}.csv.gz"
-                    checked = check_flat_file(path, frequency, session, fetched.etag, fetched.key)
-                    staged.append(store.stage(area, checked, fetched, source.name, source.basis))
-                    path.unlink()
-            except FalconError as error:
-                failure = error
-                for fetch in fetches:
-                    fetch.cancel()
+        with temporary_area(store.root) as area:
+            failure = _stage(store, source, area, changed, staged)
             if staged:
                 store.commit(staged)
+    new = {item.draft.session for item in staged}
+    failed = {file.session for file in changed} - new
+    done = list(takewhile(lambda session: session not in failed, ready))
     log = store.log()
     entries = log.sessions(frequency)
-    new = {item.draft.session for item in staged}
-    done = [session for session in present if session in new or session not in changed]
-    if failure is not None:
-        done = [session for session in done if session < (first_missing or date.max)]
-    seconds = (time.perf_counter() - started) / max(1, len(done))
     for session in done:
         entry = entries[session]
         yield IngestResult(
@@ -138,7 +118,39 @@ def _ingest_batch(
             quarantined=entry.quarantined,
             etag=entry.etag,
             version=log.version,
-            seconds=seconds,
+            seconds=(time.perf_counter() - started) / len(done),
         )
     if failure is not None:
         raise failure
+    if len(ready) < len(sessions):
+        absent = sessions[len(ready)]
+        raise missing(source.name, file_key(frequency, absent), absent)
+
+
+def _is_new(file: RemoteFile, entry: Entry | None) -> bool:
+    return entry is None or entry.etag != file.etag
+
+
+def _stage(
+    store: BarStore, source: FlatFileSource, area: Path, files: Sequence[RemoteFile], staged: list[Staged]
+) -> FalconError | None:
+    """Fetches, checks and stages files in order into `staged`, up to the first that fails: its error."""
+
+    def fetch(file: RemoteFile) -> tuple[RemoteFile, Path]:
+        target = area / f"{file.session}.csv.gz"
+        return source.fetch(file, target), target
+
+    # A pool keeps the next files coming while one is checked.
+    with ThreadPoolExecutor(_DOWNLOADS) as pool:
+        fetches = [pool.submit(fetch, file) for file in files]
+        try:
+            for running in fetches:
+                file, path = running.result()
+                checked = check_flat_file(path, file.frequency, file.session, file.etag, file.key)
+                staged.append(store.stage(area, checked, file, source.name, source.basis))
+                path.unlink()
+        except FalconError as error:
+            return error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return None

@@ -24,6 +24,8 @@ from falcon_pipelines.bars.flat_files import SYNTHETIC, RemoteFile
 from falcon_pipelines.bars.manifest import Draft, Entry, Log, Manifest
 from falcon_pipelines.bars.panel import FIELDS, Adjust, Frequency, Panel
 from falcon_pipelines.bars.validation import CheckedFile, parquet_bytes
+from falcon_pipelines.db.engine import transaction
+from falcon_pipelines.db.manifest import tail
 from falcon_pipelines.errors import FalconError, InputError
 
 BARS = "bars"
@@ -67,6 +69,8 @@ class BarStore:
         self._engine = engine
         self._tickers: tuple[str, tuple[str, ...]] | None = None
         if engine is not None:
+            with transaction(engine) as session:  # answers before anything is written
+                tail(session)
             self.manifest.reconcile(engine)
 
     # Versions
