@@ -1,12 +1,13 @@
 """Flat files to day bars, and the corporate actions that adjust them."""
 
 from datetime import date
+from pathlib import Path
 
 import dagster as dg
 
-from falcon_pipelines.bars.actions import file_etag, read_actions_csv
-from falcon_pipelines.bars.ingest import ingest_sessions
-from falcon_pipelines.bars.store import BAR_DTYPES
+from falcon_pipelines.bars.flat_files import SYNTHETIC
+from falcon_pipelines.bars.ingest import ingest_actions, ingest_sessions
+from falcon_pipelines.bars.validation import BAR_SCHEMA
 from falcon_pipelines.partitions import trading_sessions
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.flat_files import FlatFiles
@@ -14,7 +15,7 @@ from falcon_pipelines.resources.flat_files import FlatFiles
 GROUP = "market_data"
 OWNERS = ["team:falcon"]
 
-_BAR_COLUMNS = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in BAR_DTYPES.items()])
+_BAR_COLUMNS = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in BAR_SCHEMA.items()])
 
 
 @dg.asset(
@@ -36,7 +37,7 @@ def day_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFile
     sessions = [date.fromisoformat(key) for key in context.partition_keys]
     store, source = bars.writer(), flat_files.source()
     rows = quarantined = revisions = 0
-    for result in ingest_sessions(source, store, "day", sessions):
+    for result in ingest_sessions(store, source, "day", sessions):
         context.add_asset_metadata(
             {
                 "dagster/partition_row_count": result.rows,
@@ -44,7 +45,7 @@ def day_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFile
                 "status": result.status,
                 "etag": result.etag,
                 "data_version": result.version,
-                "synthetic": source.basis == "synthetic",
+                "synthetic": source.basis == SYNTHETIC,
             },
             partition_key=result.session.isoformat(),
         )
@@ -71,10 +72,7 @@ class ActionsFile(dg.Config):
 )
 def corporate_actions(context: dg.AssetExecutionContext, config: ActionsFile, bars: Bars) -> dg.MaterializeResult:
     """Adds the file's actions to the store; unchanged content adds nothing."""
-    from pathlib import Path
-
-    path = Path(config.path)
-    entry = bars.writer().add_actions(read_actions_csv(path), source=path.name, etag=file_etag(path))
+    entry = ingest_actions(bars.writer(), Path(config.path))
     version = bars.reader().current_version()
     rows = bars.reader().actions().height
     context.log.info(f"{rows} corporate actions, {'unchanged' if entry is None else 'new revision'}")
