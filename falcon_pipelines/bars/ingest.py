@@ -48,24 +48,26 @@ class IngestResult:
 
 
 def ingest_range(
-    store: BarStore, source: FlatFileSource, frequency: Frequency, start: date, end: date
+    source: FlatFileSource, store: BarStore, frequency: Frequency, start: date, end: date
 ) -> Iterator[IngestResult]:
     """Ingests every trading session from `start` to `end`, both included, oldest first.
 
     Nothing is asked for on holidays. Raises as `ingest_sessions`.
     """
-    return ingest_sessions(store, source, frequency, calendar.sessions(start, end))
+    return ingest_sessions(source, store, frequency, calendar.sessions(start, end))
 
 
-def ingest_session(store: BarStore, source: FlatFileSource, frequency: Frequency, session: date) -> IngestResult:
+def ingest_session(
+    source: FlatFileSource, store: BarStore, frequency: Frequency, session: date
+) -> IngestResult:
     """Ingests one trading session. Raises as `ingest_sessions`, and NotASession."""
     if not calendar.is_session(session):
         raise NotASession(f"{session} is no trading session of XNYS; nothing is published for it")
-    return next(ingest_sessions(store, source, frequency, [session]))
+    return next(ingest_sessions(source, store, frequency, [session]))
 
 
 def ingest_sessions(
-    store: BarStore, source: FlatFileSource, frequency: Frequency, sessions: Sequence[date]
+    source: FlatFileSource, store: BarStore, frequency: Frequency, sessions: Sequence[date]
 ) -> Iterator[IngestResult]:
     """Ingests those trading sessions in order; a session whose ETag is known already is not fetched again.
 
@@ -76,7 +78,7 @@ def ingest_sessions(
     available = source.files(frequency, sessions)
     size = BATCH[frequency]
     for first in range(0, len(sessions), size):
-        yield from _ingest_batch(store, source, frequency, sessions[first : first + size], available)
+        yield from _ingest_batch(source, store, frequency, sessions[first : first + size], available)
 
 
 def ingest_actions(store: BarStore, path: Path) -> Entry | None:
@@ -85,8 +87,8 @@ def ingest_actions(store: BarStore, path: Path) -> Entry | None:
 
 
 def _ingest_batch(
-    store: BarStore,
     source: FlatFileSource,
+    store: BarStore,
     frequency: Frequency,
     sessions: Sequence[date],
     files: Mapping[date, RemoteFile],
@@ -99,7 +101,7 @@ def _ingest_batch(
     failure: FalconError | None = None
     if changed:
         with temporary_area(store.root) as area:
-            failure = _stage(store, source, area, changed, staged)
+            failure = _stage(source, store, area, changed, staged)
             if staged:
                 store.commit(staged)
     new = {item.draft.session for item in staged}
@@ -132,7 +134,7 @@ def _is_new(file: RemoteFile, entry: Entry | None) -> bool:
 
 
 def _stage(
-    store: BarStore, source: FlatFileSource, area: Path, files: Sequence[RemoteFile], staged: list[Staged]
+    source: FlatFileSource, store: BarStore, area: Path, files: Sequence[RemoteFile], staged: list[Staged]
 ) -> FalconError | None:
     """Fetches, checks and stages files in order into `staged`, up to the first that fails: its error."""
 
