@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from falcon_pipelines.commands import bars
 from falcon_pipelines.commands.console import err
 from falcon_pipelines.errors import FalconError
 
@@ -20,6 +21,10 @@ app = typer.Typer(
 @app.callback()
 def root(debug: bool = typer.Option(False, "--debug", help="Show tracebacks.")) -> None:
     """Find out which trading ideas really work, and act on them on paper."""
+
+
+app.add_typer(bars.ingest_app, name="ingest")
+app.command("bars")(bars.bars)
 
 
 def main() -> None:
@@ -39,5 +44,10 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        err.print(f"falcon: {type(error).__name__}: {error}; --debug shows where", markup=False, highlight=False, soft_wrap=True)
+        err.print(
+            f"falcon: {type(error).__name__}: {error}; --debug shows where",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
         sys.exit(1)

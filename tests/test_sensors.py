@@ -64,7 +64,8 @@ def defs(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def tick(defs: dg.Definitions, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
-    context = dg.build_sensor_context(instance=instance, definitions=defs)
+    resources = {"flat_files": defs.resources["flat_files"]} if defs.resources else {}
+    context = dg.build_sensor_context(instance=instance, resources=resources)
     result = missing_day_bars.evaluate_tick(context)
     return list(result.run_requests or [])
 
@@ -109,12 +110,16 @@ def test_a_run_in_progress_is_not_asked_for_again(
 def test_a_session_that_keeps_failing_is_given_up_and_does_not_hold_up_the_rest(
     defs: dg.Definitions, dagster_instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
-    broken = tmp_path / "flat" / file_key("day", START)
+    broken = tmp_path / "flat" / file_key("day", sessions_from(START, 60)[7])
     broken.write_bytes(b"not a gzip file")
-    attempts = []
+    asked = []
     while requests := tick(defs, dagster_instance):
-        attempts.append(requests[0].run_key)
+        asked += [request.run_key for request in requests]
         for request in requests:
             work(defs, dagster_instance, request)
-        assert len(attempts) <= ATTEMPTS
-    assert len(attempts) == ATTEMPTS
+    bad = sessions_from(START, 60)[7]
+    assert asked == [
+        "2024-01-02..2024-03-27:1",
+        *(f"{bad}..{bad}:{attempt}" for attempt in range(1, ATTEMPTS + 1)),
+    ]
+    assert len(BarStore(tmp_path / "store").sessions("day")) == 59

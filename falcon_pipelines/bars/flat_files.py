@@ -6,7 +6,7 @@ One gzipped CSV per session and frequency. Says nothing about how a file is chec
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -87,6 +87,10 @@ class FlatFileSource(Protocol):
     @property
     def basis(self) -> str: ...
 
+    def sessions(self, frequency: Frequency) -> Collection[date]:
+        """All sessions the source has published, by name only. Raises SourceError."""
+        ...
+
     def files(self, frequency: Frequency, sessions: Sequence[date]) -> Mapping[date, RemoteFile]:
         """What the source has of those sessions; sessions without a file are absent. Raises SourceError."""
         ...
@@ -105,6 +109,15 @@ def folder_key(frequency: Frequency, prefix: str = PREFIX) -> str:
     """Key prefix of all files of a frequency, with its trailing slash."""
     parts = [part for part in (prefix.strip("/"), f"{frequency}_aggs_v1") if part]
     return "/".join(parts) + "/"
+
+
+def session_of(key: str) -> date | None:
+    """The session a key or file name is of, None when it is no flat file's."""
+    name = key.rsplit("/", 1)[-1]
+    try:
+        return date.fromisoformat(name.removesuffix(".csv.gz")) if name.endswith(".csv.gz") else None
+    except ValueError:
+        return None
 
 
 def missing(source: str, key: str, session: date) -> SessionMissing:
@@ -127,7 +140,9 @@ class DirectorySource:
 
     def __post_init__(self) -> None:
         if not self.root.is_dir():
-            raise NoSuchFolder(f"{self.root}: no such folder of flat files; set --directory or FALCON_FLATFILES_DIR")
+            raise NoSuchFolder(
+                f"{self.root}: no such folder of flat files; set --directory or FALCON_FLATFILES_DIR"
+            )
 
     @property
     def name(self) -> str:
@@ -136,6 +151,11 @@ class DirectorySource:
     @property
     def basis(self) -> str:
         return SYNTHETIC if self._is_synthetic() else SIP
+
+    def sessions(self, frequency: Frequency) -> Collection[date]:
+        folder = self.root / folder_key(frequency, self.prefix)
+        found = (session_of(path.name) for path in folder.glob("*/*/*.csv.gz"))
+        return sorted(session for session in found if session is not None)
 
     def files(self, frequency: Frequency, sessions: Sequence[date]) -> Mapping[date, RemoteFile]:
         found = {}

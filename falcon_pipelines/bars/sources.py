@@ -1,31 +1,33 @@
-"""Which source the settings mean."""
+"""Which source of bars the settings name."""
 
 from pathlib import Path
+from typing import Literal
 
-from falcon_pipelines.bars.flat_files import BadCredentials, DirectorySource, FlatFileSource, NoSuchFolder
+from falcon_pipelines.bars.flat_files import DirectorySource, FlatFileSource, NoSuchFolder
+from falcon_pipelines.bars.s3 import S3Source
 from falcon_pipelines.settings import Settings
 
+SourceName = Literal["s3", "directory"]
 
-def configured_source(
-    settings: Settings, *, kind: str | None = None, directory: Path | None = None
+
+def source_from_settings(
+    settings: Settings, name: SourceName | None = None, directory: str | Path | None = None
 ) -> FlatFileSource:
-    """The flat-file source of the settings, or the one asked for instead.
+    """The source called `name`, by default the settings' own; a `directory` names a local folder instead.
 
-    Raises NoSuchFolder or BadCredentials naming the setting that is missing.
+    Raises BadCredentials or NoSuchFolder saying which setting is missing.
     """
-    if directory is not None or (kind or settings.source) == "directory":
+    name = name or ("directory" if directory else settings.source)
+    if name == "directory":
         folder = directory or settings.flatfiles_dir
         if folder is None:
-            raise NoSuchFolder("no folder of flat files is configured; set --directory or FALCON_FLATFILES_DIR")
-        return DirectorySource(folder)
-    if settings.s3_access_key is None or settings.s3_secret_key is None:
-        raise BadCredentials("no keys for the flat files; set FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY")
-    from falcon_pipelines.bars.s3 import S3Source
-
+            raise NoSuchFolder("source `directory` needs a folder: set --directory or FALCON_FLATFILES_DIR")
+        return DirectorySource(Path(folder), settings.s3_prefix)
+    access, secret = settings.s3_access_key, settings.s3_secret_key
     return S3Source(
         endpoint=settings.s3_endpoint,
         bucket=settings.s3_bucket,
+        access_key=access.get_secret_value() if access else "",
+        secret_key=secret.get_secret_value() if secret else "",
         prefix=settings.s3_prefix,
-        access_key=settings.s3_access_key.get_secret_value(),
-        secret_key=settings.s3_secret_key.get_secret_value(),
     )

@@ -1,12 +1,10 @@
 """Where flat files come from, as Dagster sees it."""
 
-from pathlib import Path
-
 import dagster as dg
 
 from falcon_pipelines import settings
 from falcon_pipelines.bars.flat_files import FlatFileSource
-from falcon_pipelines.bars.sources import configured_source
+from falcon_pipelines.bars.sources import source_from_settings
 
 
 class FlatFiles(dg.ConfigurableResource):
@@ -16,6 +14,4 @@ class FlatFiles(dg.ConfigurableResource):
 
     def source(self) -> FlatFileSource:
         """The configured source; raises SourceError or NoSuchFolder saying which setting is missing."""
-        return configured_source(
-            settings.load(), directory=Path(self.directory) if self.directory else None
-        )
+        return source_from_settings(settings.load(), directory=self.directory)
