@@ -42,7 +42,7 @@ def day_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFile
     store, source = bars.writer(), flat_files.source()
     done: list[IngestResult] = []
     failed: list[SessionFailed] = []
-    for outcome in ingest_each(store, source, "day", sessions):
+    for outcome in ingest_each(source, store, "day", sessions):
         if isinstance(outcome, SessionFailed):
             context.log.error(f"{outcome.session}: {outcome.error}")
             failed.append(outcome)

@@ -97,7 +97,7 @@ class SessionFailed:
 
 
 def ingest_each(
-    store: BarStore, source: FlatFileSource, frequency: Frequency, sessions: Sequence[date]
+    source: FlatFileSource, store: BarStore, frequency: Frequency, sessions: Sequence[date]
 ) -> Iterator[IngestResult | SessionFailed]:
     """Like `ingest_sessions`, but goes on past sessions whose own file is missing or bad.
 
@@ -107,7 +107,7 @@ def ingest_each(
     while remaining:
         done = 0
         try:
-            for result in ingest_sessions(store, source, frequency, remaining):
+            for result in ingest_sessions(source, store, frequency, remaining):
                 done += 1
                 yield result
         except (BadFlatFile, SessionMissing, OutOfPlan) as error:
