@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from falcon_pipelines.commands import backtests
 from falcon_pipelines.commands.console import err
 from falcon_pipelines.errors import FalconError
 
@@ -20,6 +21,10 @@ app = typer.Typer(
 @app.callback()
 def root(debug: bool = typer.Option(False, "--debug", help="Show tracebacks.")) -> None:
     """Find out which trading ideas really work, and act on them on paper."""
+
+
+app.command()(backtests.backtest)
+app.command()(backtests.verdict)
 
 
 def main() -> None:
