@@ -6,6 +6,8 @@ partial exits inside the bar, then the close: delistings, trailing and breakeven
 that schedule what happens at the next open.
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -43,7 +45,9 @@ REASONS = (
     "margin_call",
 )
 """What an order was for, by its code."""
-ENTRY, SIGNAL, REVERSAL, STOP, TRAILING, BREAKEVEN, TARGET, PARTIAL, TIME_STOP, DELISTED, MARGIN_CALL = range(11)
+ENTRY, SIGNAL, REVERSAL, STOP, TRAILING, BREAKEVEN, TARGET, PARTIAL, TIME_STOP, DELISTED, MARGIN_CALL = range(
+    11
+)
 
 ORDER = np.dtype(
     [
@@ -87,7 +91,7 @@ below it the shorts are bought in at the next open."""
 
 
 @njit(cache=True)
-def _record(orders, account, bar, column, size, price, fee_bps, reason, ambiguous):  # type: ignore[no-untyped-def]
+def _record(orders, account, bar, column, size, price, fee_bps, reason, ambiguous):
     """Book one fill; returns the order array, grown where it was full."""
     count = account.fills
     if count == len(orders):
@@ -108,7 +112,7 @@ def _record(orders, account, bar, column, size, price, fee_bps, reason, ambiguou
 
 
 @njit(cache=True)
-def _allowed(quantity, position, bar_volume, volume_share):  # type: ignore[no-untyped-def]
+def _allowed(quantity, position, bar_volume, volume_share):
     """How much of `quantity` the bar's volume still allows."""
     if np.isnan(volume_share):
         return quantity
@@ -118,7 +122,7 @@ def _allowed(quantity, position, bar_volume, volume_share):  # type: ignore[no-u
 
 
 @njit(cache=True)
-def _reduce(orders, account, position, bar, column, quantity, price, p, reason, ambiguous, volume):  # type: ignore[no-untyped-def]
+def _reduce(orders, account, position, bar, column, quantity, price, p, reason, ambiguous, volume):
     """Close up to `quantity` shares at `price`; ends the position's entry order. Returns orders and shares."""
     quantity = _allowed(min(quantity, abs(position.quantity)), position, volume, p.volume_share)
     if position.wanted_quantity > 0.0:
@@ -136,7 +140,7 @@ def _reduce(orders, account, position, bar, column, quantity, price, p, reason, 
 
 
 @njit(cache=True)
-def _buying_power(account, positions, opens, last_close):  # type: ignore[no-untyped-def]
+def _buying_power(account, positions, opens, last_close):
     """Equity and free cash in dollars at the open: shorts are backed by their proceeds and as much again."""
     equity = account.cash
     free = account.cash
@@ -151,7 +155,7 @@ def _buying_power(account, positions, opens, last_close):  # type: ignore[no-unt
 
 
 @njit(cache=True)
-def _initial_stop(side, price, distance, level, p):  # type: ignore[no-untyped-def]
+def _initial_stop(side, price, distance, level, p):
     """The tightest protective stop of a fill at `price`; NaN without one or where the spec's is not known."""
     stop = np.nan
     has_stop = p.stop_percent > 0.0 or p.stop_by_distance or p.stop_by_level
@@ -169,7 +173,7 @@ def _initial_stop(side, price, distance, level, p):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True)
-def _wanted_shares(equity, price, stop, volatility, p):  # type: ignore[no-untyped-def]
+def _wanted_shares(equity, price, stop, volatility, p):
     """Whole shares the sizing rule asks for at `price` (costs included), before cash limits it."""
     cost = price * (1.0 + p.fee_bps / 10_000.0)
     if p.sizing == FIXED_SHARES:
@@ -185,7 +189,7 @@ def _wanted_shares(equity, price, stop, volatility, p):  # type: ignore[no-untyp
 
 
 @njit(cache=True)
-def _affordable(free, price, fee_bps):  # type: ignore[no-untyped-def]
+def _affordable(free, price, fee_bps):
     """The most whole shares that `free` dollars pay for, fee included."""
     if free <= 0.0:
         return 0.0
@@ -196,7 +200,7 @@ def _affordable(free, price, fee_bps):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _set_levels(position, partial_left, stop, p):  # type: ignore[no-untyped-def]
+def _set_levels(position, partial_left, stop, p):
     """Levels that follow from the (average) fill price, live from the entry bar on."""
     side = 1 if position.quantity > 0 else -1
     position.stop = stop
@@ -206,7 +210,7 @@ def _set_levels(position, partial_left, stop, p):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True)
-def _enter(orders, account, position, partial_left, bar, column, price, stop, quantity, p, volume):  # type: ignore[no-untyped-def]
+def _enter(orders, account, position, partial_left, bar, column, price, stop, quantity, p, volume):
     """Fill up to `quantity` shares of an entry; what the bar's volume does not allow stays open."""
     side = position.wanted_side
     filled = _allowed(quantity, position, volume, p.volume_share)
@@ -231,7 +235,7 @@ def _enter(orders, account, position, partial_left, bar, column, price, stop, qu
 
 
 @njit(cache=True)
-def _target_level(position, percent, r_multiple):  # type: ignore[no-untyped-def]
+def _target_level(position, percent, r_multiple):
     """Price of a percent or R target of an open position; NaN without one."""
     side = 1 if position.quantity > 0 else -1
     if not np.isnan(percent):
@@ -240,7 +244,7 @@ def _target_level(position, percent, r_multiple):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True)
-def _live_stop(position, p):  # type: ignore[no-untyped-def]
+def _live_stop(position, p):
     """The tightest of initial, breakeven and trailing stop, and which of them it is."""
     side = 1 if position.quantity > 0 else -1
     stop = position.stop
@@ -257,7 +261,7 @@ def _live_stop(position, p):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _inside_bar(orders, account, position, partial_left, bar, column, open_, high, low, close, volume, p):  # type: ignore[no-untyped-def]
+def _inside_bar(orders, account, position, partial_left, bar, column, open_, high, low, close, volume, p):
     """Stop, partial exits and target of one position within one bar."""
     side = 1 if position.quantity > 0 else -1
     stop, stop_reason = _live_stop(position, p)
@@ -280,7 +284,17 @@ def _inside_bar(orders, account, position, partial_left, bar, column, open_, hig
                 at = limit_fill(-side, level, open_, high, low)
                 if not np.isnan(at):
                     orders, sold = _reduce(
-                        orders, account, position, bar, column, partial_left[k], at, p, PARTIAL, stopped, volume
+                        orders,
+                        account,
+                        position,
+                        bar,
+                        column,
+                        partial_left[k],
+                        at,
+                        p,
+                        PARTIAL,
+                        stopped,
+                        volume,
                     )
                     partial_left[k] -= sold
         at = limit_fill(-side, target, open_, high, low)
@@ -291,7 +305,17 @@ def _inside_bar(orders, account, position, partial_left, bar, column, open_, hig
     if stopped and position.quantity != 0.0:
         at = slipped(-side, price, p.slippage_bps)
         orders, _ = _reduce(
-            orders, account, position, bar, column, abs(position.quantity), at, p, stop_reason, ambiguous, volume
+            orders,
+            account,
+            position,
+            bar,
+            column,
+            abs(position.quantity),
+            at,
+            p,
+            stop_reason,
+            ambiguous,
+            volume,
         )
         if position.quantity != 0.0:
             position.exit_reason = stop_reason
@@ -299,7 +323,7 @@ def _inside_bar(orders, account, position, partial_left, bar, column, open_, hig
 
 
 @njit(cache=True)
-def _complete_bar(position, high, low, p):  # type: ignore[no-untyped-def]
+def _complete_bar(position, high, low, p):
     """What a completed bar changes: the best price, breakeven, the number of bars held."""
     side = 1 if position.quantity > 0 else -1
     extreme = high if side > 0 else low
@@ -314,7 +338,7 @@ def _complete_bar(position, high, low, p):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _read_signals(position, bar, long_in, long_out, short_in, short_out):  # type: ignore[no-untyped-def]
+def _read_signals(position, bar, long_in, long_out, short_in, short_out):
     """Schedule for the next open what a completed bar signals.
 
     Exits count only while holding; an entry against the position closes it and opens the other side; a bar
@@ -343,8 +367,19 @@ def _read_signals(position, bar, long_in, long_out, short_in, short_out):  # typ
 
 @njit(cache=True)
 def _enter_by_rank(
-    orders, account, positions, partial_left, bar, opens, volumes, last_close, waiting, order_of_entry, signals, p
-):  # type: ignore[no-untyped-def]
+    orders,
+    account,
+    positions,
+    partial_left,
+    bar,
+    opens,
+    volumes,
+    last_close,
+    waiting,
+    order_of_entry,
+    signals,
+    p,
+):
     """Fill the entries that wait for this open, best rank first, while cash and slots last."""
     distance, level_long, level_short, volatility = signals
     equity, free = _buying_power(account, positions, opens, last_close)
@@ -397,7 +432,17 @@ def _enter_by_rank(
         cash = account.cash
         size_before = position.quantity
         orders = _enter(
-            orders, account, position, partial_left[column], bar, column, price, stop, quantity, p, volumes[column]
+            orders,
+            account,
+            position,
+            partial_left[column],
+            bar,
+            column,
+            price,
+            stop,
+            quantity,
+            p,
+            volumes[column],
         )
         if side > 0:
             free -= cash - account.cash
@@ -439,7 +484,7 @@ def simulate(
     accounts = np.zeros(1, _ACCOUNT)
     account = accounts[0]
     account.cash = cash
-    positions = np.zeros(columns, _POSITION)
+    positions: Any = np.zeros(columns, _POSITION)
     partial_left = np.zeros((columns, len(p.partial_fraction)))
     last_close = np.full(columns, np.nan)
     last_bar = np.full(columns, -1)
@@ -507,7 +552,15 @@ def simulate(
             if last_bar[column] == bar and bar < bars - 1:
                 if position.quantity != 0.0:
                     orders = _record(
-                        orders, account, bar, column, -position.quantity, close[bar, column], p.fee_bps, DELISTED, False
+                        orders,
+                        account,
+                        bar,
+                        column,
+                        -position.quantity,
+                        close[bar, column],
+                        p.fee_bps,
+                        DELISTED,
+                        False,
                     )
                     position.quantity = 0.0
                 position.wanted_side = 0
@@ -520,7 +573,7 @@ def simulate(
                 position, bar, entry_long[bar, column], exit_long[bar, column],
                 entry_short[bar, column], exit_short[bar, column],
             )  # fmt: skip
-        if short_value > 0.0 and account.cash < SHORT_MAINTENANCE * short_value or account.cash < 0.0:
+        if (short_value > 0.0 and account.cash < SHORT_MAINTENANCE * short_value) or account.cash < 0.0:
             for position in positions:
                 if position.quantity < 0.0 or (position.quantity > 0.0 and account.cash < 0.0):
                     position.exit_reason = MARGIN_CALL

@@ -73,7 +73,9 @@ def fill_parameters(
     }
     from_stop = [path for path, rule in measured.items() if not np.isnan(_number(rule, "r_multiple"))]
     sizing, size = next(
-        (kind, float(getattr(spec.sizing, name))) for name, kind in SIZINGS.items() if hasattr(spec.sizing, name)
+        (kind, float(getattr(spec.sizing, name)))
+        for name, kind in SIZINGS.items()
+        if hasattr(spec.sizing, name)
     )
     if sizing == RISK_PER_TRADE:
         from_stop.append("sizing.risk_per_trade")

@@ -1,6 +1,6 @@
 """One backtest: a spec over a panel, from signals to trades, equity, statistics and benchmark."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,15 +13,29 @@ from falcon_pipelines.backtesting.accounting import (
     account_history,
     pair_trades,
 )
-from falcon_pipelines.backtesting.kernel import ORDER, REASONS, simulate
+from falcon_pipelines.backtesting.kernel import ORDER, simulate
 from falcon_pipelines.backtesting.parameters import FillParameters, fill_parameters
 from falcon_pipelines.backtesting.statistics import Statistics, statistics
-from falcon_pipelines.bars.panel import Panel
+from falcon_pipelines.bars.panel import FIELDS, Panel
 from falcon_pipelines.errors import InputError
 
 if TYPE_CHECKING:
     from falcon_pipelines.strategies.signals import Signals
     from falcon_pipelines.strategies.spec import Spec
+
+
+SIGNAL_ARRAYS = (
+    "entry_long",
+    "exit_long",
+    "entry_short",
+    "exit_short",
+    "stop_distance",
+    "stop_level_long",
+    "stop_level_short",
+    "rank",
+    "volatility",
+)
+"""Arrays of Signals in the order in which the kernel takes them."""
 
 
 class EmptyRange(InputError):
@@ -45,7 +59,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class BacktestResult:
-    """Everything one backtest found. `orders` has dtype `kernel.ORDER`; money in dollars; equity at closes (T,)."""
+    """Everything one backtest found. `orders` has dtype `kernel.ORDER`; money is in dollars."""
 
     panel: Panel
     parameters: FillParameters
@@ -81,25 +95,9 @@ class Fills:
 
 def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters, cash: float) -> Fills:
     """Run the kernel over a panel of (T, N) bars and signals of the same shape."""
-    orders, accounts = simulate(
-        *(np.ascontiguousarray(panel[name]) for name in ("open", "high", "low", "close", "volume")),
-        *(
-            np.ascontiguousarray(array)
-            for array in (
-                signals.entry_long,
-                signals.exit_long,
-                signals.entry_short,
-                signals.exit_short,
-                signals.stop_distance,
-                signals.stop_level_long,
-                signals.stop_level_short,
-                signals.rank,
-                signals.volatility,
-            )
-        ),
-        parameters,
-        float(cash),
-    )
+    bars = (np.ascontiguousarray(panel[name]) for name in FIELDS)
+    said = (np.ascontiguousarray(getattr(signals, name)) for name in SIGNAL_ARRAYS)
+    orders, accounts = simulate(*bars, *said, parameters, float(cash))  # type: ignore[call-arg,arg-type]
     account = accounts[0]
     return Fills(orders, int(account["cut"]), int(account["dropped"]), int(account["void"]))
 
@@ -107,7 +105,7 @@ def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters,
 def buy_and_hold(panel: Panel, cash: float, fee_bps: float, slippage_bps: float) -> Benchmark:
     """The benchmark of `Benchmark` over the panel's tickers."""
     opens = panel["open"]
-    bars, columns = opens.shape
+    columns = opens.shape[1]
     orders = []
     for column in range(columns):
         tradable = np.flatnonzero(~np.isnan(opens[1:, column])) + 1
@@ -145,7 +143,9 @@ def run_backtest(
 
         signals = compute_signals(spec, panel)
     parameters = fill_parameters(spec, fee_bps=fee_bps, slippage_bps=slippage_bps)
-    return assemble(panel, simulate_fills(panel, signals, parameters, cash), parameters, cash, signals.warm_up)
+    return assemble(
+        panel, simulate_fills(panel, signals, parameters, cash), parameters, cash, signals.warm_up
+    )
 
 
 def assemble(
@@ -185,7 +185,9 @@ def _warnings(
     if fills.dropped:
         warnings.append(f"{fills.dropped} entries were dropped for want of cash or of a free position")
     if fills.void:
-        warnings.append(f"{fills.void} entries were void: their stop was unknown or already passed at the open")
+        warnings.append(
+            f"{fills.void} entries were void: their stop was unknown or already passed at the open"
+        )
     if any(trade.exit_reason == "margin_call" for trade in trades):
         warnings.append("short positions were bought in: cash had fallen below 130 % of their value")
     if account.equity.min() <= 0:

@@ -52,7 +52,12 @@ def parameters(**given: object) -> FillParameters:
     return FillParameters(**{**defaults, **typed})
 
 
-def fills(panel: Panel, signals: Signals, p: FillParameters, cash: float = 100_000.0) -> list[tuple[object, ...]]:
+def fills(
+    panel: Panel, signals: Signals, p: FillParameters, cash: float = 100_000.0
+) -> list[tuple[object, ...]]:
     """The kernel's fills as (bar, column, signed size, price, reason, ambiguous)."""
     orders = simulate_fills(panel, signals, p, cash).orders
-    return [(bar, column, size, price, REASONS[reason], bool(odd)) for bar, column, size, price, _, reason, odd in orders.tolist()]
+    return [
+        (bar, column, size, price, REASONS[reason], bool(odd))
+        for bar, column, size, price, _, reason, odd in orders.tolist()
+    ]

@@ -125,7 +125,9 @@ def test_fees_and_slippage_are_charged_in_basis_points_on_each_side():
 
     panel = panel_of({"A": [FLAT] * 4})
     signals = signals_for(panel, entry_long=ENTRY, exit_long={(1, 0): True})
-    orders = simulate_fills(panel, signals, parameters(sizing=3, size=50, fee_bps=10, slippage_bps=20), 10_000.0).orders
+    orders = simulate_fills(
+        panel, signals, parameters(sizing=3, size=50, fee_bps=10, slippage_bps=20), 10_000.0
+    ).orders
     assert orders["price"].tolist() == pytest.approx([100.2, 99.8])
     assert orders["fee"].tolist() == pytest.approx([5.01, 4.99])
 
@@ -165,7 +167,10 @@ def test_the_best_rank_is_taken_when_cash_or_slots_are_short():
         (1, 30.0),
         (2, 30.0),
     ]
-    assert [fill[1:3] for fill in fills(panel, signals, parameters(size=60), 10_000.0)] == [(1, 60.0), (2, 40.0)]
+    assert [fill[1:3] for fill in fills(panel, signals, parameters(size=60), 10_000.0)] == [
+        (1, 60.0),
+        (2, 40.0),
+    ]
 
 
 def test_risk_per_trade_sizes_by_the_distance_to_the_stop():
