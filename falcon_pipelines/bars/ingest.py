@@ -1,0 +1,156 @@
+"""Brings sessions from a source into the store: fetch, check, stage, publish. Safe to kill and to repeat.
+
+Sessions are published in small batches, because a batch costs one transaction and one wait for the disk; a result
+is only yielded once its session is durable and visible.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from itertools import takewhile
+from pathlib import Path
+from typing import Literal
+
+from falcon_pipelines.bars import calendar
+from falcon_pipelines.bars.actions import file_etag, read_actions_csv
+from falcon_pipelines.bars.files import temporary_area
+from falcon_pipelines.bars.flat_files import FlatFileSource, RemoteFile, file_key, missing
+from falcon_pipelines.bars.manifest import Entry, require_basis
+from falcon_pipelines.bars.panel import Frequency
+from falcon_pipelines.bars.store import BarStore, Staged
+from falcon_pipelines.bars.validation import check_flat_file
+from falcon_pipelines.errors import FalconError, InputError
+
+BATCH = {"day": 64, "minute": 2}
+"""Sessions per transaction: a few seconds of work."""
+_DOWNLOADS = 4
+
+
+class NotASession(InputError):
+    """Bars were asked for of a day on which the exchange is closed."""
+
+
+@dataclass(frozen=True)
+class IngestResult:
+    """What became of one session. `version` is the store's as soon as it can be read."""
+
+    frequency: Frequency
+    session: date
+    status: Literal["new_revision", "unchanged"]
+    revision: int
+    rows: int
+    quarantined: int
+    etag: str
+    version: str
+    seconds: float
+
+
+def ingest_range(
+    store: BarStore, source: FlatFileSource, frequency: Frequency, start: date, end: date
+) -> Iterator[IngestResult]:
+    """Ingests every trading session from `start` to `end`, both included, oldest first.
+
+    Nothing is asked for on holidays. Raises as `ingest_sessions`.
+    """
+    return ingest_sessions(store, source, frequency, calendar.sessions(start, end))
+
+
+def ingest_session(store: BarStore, source: FlatFileSource, frequency: Frequency, session: date) -> IngestResult:
+    """Ingests one trading session. Raises as `ingest_sessions`, and NotASession."""
+    if not calendar.is_session(session):
+        raise NotASession(f"{session} is no trading session of XNYS; nothing is published for it")
+    return next(ingest_sessions(store, source, frequency, [session]))
+
+
+def ingest_sessions(
+    store: BarStore, source: FlatFileSource, frequency: Frequency, sessions: Sequence[date]
+) -> Iterator[IngestResult]:
+    """Ingests those trading sessions in order; a session whose ETag is known already is not fetched again.
+
+    Raises a SourceError (SessionMissing for a session without a file), a BadFlatFile, MixedBases,
+    DatabaseUnavailable or StoreNotWritable at the first session that fails; those before it are kept.
+    """
+    require_basis(store.log().basis, source.basis)
+    available = source.files(frequency, sessions)
+    size = BATCH[frequency]
+    for first in range(0, len(sessions), size):
+        yield from _ingest_batch(store, source, frequency, sessions[first : first + size], available)
+
+
+def ingest_actions(store: BarStore, path: Path) -> Entry | None:
+    """Adds the corporate actions of a CSV file; None when nothing is new. Raises BadActionsFile."""
+    return store.add_actions(read_actions_csv(path), "csv", file_etag(path))
+
+
+def _ingest_batch(
+    store: BarStore,
+    source: FlatFileSource,
+    frequency: Frequency,
+    sessions: Sequence[date],
+    files: Mapping[date, RemoteFile],
+) -> Iterator[IngestResult]:
+    started = time.perf_counter()
+    ready = list(takewhile(files.__contains__, sessions))
+    known = store.log().sessions(frequency)
+    changed = [files[session] for session in ready if _is_new(files[session], known.get(session))]
+    staged: list[Staged] = []
+    failure: FalconError | None = None
+    if changed:
+        with temporary_area(store.root) as area:
+            failure = _stage(store, source, area, changed, staged)
+            if staged:
+                store.commit(staged)
+    new = {item.draft.session for item in staged}
+    failed = {file.session for file in changed} - new
+    done = list(takewhile(lambda session: session not in failed, ready))
+    log = store.log()
+    entries = log.sessions(frequency)
+    for session in done:
+        entry = entries[session]
+        yield IngestResult(
+            frequency=frequency,
+            session=session,
+            status="new_revision" if session in new else "unchanged",
+            revision=entry.revision,
+            rows=entry.rows,
+            quarantined=entry.quarantined,
+            etag=entry.etag,
+            version=log.version,
+            seconds=(time.perf_counter() - started) / len(done),
+        )
+    if failure is not None:
+        raise failure
+    if len(ready) < len(sessions):
+        absent = sessions[len(ready)]
+        raise missing(source.name, file_key(frequency, absent), absent)
+
+
+def _is_new(file: RemoteFile, entry: Entry | None) -> bool:
+    return entry is None or entry.etag != file.etag
+
+
+def _stage(
+    store: BarStore, source: FlatFileSource, area: Path, files: Sequence[RemoteFile], staged: list[Staged]
+) -> FalconError | None:
+    """Fetches, checks and stages files in order into `staged`, up to the first that fails: its error."""
+
+    def fetch(file: RemoteFile) -> tuple[RemoteFile, Path]:
+        target = area / f"{file.session}.csv.gz"
+        return source.fetch(file, target), target
+
+    # A pool keeps the next files coming while one is checked.
+    with ThreadPoolExecutor(_DOWNLOADS) as pool:
+        fetches = [pool.submit(fetch, file) for file in files]
+        try:
+            for running in fetches:
+                file, path = running.result()
+                checked = check_flat_file(path, file.frequency, file.session, file.etag, file.key)
+                staged.append(store.stage(area, checked, file, source.name, source.basis))
+                path.unlink()
+        except FalconError as error:
+            return error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return None
