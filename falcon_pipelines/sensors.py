@@ -66,9 +66,7 @@ def missing_day_bars(context: dg.SensorEvaluationContext, flat_files: FlatFiles)
     today = datetime.now(ZoneInfo(NEW_YORK)).date()
     calendar = sessions(history_start(settings.load(), today), today - timedelta(days=1))
     instance = context.instance
-    done = {
-        date.fromisoformat(key) for key in instance.get_materialized_partitions(dg.AssetKey("day_bars"))
-    }
+    done = {date.fromisoformat(key) for key in instance.get_materialized_partitions(dg.AssetKey("day_bars"))}
     busy = _sessions_in_progress(instance, calendar)
     wanted = [session for session in calendar if session not in done and session not in busy]
     published = flat_files.source().files("day", wanted) if wanted else ()

@@ -101,7 +101,9 @@ def test_a_run_in_progress_is_not_asked_for_again(
 ) -> None:
     request = tick(defs, dagster_instance)[0]
     job = defs.resolve_job_def(ingest_day_bars.name)
-    run = dagster_instance.create_run_for_job(job, tags=dict(request.tags), status=dg.DagsterRunStatus.STARTED)
+    run = dagster_instance.create_run_for_job(
+        job, tags=dict(request.tags), status=dg.DagsterRunStatus.STARTED
+    )
     assert tick(defs, dagster_instance) == []
     dagster_instance.report_run_failed(run)
     assert tick(defs, dagster_instance)[0].run_key == f"{request.run_key[:-1]}2"

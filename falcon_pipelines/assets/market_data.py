@@ -99,7 +99,9 @@ class ActionsFile(dg.Config):
     code_version="1",
     description="Splits, dividends and delistings. Bars stay as published: adjustment happens on read.",
 )
-def corporate_actions(context: dg.AssetExecutionContext, config: ActionsFile, bars: Bars) -> dg.MaterializeResult:
+def corporate_actions(
+    context: dg.AssetExecutionContext, config: ActionsFile, bars: Bars
+) -> dg.MaterializeResult:
     """Adds the file's actions to the store; unchanged content adds nothing."""
     entry = ingest_actions(bars.writer(), Path(config.path))
     version = bars.reader().current_version()

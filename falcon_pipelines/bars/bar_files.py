@@ -52,11 +52,7 @@ def read_bar_file(path: Path) -> Panel:
         timestamps=timestamps,
         tickers=tickers,
         fields=fields,
-<<<<<<< HEAD
-        frequency="day" if (local == pl.time(0, 0)).all() else "minute",
-=======
         frequency="day" if (local == time(0, 0)).all() else "minute",
->>>>>>> kernel
         version=f"file-{digest[:12]}",
     )
 

@@ -41,7 +41,10 @@ def run(
         )
         return
     note = " — SYNTHETIC bars" if result.synthetic else ""
-    table = Table(title=f"{chosen.title}, {result.session}{note}", caption=f"{result.universe} tickers passed; {result.version}")
+    table = Table(
+        title=f"{chosen.title}, {result.session}{note}",
+        caption=f"{result.universe} tickers passed; {result.version}",
+    )
     for heading in ("#", "Ticker", "Score", "Close $", "Entry $", "Stop $", "Target $"):
         table.add_column(heading, justify="left" if heading == "Ticker" else "right")
     for pick in result.picks:
