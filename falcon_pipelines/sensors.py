@@ -71,7 +71,8 @@ def missing_day_bars(context: dg.SensorEvaluationContext, flat_files: FlatFiles)
     wanted = [session for session in calendar if session not in done and session not in busy]
     published = flat_files.source().files("day", wanted) if wanted else ()
     gaps = missing_gaps(calendar, published, done, busy)
-    requests, given_up = [], []
+    requests: list[dg.RunRequest] = []
+    given_up: list[str] = []
     for gap in gaps:
         failures = _failed_attempts(instance, gap)
         if failures >= ATTEMPTS:

@@ -97,7 +97,8 @@ def _traded_average(values: Values, bars: int) -> Values:
     """Mean over the last `bars` rows, a day without trading counting as zero; NaN for too short a history."""
     if len(values) < bars:
         return np.full(values.shape[1], np.nan)
-    return np.nan_to_num(values[-bars:]).mean(axis=0)
+    mean: Values = np.nan_to_num(values[-bars:]).mean(axis=0)
+    return mean
 
 
 def _relative_volume(panel: Panel) -> Values:
@@ -105,13 +106,15 @@ def _relative_volume(panel: Panel) -> Values:
         return np.full(len(panel.tickers), np.nan)
     usual = _traded_average(panel["volume"][:-1], 20)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(usual > 0, panel["volume"][-1] / usual, np.nan)
+        ratio: Values = np.where(usual > 0, panel["volume"][-1] / usual, np.nan)
+    return ratio
 
 
 def _gap(panel: Panel) -> Values:
     if len(panel) < 2:
         return np.full(len(panel.tickers), np.nan)
-    return (panel["open"][-1] / panel["close"][-2] - 1) * 100
+    gap: Values = (panel["open"][-1] / panel["close"][-2] - 1) * 100
+    return gap
 
 
 def _distance_to_high(bars: int) -> Callable[[Panel], Values]:
