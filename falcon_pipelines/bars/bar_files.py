@@ -5,6 +5,7 @@ the bar: plain dates and times without a zone are New York's, times with a zone 
 """
 
 import hashlib
+from datetime import time
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,7 @@ def read_bar_file(path: Path) -> Panel:
         timestamps=timestamps,
         tickers=tickers,
         fields=fields,
-        frequency="day" if (local == pl.time(0, 0)).all() else "minute",
+        frequency="day" if (local == time(0)).all() else "minute",
         version=f"file-{digest[:12]}",
     )
 

@@ -16,7 +16,7 @@ from typing import Literal
 from falcon_pipelines.bars import calendar
 from falcon_pipelines.bars.actions import file_etag, read_actions_csv
 from falcon_pipelines.bars.files import temporary_area
-from falcon_pipelines.bars.flat_files import FlatFileSource, RemoteFile, file_key, missing
+from falcon_pipelines.bars.flat_files import FlatFileSource, RemoteFile, missing
 from falcon_pipelines.bars.manifest import Entry, require_basis
 from falcon_pipelines.bars.panel import Frequency
 from falcon_pipelines.bars.store import BarStore, Staged
@@ -126,7 +126,7 @@ def _ingest_batch(
         raise failure
     if len(ready) < len(sessions):
         absent = sessions[len(ready)]
-        raise missing(source.name, file_key(frequency, absent), absent)
+        raise missing(source.where(frequency, absent), absent)
 
 
 def _is_new(file: RemoteFile, entry: Entry | None) -> bool:
