@@ -52,7 +52,7 @@ def read_bar_file(path: Path) -> Panel:
         timestamps=timestamps,
         tickers=tickers,
         fields=fields,
-        frequency="day" if (local == time(0, 0)).all() else "minute",
+        frequency="day" if (local == time(0)).all() else "minute",
         version=f"file-{digest[:12]}",
     )
 

@@ -87,6 +87,10 @@ class FlatFileSource(Protocol):
     @property
     def basis(self) -> str: ...
 
+    def where(self, frequency: Frequency, session: date) -> str:
+        """Where that session's file is expected, for messages."""
+        ...
+
     def sessions(self, frequency: Frequency) -> Collection[date]:
         """All sessions the source has published, by name only. Raises SourceError."""
         ...
@@ -120,11 +124,11 @@ def session_of(key: str) -> date | None:
         return None
 
 
-def missing(source: str, key: str, session: date) -> SessionMissing:
-    """The error for a session whose file the source does not have."""
+def missing(where: str, session: date) -> SessionMissing:
+    """The error for a session whose file is not where it should be."""
     return SessionMissing(
-        f"{source} has no {key} though {session} is a trading session; it appears about 11:00 New York on the next "
-        "day: try again later"
+        f"{where} does not exist though {session} is a trading session; "
+        "files appear about 11:00 New York on the next day: try again later"
     )
 
 
@@ -151,6 +155,9 @@ class DirectorySource:
     @property
     def basis(self) -> str:
         return SYNTHETIC if self._is_synthetic() else SIP
+
+    def where(self, frequency: Frequency, session: date) -> str:
+        return str(self.root / file_key(frequency, session, self.prefix))
 
     def sessions(self, frequency: Frequency) -> Collection[date]:
         folder = self.root / folder_key(frequency, self.prefix)
@@ -179,7 +186,7 @@ class DirectorySource:
         try:
             shutil.copyfile(path, target)
         except FileNotFoundError:
-            raise missing(str(self.root), file.key, file.session) from None
+            raise missing(str(path), file.session) from None
         with target.open("rb") as copy:
             etag = hashlib.file_digest(copy, _md5).hexdigest()
             return RemoteFile(file.session, file.frequency, file.key, etag, copy.tell())

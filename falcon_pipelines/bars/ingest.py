@@ -21,7 +21,6 @@ from falcon_pipelines.bars.flat_files import (
     OutOfPlan,
     RemoteFile,
     SessionMissing,
-    file_key,
     missing,
 )
 from falcon_pipelines.bars.manifest import Entry, require_basis
@@ -161,7 +160,7 @@ def _ingest_batch(
         raise failure
     if len(ready) < len(sessions):
         absent = sessions[len(ready)]
-        raise missing(source.name, file_key(frequency, absent), absent)
+        raise missing(source.where(frequency, absent), absent)
 
 
 def _is_new(file: RemoteFile, entry: Entry | None) -> bool:

@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
@@ -57,6 +58,7 @@ class S3Source:
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
     prefix: str = PREFIX
+    page_keys: int = 1000
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -94,6 +96,10 @@ class S3Source:
             ),
         )
 
+    def where(self, frequency: Frequency, session: date) -> str:
+        """Where that session's file is expected, for messages."""
+        return f"{self.endpoint}/{self.bucket}/{file_key(frequency, session, self.prefix)}"
+
     def sessions(self, frequency: Frequency) -> Collection[date]:
         """All sessions the bucket lists. Raises SourceError."""
         found = (session_of(item["Key"]) for item in self._listing(frequency))
@@ -117,7 +123,8 @@ class S3Source:
         folder = folder_key(frequency, self.prefix)
         position = {"StartAfter": after} if after else {}
         while True:
-            request = partial(self._client.list_objects_v2, Bucket=self.bucket, Prefix=folder, **position)
+            list_page = self._client.list_objects_v2
+            request = partial(list_page, Bucket=self.bucket, Prefix=folder, MaxKeys=self.page_keys, **position)
             page = self._try(f"listing {folder}", request)
             contents = page.get("Contents", [])
             yield from contents
@@ -165,7 +172,7 @@ class S3Source:
             raise
         if answer["ETag"].strip('"') != file.etag:
             raise _Replaced
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:
             for chunk in body.iter_chunks(_CHUNK_BYTES):
                 out.write(chunk)
         if out.tell() != file.size_bytes:
@@ -219,7 +226,7 @@ class S3Source:
                 f"{self.endpoint}: {what}: access denied; the subscription does not include it, or the keys lack the right"
             ) from error
         if status == HTTPStatus.NOT_FOUND and session is not None:
-            raise missing(self.endpoint, what, session) from error
+            raise missing(f"{self.endpoint}/{self.bucket}/{what}", session) from error
         raise SourceError(f"{self.endpoint}: {what}: {_reason(error)}") from error
 
 

@@ -290,6 +290,7 @@ class BarStore:
             right_on="after",
             by="ticker",
             strategy="backward",
+            check_sortedness=False,
         )
         found = matched.filter(pl.col("close").is_not_null())
         return {(row["ticker"], row["ex_date"]): row["close"] for row in found.iter_rows(named=True)}
