@@ -239,8 +239,9 @@ def _use_problems(spec: "Spec", use: "IndicatorUse", indicator: Indicator) -> It
             ("timeframe",),
             f"'{timeframe}' is finer than the strategy's {spec.timeframe}; allowed: {higher}",
         )
-    if indicator.intraday and timeframe in ("day", "week", "month"):
-        yield ("fn",), f"{use.fn} needs an intraday timeframe; allowed: 1m, 5m, 15m, 30m, 1h"
+    fit = TIMEFRAMES[: TIMEFRAMES.index(indicator.coarsest) + 1]
+    if timeframe not in fit:
+        yield ("fn",), f"{use.fn} means nothing on {timeframe} bars; allowed: {', '.join(fit)}"
 
 
 def _check_needs(spec: "Spec", known: dict[str, tuple[str, ...]], problems: Problems) -> None:
