@@ -28,7 +28,7 @@ def smallest(indicator: Indicator) -> dict[str, float]:
 
 
 def on(panel: Panel, indicator: Indicator, arguments: dict[str, float]) -> tuple[np.ndarray, ...]:
-    workspace = Workspace(panel)
+    workspace = Workspace(panel, "day" if panel.frequency == "day" else "15m")
     outputs = workspace.indicator(indicator.name, arguments, workspace.field("close"), "close")
     return tuple(workspace.unpacked(output, np.nan) for output in outputs)
 
