@@ -1,8 +1,8 @@
 """What conditions and operands evaluate to on bars.
 
 Three-valued logic (Kleene): a comparison with an unknown operand is neither true nor false, so `not` of it
-is not true either, and nothing is signalled during warm-up. All arrays are packed (see workspace.py), so every
-step looks at a ticker's own earlier bars only.
+is not true either, and nothing is signalled during warm-up. All arrays are packed (see workspace.py), so
+every step looks at a ticker's own earlier bars only.
 """
 
 import json
@@ -74,7 +74,8 @@ class Evaluator:
         return value if isinstance(value, np.ndarray) else np.full(self.workspace.shape, value, order="F")
 
     def reference(self, name: str) -> Array:
-        """A bar field, or an output of an indicator; one of a coarser timeframe as of its last complete bar."""
+        """A bar field, or an output of an indicator; one of a coarser timeframe as of its last complete
+        bar."""
         if name in FIELDS:
             return self.workspace.field(name)
         use_id, _, output = name.partition(".")

@@ -5,8 +5,9 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from falcon_pipelines.bars import calendar
 from numpy.typing import NDArray
+
+from falcon_pipelines.bars import calendar
 
 NEW_YORK = ZoneInfo("America/New_York")
 OPEN_MINUTE = 9 * 60 + 30

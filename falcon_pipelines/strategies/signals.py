@@ -118,7 +118,8 @@ def _stops(spec: Spec, evaluator: Evaluator) -> tuple[Array | None, Array | None
 
 
 def _volatility(space: Workspace) -> Array:
-    """Standard deviation (ddof 1) of the last 20 daily returns of complete days, annualised with 252 sessions."""
+    """Standard deviation (ddof 1) of the last 20 daily returns of complete days, annualised with 252
+    sessions."""
     if space.timeframe != "day":
         return space.from_coarser("day", _volatility(space.coarser("day")))
     close = space.field("close")
@@ -137,7 +138,8 @@ def _volatility(space: Workspace) -> Array:
 
 
 def _warm_up(spec: Spec, params: Mapping[str, float], evaluator: Evaluator) -> int:
-    """What the spec alone tells; with indicators of a coarser timeframe, where an entry is first decidable."""
+    """What the spec alone tells; with indicators of a coarser timeframe, where an entry is first
+    decidable."""
     needed = entry_warm_up(spec, params)
     if all(use.timeframe in (None, spec.timeframe) for use in spec.indicators):
         return needed

@@ -1,8 +1,8 @@
 """Bars of one timeframe from bars of a finer one, and when each of the coarser bars is complete.
 
-A coarser bar is complete at the close of the finer bar that ends it by the clock and the XNYS calendar (an hour at
-its last minute, a day at its close, a week or month at the close of its last session), or, where that bar is missing,
-once a later one appears. What is not complete is never used.
+A coarser bar is complete at the close of the finer bar that ends it by the clock and the XNYS calendar (an
+hour at its last minute, a day at its close, a week or month at the close of its last session), or, where that
+bar is missing, once a later one appears. What is not complete is never used.
 """
 
 from datetime import date, timedelta
@@ -26,10 +26,11 @@ class WrongBars(InputError):
 
 
 def at_timeframe(panel: Panel, timeframe: str) -> Panel:
-    """The panel in bars of a strategy's timeframe, regular sessions only, without a last bar that is not over yet.
+    """The panel in bars of a strategy's timeframe, regular sessions only, without a last bar that is not over
+    yet.
 
-    Intraday bars start at 09:30 New York and every `timeframe` after it; a day bar at midnight New York. Raises
-    WrongBars where the panel's bars are coarser than that.
+    Intraday bars start at 09:30 New York and every `timeframe` after it; a day bar at midnight New York.
+    Raises WrongBars where the panel's bars are coarser than that.
     """
     if panel.frequency == "day":
         if timeframe != "day":
@@ -84,9 +85,11 @@ def check_timeframe(panel: Panel, timeframe: str) -> None:
 
 
 def coarser(panel: Panel, base: str, target: str) -> tuple[Panel, NDArray[np.int64]]:
-    """All bars of the target timeframe, and for each row of `panel` the index of the last complete one (-1: none).
+    """All bars of the target timeframe, and for each row of `panel` the index of the last complete one (-1:
+    none).
 
-    `panel` has bars of timeframe `base`. The coarser panel's last bar may be incomplete; no row points to it then.
+    `panel` has bars of timeframe `base`. The coarser panel's last bar may be incomplete; no row points to it
+    then.
     """
     days = session_days(panel.timestamps)
     minutes = minutes_from_open(panel.timestamps)
@@ -131,8 +134,8 @@ def _buckets(
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """The number of the coarser bar each row belongs to, and whether the row's close completes that bar.
 
-    `bar_minutes` is 0 for day bars. A row after a completed bar starts a new one even in the same hour or week: the
-    calendar may be wrong about what is last, and what was seen as complete must never change.
+    `bar_minutes` is 0 for day bars. A row after a completed bar starts a new one even in the same hour or
+    week: the calendar may be wrong about what is last, and what was seen as complete must never change.
     """
     ends = minutes + bar_minutes
     complete = ends >= close_minutes(days) if bar_minutes else np.ones(len(days), dtype=bool)
@@ -172,7 +175,8 @@ def _period(day: int, target: str) -> int:
 def _aggregated(
     panel: Panel, buckets: NDArray[np.int64]
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]:
-    """Open, high, low, close and volume of each bucket (NaN where a ticker has no bar in it), and its last row."""
+    """Open, high, low, close and volume of each bucket (NaN where a ticker has no bar in it), and its last
+    row."""
     starts = (
         np.flatnonzero(np.r_[True, buckets[1:] != buckets[:-1]]) if len(buckets) else np.empty(0, np.int64)
     )

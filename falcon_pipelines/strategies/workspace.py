@@ -136,7 +136,8 @@ class Workspace:
         return self._coarser[timeframe][0]
 
     def from_coarser(self, timeframe: str, values: Array) -> Array:
-        """Packed values of a coarser timeframe, on each of this one's bars: those of the last complete bar."""
+        """Packed values of a coarser timeframe, on each of this one's bars: those of the last complete
+        bar."""
         other = self.coarser(timeframe)
         _, rows = self._coarser[timeframe]
         spread = other.unpacked(values, np.nan)

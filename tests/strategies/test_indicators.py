@@ -1,4 +1,5 @@
-"""Every indicator of the registry: no look-ahead, the warm-up it says, and values from its published definition."""
+"""What holds for every indicator: no look-ahead, the warm-up it says, values from its published definition."""
+definition."""
 
 from datetime import date
 

@@ -160,7 +160,8 @@ def test_coarser_indicators_do_not_look_ahead(rank: str) -> None:
 def test_a_coarser_indicator_may_be_computed_on_another_of_its_timeframe_only() -> None:
     text = (
         "spec_version: 1\nname: x\nindicators: [{id: r, fn: rsi, params: {period: 2}, timeframe: week}, "
-        "{id: s, fn: sma, source: r, params: {period: 2}TF}]\nentry: {long: {gt: [s, 0]}}\nexecution: {rank_by: s}"
+        "{id: s, fn: sma, source: r, params: {period: 2}TF}]\n"
+        "entry: {long: {gt: [s, 0]}}\nexecution: {rank_by: s}"
     )
     panel = random_day_panel(60, 1)
     rank = compute_signals(parse_spec(text.replace("TF", ", timeframe: week")), panel).rank[:, 0]

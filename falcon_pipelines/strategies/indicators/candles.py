@@ -86,7 +86,8 @@ PENETRATION = {
 
 @cache
 def _lookback(code: str) -> int:
-    return int(abstract.Function(f"CDL{code}").lookback)
+    function = abstract.Function(f"CDL{code}")  # type: ignore[attr-defined]
+    return int(function.lookback)
 
 
 def _compute(code: str) -> Callable[..., tuple[Values, ...]]:
@@ -101,13 +102,13 @@ def _compute(code: str) -> Callable[..., tuple[Values, ...]]:
 
 
 def _pattern(name: str, code: str) -> Indicator:
-    parameters = ()
+    parameters: tuple[IndicatorParameter, ...] = ()
     if name in PENETRATION:
         parameters = (IndicatorParameter("penetration", Bounds(low=0, high=1), PENETRATION[name]),)
     return Indicator(
         name=f"candle_{name}",
         title=f"{name.replace('_', ' ')} candle",
-        convention=f"TA-Lib CDL{code}: 100 bullish, -100 bearish (200 where confirmed), 0 absent, on its last bar",
+        convention=f"TA-Lib CDL{code}, on its last bar: 100 bullish, -100 bearish (200 confirmed), 0 absent",
         compute=_compute(code),
         lookback=lambda **_: _lookback(code),
         parameters=parameters,

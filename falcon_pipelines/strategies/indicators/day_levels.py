@@ -145,7 +145,8 @@ INDICATORS = (
     Indicator(
         name="gap",
         title="opening gap",
-        convention="the session's first open against the close of the session before, in percent; all session long",
+        convention="the session's first open against the close of the session before, in percent; all "
+        "session long",
         compute=_gap,
         lookback=lambda: 1,
         inputs=("open", "high", "low", "close"),
@@ -184,7 +185,8 @@ INDICATORS = (
     Indicator(
         name="session_clock",
         title="time of the trading day",
-        convention="minutes from 09:30 New York to the bar's start, and from there to the close (XNYS calendar)",
+        convention="minutes from 09:30 New York to the bar's start, and from there to the close (XNYS "
+        "calendar)",
         compute=_session_clock,
         lookback=lambda: 0,
         outputs=("since_open", "to_close"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import talib
+from talib import MA_Type  # type: ignore[attr-defined]
 
 from falcon_pipelines.strategies.indicators.base import Column, Indicator, Values, count, ratio
 
@@ -23,7 +24,7 @@ def _smoothed_stochastic(
     high: Values, low: Values, close: Values, period: int, smooth_k: int, smooth_d: int
 ) -> tuple[Values, ...]:
     k, d = talib.STOCH(
-        high, low, close, period, smooth_k, talib.MA_Type.SMA, smooth_d, talib.MA_Type.SMA
+        high, low, close, period, smooth_k, MA_Type.SMA, smooth_d, MA_Type.SMA
     )  # fmt: skip
     return k, d
 
@@ -66,7 +67,8 @@ INDICATORS = (
     Indicator(
         name="stoch",
         title="stochastic oscillator",
-        convention="Lane: place of the close in the range of `period` bars, 0 to 100; k and d smoothed by SMA; "
+        convention="Lane: place of the close in the range of `period` bars, 0 to 100; k and d smoothed "
+        "by SMA; "
         "smooth_k 1 is the fast one",
         compute=_stoch,
         lookback=lambda period, smooth_k, smooth_d: period + smooth_k + smooth_d - 3,
@@ -77,7 +79,8 @@ INDICATORS = (
     Indicator(
         name="stoch_rsi",
         title="stochastic RSI",
-        convention="Chande and Kroll: stochastic of Wilder's RSI, 0 to 100, k and d smoothed by SMA (as charting "
+        convention="Chande and Kroll: stochastic of Wilder's RSI, 0 to 100, k and d smoothed by SMA (as "
+        "charting "
         "sites draw it; TA-Lib's own STOCHRSI does not smooth k)",
         compute=_stoch_rsi,
         lookback=lambda rsi_period, period, smooth_k, smooth_d: rsi_period + period + smooth_k + smooth_d - 3,
@@ -134,7 +137,8 @@ INDICATORS = (
     Indicator(
         name="adx",
         title="average directional index",
-        convention="Wilder: DI+ and DI- over `period`, adx the Wilder average of their difference over their sum",
+        convention="Wilder: DI+ and DI- over `period`, adx the Wilder average of their difference over "
+        "their sum",
         compute=_adx,
         lookback=lambda period: (2 * period - 1, period, period),
         parameters=(count("period", 14),),
@@ -144,7 +148,8 @@ INDICATORS = (
     Indicator(
         name="aroon",
         title="Aroon",
-        convention="Chande: bars since the highest high (up) and lowest low (down) of `period`+1 bars, 0 to 100",
+        convention="Chande: bars since the highest high (up) and lowest low (down) of `period`+1 bars, 0 "
+        "to 100",
         compute=_aroon,
         lookback=lambda period: period,
         parameters=(count("period", 14),),
@@ -181,7 +186,8 @@ INDICATORS = (
     Indicator(
         name="streak",
         title="run of rising or falling values",
-        convention="3 on the third rise in a row, -2 on the second fall, and so on; unchanged values count as 0",
+        convention="3 on the third rise in a row, -2 on the second fall, and so on; unchanged values "
+        "count as 0",
         compute=_streak,
         lookback=lambda: 0,
     ),

@@ -134,7 +134,8 @@ INDICATORS = (
     Indicator(
         name="donchian",
         title="Donchian channel",
-        convention="Donchian: highest high and lowest low of the `period` bars before the current one, so that a "
+        convention="Donchian: highest high and lowest low of the `period` bars before the current one, "
+        "so that a "
         "close can be beyond them",
         compute=_donchian,
         lookback=lambda period: period,
@@ -180,7 +181,8 @@ INDICATORS = (
     Indicator(
         name="ichimoku",
         title="Ichimoku",
-        convention="Hosoda: middles of the ranges; spans as drawn under the current bar, so computed `base` bars "
+        convention="Hosoda: middles of the ranges; spans as drawn under the current bar, so computed "
+        "`base` bars "
         "ago; no lagging span, which is the close drawn in the past",
         compute=_ichimoku,
         lookback=lambda conversion, base, span: (
@@ -196,7 +198,8 @@ INDICATORS = (
     Indicator(
         name="psar",
         title="parabolic stop and reverse",
-        convention="Wilder: acceleration `step` per new extreme, at most `maximum`; first direction from the first "
+        convention="Wilder: acceleration `step` per new extreme, at most `maximum`; first direction from "
+        "the first "
         "two bars",
         compute=lambda bars, step, maximum: (talib.SAR(bars.high, bars.low, step, maximum),),
         lookback=lambda step, maximum: 1,

@@ -31,7 +31,8 @@ INDICATORS = (
     Indicator(
         name="obv",
         title="on-balance volume",
-        convention="Granville: running sum of volume signed by the change of the source; only its changes mean something",
+        convention="Granville: running sum of volume signed by the change of the source; only its "
+        "changes mean something",
         compute=lambda bars: (talib.OBV(bars.source, bars.volume),),
         lookback=lambda: 0,
         inputs=("source", "volume"),
@@ -39,7 +40,8 @@ INDICATORS = (
     Indicator(
         name="accumulation_distribution",
         title="accumulation/distribution line",
-        convention="Chaikin: running sum of volume x place of the close in the bar; only its changes mean something",
+        convention="Chaikin: running sum of volume x place of the close in the bar; only its changes "
+        "mean something",
         compute=lambda bars: (talib.AD(bars.high, bars.low, bars.close, bars.volume),),
         lookback=lambda: 0,
         inputs=HLCV,
@@ -47,7 +49,8 @@ INDICATORS = (
     Indicator(
         name="chaikin_oscillator",
         title="Chaikin oscillator",
-        convention="EMA(fast) - EMA(slow) of the accumulation/distribution line, EMAs started at its first value",
+        convention="EMA(fast) - EMA(slow) of the accumulation/distribution line, EMAs started at its "
+        "first value",
         compute=lambda bars, fast, slow: (
             talib.ADOSC(bars.high, bars.low, bars.close, bars.volume, fast, slow),
         ),
