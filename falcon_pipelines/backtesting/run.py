@@ -11,9 +11,10 @@ from falcon_pipelines.backtesting.accounting import (
     OpenTrade,
     Trade,
     account_history,
+    forward_filled,
     pair_trades,
 )
-from falcon_pipelines.backtesting.kernel import ORDER, simulate
+from falcon_pipelines.backtesting.kernel import ORDER, BarArrays, SignalArrays, simulate
 from falcon_pipelines.backtesting.parameters import FillParameters, fill_parameters
 from falcon_pipelines.backtesting.statistics import Statistics, statistics
 from falcon_pipelines.bars.panel import FIELDS, Panel
@@ -22,20 +23,6 @@ from falcon_pipelines.errors import InputError
 if TYPE_CHECKING:
     from falcon_pipelines.strategies.signals import Signals
     from falcon_pipelines.strategies.spec import Spec
-
-
-SIGNAL_ARRAYS = (
-    "entry_long",
-    "exit_long",
-    "entry_short",
-    "exit_short",
-    "stop_distance",
-    "stop_level_long",
-    "stop_level_short",
-    "rank",
-    "volatility",
-)
-"""Arrays of Signals in the order in which the kernel takes them."""
 
 
 class EmptyRange(InputError):
@@ -93,11 +80,22 @@ class Fills:
     void: int
 
 
+def bar_arrays(panel: Panel) -> BarArrays:
+    """The panel's bars as the kernel takes them."""
+    arrays = [np.ascontiguousarray(panel[name], dtype=np.float64) for name in FIELDS]
+    return BarArrays(*arrays, forward_filled(panel["close"]))
+
+
+def signal_arrays(signals: "Signals") -> SignalArrays:
+    """Signals as the kernel takes them."""
+    return SignalArrays(*(np.ascontiguousarray(getattr(signals, name)) for name in SignalArrays._fields))
+
+
 def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters, cash: float) -> Fills:
     """Run the kernel over a panel of (T, N) bars and signals of the same shape."""
-    bars = (np.ascontiguousarray(panel[name]) for name in FIELDS)
-    said = (np.ascontiguousarray(getattr(signals, name)) for name in SIGNAL_ARRAYS)
-    orders, accounts = simulate(*bars, *said, parameters, float(cash))  # type: ignore[call-arg,arg-type]
+    orders, accounts = simulate(
+        bar_arrays(panel), signal_arrays(signals), parameters.packed(), float(cash)
+    )
     account = accounts[0]
     return Fills(orders, int(account["cut"]), int(account["dropped"]), int(account["void"]))
 

@@ -43,13 +43,8 @@ def signals_for(panel: Panel, **given: np.ndarray | Mapping[tuple[int, int], flo
 
 
 def parameters(**given: object) -> FillParameters:
-    """Fill parameters with the given fields; numbers as the kernel types them."""
-    defaults = FillParameters()._asdict()
-    typed = {
-        name: np.asarray(value, dtype=np.float64) if isinstance(defaults[name], np.ndarray) else type(defaults[name])(value)
-        for name, value in given.items()
-    }  # fmt: skip
-    return FillParameters(**{**defaults, **typed})
+    """Fill parameters with the given fields."""
+    return FillParameters(**given)
 
 
 def fills(
