@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from falcon_pipelines.commands import extraction
 from falcon_pipelines.commands.console import err
 from falcon_pipelines.errors import FalconError
 
@@ -15,6 +16,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+app.command()(extraction.extract)
 
 
 @app.callback()
@@ -39,5 +42,10 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        err.print(f"falcon: {type(error).__name__}: {error}; --debug shows where", markup=False, highlight=False, soft_wrap=True)
+        err.print(
+            f"falcon: {type(error).__name__}: {error}; --debug shows where",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
         sys.exit(1)
