@@ -34,7 +34,9 @@ _PICK_COLUMNS = dg.TableSchema(
     metadata={"dagster/column_schema": _PICK_COLUMNS},
     description="Ranked candidates of one profile and session, each with entry range, stop, target and data version.",
 )
-def screen_candidates(context: dg.AssetExecutionContext, bars: Bars, database: Database) -> dg.MaterializeResult:
+def screen_candidates(
+    context: dg.AssetExecutionContext, bars: Bars, database: Database
+) -> dg.MaterializeResult:
     """Screens the partition's session with its profile and stores the picks."""
     keys = context.partition_key.keys_by_dimension  # type: ignore[attr-defined]
     profile = find_profile(keys["profile"])

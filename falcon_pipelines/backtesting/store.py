@@ -12,6 +12,11 @@ from sqlalchemy.orm import Session
 from falcon_pipelines.backtesting.run import BacktestResult
 from falcon_pipelines.backtesting.verdict import Verdict
 from falcon_pipelines.db import models
+from falcon_pipelines.errors import InputError
+
+
+class NoBacktest(InputError):
+    """A verdict was asked for of a spec that has not been backtested."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,20 @@ def save_verdict(session: Session, backtest_id: int, verdict: Verdict) -> models
     row.inputs = [_json(asdict(item)) for item in verdict.inputs]
     row.trials = verdict.trials
     session.flush()
+    return row
+
+
+def newest_backtest(session: Session, spec_name: str) -> models.Backtest:
+    """The newest stored backtest of a spec of that name; raises NoBacktest."""
+    row = session.scalar(
+        select(models.Backtest)
+        .join(models.StrategySpec)
+        .where(models.StrategySpec.name == spec_name)
+        .order_by(models.Backtest.id.desc())
+        .limit(1)
+    )
+    if row is None:
+        raise NoBacktest(f"{spec_name} has no backtest yet; materialise backtests first")
     return row
 
 

@@ -203,3 +203,11 @@ def mark_synthetic(root: Path, parameters: Mapping[str, object]) -> None:
     """Marks a folder of flat files as made up, with how to make it again."""
     text = json.dumps({"synthetic": True, **parameters}, indent=2, default=str) + "\n"
     (root / SYNTHETIC_MARKER).write_text(text, encoding="utf-8")
+
+
+def synthetic_parameters(root: Path) -> Mapping[str, object] | None:
+    """How a folder of made-up flat files was made; None for any other folder, or one not finished."""
+    try:
+        return dict(json.loads((root / SYNTHETIC_MARKER).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None

@@ -42,7 +42,7 @@ def embedded_postgres(home: Path) -> Iterator[EmbeddedPostgres]:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         server = pgserver.get_server(folder, cleanup_mode="stop")
-    except Exception as error:  # noqa: BLE001 - the package raises many kinds; all mean the same here
+    except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise EmbeddedPostgresFailed(
             f"the embedded PostgreSQL in {folder} did not start: {reason}; see {folder / 'log'}"

@@ -51,9 +51,7 @@ def _rsi(period: int) -> Callable[[Panel], Values]:
     return compute
 
 
-def _per_ticker(
-    panel: Panel, indicator: Callable[[Mapping[str, Values]], Values], at_least: int
-) -> Values:
+def _per_ticker(panel: Panel, indicator: Callable[[Mapping[str, Values]], Values], at_least: int) -> Values:
     """The indicator's last value over each ticker's own bars, so that a halted day leaves no hole."""
     result = np.full(len(panel.tickers), np.nan)
     traded = np.isfinite(panel["close"])
@@ -149,7 +147,9 @@ FEATURES: Mapping[str, Feature] = {
     "volume": Feature("shares", "shares traded on the session", _last("volume")),
     "average_volume_20": Feature("shares", "mean shares a session over 20 sessions", _average_volume),
     "dollar_volume_20": Feature("usd", "mean dollars traded a session over 20 sessions", _dollar_volume),
-    "relative_volume": Feature("ratio", "volume against the mean of the 20 sessions before", _relative_volume),
+    "relative_volume": Feature(
+        "ratio", "volume against the mean of the 20 sessions before", _relative_volume
+    ),
     "gap": Feature("percent", "open against the close before", _gap),
     "return_1": Feature("percent", "change over 1 session", _return_over(1)),
     "return_5": Feature("percent", "change over 5 sessions", _return_over(5)),
@@ -158,7 +158,9 @@ FEATURES: Mapping[str, Feature] = {
     "return_126": Feature("percent", "change over 126 sessions", _return_over(126)),
     "distance_to_high_252": Feature("percent", "close against the 252-session high", _distance_to_high(252)),
     "distance_to_sma_20": Feature("percent", "close against its 20-session mean", _distance_to_average(20)),
-    "distance_to_sma_200": Feature("percent", "close against its 200-session mean", _distance_to_average(200)),
+    "distance_to_sma_200": Feature(
+        "percent", "close against its 200-session mean", _distance_to_average(200)
+    ),
     "rsi_14": Feature("points", "Wilder's RSI over 14 sessions", _rsi(14)),
     "volatility_20": Feature("percent", "annualised deviation of 20 daily log returns", _volatility),
     "atr_percent": Feature("percent", "Wilder's ATR over 14 sessions against the close", _atr_percent),

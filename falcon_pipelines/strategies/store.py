@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.db import models
 from falcon_pipelines.errors import InputError
-from falcon_pipelines.strategies.spec import Spec, validate_spec, spec_hash
+from falcon_pipelines.strategies.spec import Spec, spec_hash, validate_spec
 from falcon_pipelines.strategies.transcripts import Transcript
 
 

@@ -1,0 +1,114 @@
+"""What an indicator is: its name, convention, parameters and a function over the bars of one ticker."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from falcon_pipelines.strategies.numbers import Bounds
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Column:
+    """The bars of one ticker, oldest first, without gaps: arrays of equal length (n,).
+
+    `source` is what an indicator with a source is computed on. `session` is the New York date of each bar as
+    a day number, `minute` the minutes from 09:30 New York to the bar's start (negative on day bars).
+    """
+
+    source: Values
+    open: Values
+    high: Values
+    low: Values
+    close: Values
+    volume: Values
+    session: NDArray[np.int64]
+    minute: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.close)
+
+    def take(self, rows: NDArray[np.bool_]) -> "Column":
+        """The same column with only some of its bars."""
+        return Column(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class IndicatorParameter:
+    """A named number of an indicator; without a default it must be given."""
+
+    name: str
+    bounds: Bounds
+    default: float | None = None
+
+    def __str__(self) -> str:
+        default = f" (default {self.default:g})" if self.default is not None else ""
+        return f"{self.name}: {self.bounds}{default}"
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """An indicator of the registry.
+
+    `compute(column, **params)` returns one (n,) array per output, NaN where there is no value yet, each value
+    computed from that bar and earlier ones only. `lookback(**params)` is how many leading values are NaN at
+    least. `convention` names whose definition it is, smoothing, degrees of freedom and warm-up.
+    """
+
+    name: str
+    title: str
+    convention: str
+    compute: Callable[..., tuple[Values, ...]]
+    lookback: Callable[..., int]
+    parameters: tuple[IndicatorParameter, ...] = ()
+    outputs: tuple[str, ...] = ("value",)
+    inputs: tuple[str, ...] = ("source",)
+    intraday: bool = False
+
+    @property
+    def takes_source(self) -> bool:
+        """Whether it is computed on one series of the strategy's choice (close by default)."""
+        return "source" in self.inputs
+
+    def arguments(self, given: Mapping[str, float]) -> dict[str, Any]:
+        """Every parameter's value: as given, else the default; whole numbers as int."""
+        values = {each.name: given.get(each.name, each.default) for each in self.parameters}
+        whole = {each.name for each in self.parameters if each.bounds.integer}
+        return {
+            name: int(value) if name in whole else float(value)
+            for name, value in values.items()
+            if value is not None
+        }
+
+    def on_column(self, column: Column, arguments: Mapping[str, float]) -> tuple[Values, ...]:
+        """Its outputs on one ticker; bars on which an input is unknown are passed over, not spread."""
+        known = np.isfinite(getattr(column, self.inputs[0]))
+        for name in self.inputs[1:]:
+            known = known & np.isfinite(getattr(column, name))
+        if known.all():
+            return self._guarded(column, arguments)
+        results = []
+        for values in self._guarded(column.take(known), arguments):
+            spread = np.full(len(column), np.nan)
+            spread[known] = values
+            results.append(spread)
+        return tuple(results)
+
+    def _guarded(self, column: Column, arguments: Mapping[str, float]) -> tuple[Values, ...]:
+        if len(column) <= self.lookback(**arguments):
+            return tuple(np.full(len(column), np.nan) for _ in self.outputs)
+        return self.compute(column, **arguments)
+
+
+def count(name: str, default: int | None = None, low: int = 2, high: int = 10_000) -> IndicatorParameter:
+    """A parameter that is a whole number of bars."""
+    return IndicatorParameter(name, Bounds(low=low, high=high, integer=True), default)
+
+
+def positive(name: str, default: float, high: float = 100) -> IndicatorParameter:
+    """A parameter that is a number above zero."""
+    return IndicatorParameter(name, Bounds(above=0, high=high), default)

@@ -1,0 +1,135 @@
+"""From spec and bars to signals: what the backtest kernel and the paper trader act on. Never looks ahead."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from falcon_pipelines.bars.panel import Panel
+from falcon_pipelines.strategies.evaluation import Evaluator, rolling_extreme
+from falcon_pipelines.strategies.exits import AtrStop, IndicatorStop, SwingStop, VolatilityTarget
+from falcon_pipelines.strategies.indicators import INDICATORS
+from falcon_pipelines.strategies.spec import Spec, chosen_params
+from falcon_pipelines.strategies.warm_up import entry_warm_up
+from falcon_pipelines.strategies.workspace import Array, Mask, Workspace
+
+VOLATILITY_BARS = 20
+SESSIONS_PER_YEAR = 252
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What a strategy says on each completed bar of T times and N tickers; orders act from the next bar on.
+
+    `entry_*` and `exit_*` are (T, N) bool, False where anything needed is unknown. `stop_distance` is dollars
+    from the fill price, `stop_level_*` an absolute price known at that bar; NaN where the spec has none. An
+    entry whose stop or volatility is unknown is not signalled. Higher `rank` is taken first when cash or
+    slots are short. `volatility` is annualised, as a fraction, NaN where it is not needed. No entry is
+    signalled before bar `warm_up`. Arrays may be shared between signals: do not write to them.
+    """
+
+    entry_long: NDArray[np.bool_]
+    exit_long: NDArray[np.bool_]
+    entry_short: NDArray[np.bool_]
+    exit_short: NDArray[np.bool_]
+    stop_distance: NDArray[np.float64]
+    stop_level_long: NDArray[np.float64]
+    stop_level_short: NDArray[np.float64]
+    rank: NDArray[np.float64]
+    volatility: NDArray[np.float64]
+    warm_up: int
+
+
+def compute_signals(
+    spec: Spec,
+    panel: Panel | Workspace,
+    params: Mapping[str, float] | None = None,
+) -> Signals:
+    """The signals of a strategy on bars of its own timeframe.
+
+    `params` chooses values for the spec's parameters, defaults where not given: the same as
+    `spec.with_params(params)`, but quick enough for sweeps when the same Workspace is passed each time.
+    Values other than those of `param_grid`, which the spec's own validation has seen, go through
+    `with_params` first. Holds `signals(data[:t]) == signals(data)[:t]` for every t.
+    """
+    space = panel if isinstance(panel, Workspace) else Workspace(panel)
+    chosen = chosen_params(spec, params)
+    evaluator = Evaluator(space, spec.indicators, chosen, spec.timeframe)
+    distance, level_long, level_short = _stops(spec, evaluator)
+    volatility = _volatility(space) if isinstance(spec.sizing, VolatilityTarget) else None
+
+    def entries(side: str) -> Mask:
+        condition = spec.entry.long if side == "long" else spec.entry.short
+        if condition is None:
+            return space.never
+        mask = evaluator.holds(condition)
+        level = level_long if side == "long" else level_short
+        for needed in (distance, level, volatility):
+            if needed is not None:
+                mask = mask & np.isfinite(needed)
+        return _mask(space, mask)
+
+    def exits(side: str) -> Mask:
+        entry = spec.entry.long if side == "long" else spec.entry.short
+        condition = spec.exit.signal_for(side)
+        return space.never if condition is None or entry is None else _mask(space, evaluator.holds(condition))
+
+    return Signals(
+        entry_long=entries("long"),
+        exit_long=exits("long"),
+        entry_short=entries("short"),
+        exit_short=exits("short"),
+        stop_distance=_numbers(space, distance),
+        stop_level_long=_numbers(space, level_long),
+        stop_level_short=_numbers(space, level_short),
+        rank=_rank(spec, evaluator),
+        volatility=_numbers(space, volatility),
+        warm_up=entry_warm_up(spec, chosen),
+    )
+
+
+def _stops(spec: Spec, evaluator: Evaluator) -> tuple[Array | None, Array | None, Array | None]:
+    """Distance, level for longs and level for shorts, packed."""
+    space = evaluator.workspace
+    match spec.exit.stop:
+        case AtrStop(atr=atr):
+            arguments = INDICATORS["atr"].arguments({"period": evaluator.number(atr.period)})
+            (average,) = space.indicator("atr", arguments, space.field("close"), "")
+            return average * evaluator.number(atr.multiple), None, None
+        case SwingStop(swing=swing):
+            bars = evaluator.bars(swing.bars)
+            low = rolling_extreme(space.field("low"), bars, highest=False)
+            return None, low, rolling_extreme(space.field("high"), bars, highest=True)
+        case IndicatorStop(indicator=reference):
+            level = evaluator.reference(reference)
+            return None, level, level
+    return None, None, None
+
+
+def _volatility(space: Workspace) -> Array:
+    """Standard deviation (ddof 1) of the last 20 returns, annualised with 252 sessions."""
+    close = space.field("close")
+    result = np.full(close.shape, np.nan, order="F")
+    if len(close) > VOLATILITY_BARS:
+        returns = close[1:] / close[:-1] - 1.0
+        windows = np.lib.stride_tricks.sliding_window_view(returns, VOLATILITY_BARS, axis=0)
+        result[VOLATILITY_BARS:] = windows.std(axis=-1, ddof=1) * np.sqrt(SESSIONS_PER_YEAR)
+    return result
+
+
+def _rank(spec: Spec, evaluator: Evaluator) -> Array:
+    space = evaluator.workspace
+    if spec.execution.rank_by is None:
+        return space.zero
+    values = evaluator.array(spec.execution.rank_by)
+    ordered = values if spec.execution.rank_order == "descending" else -values
+    return space.unpacked(np.where(np.isnan(ordered), -np.inf, ordered), -np.inf)
+
+
+def _mask(space: Workspace, mask: Mask) -> Mask:
+    return space.unpacked(mask, False)
+
+
+def _numbers(space: Workspace, values: Array | None) -> Array:
+    return space.unknown if values is None else space.unpacked(values, np.nan)

@@ -1,0 +1,130 @@
+"""The bars of a panel, packed so that each ticker's own bars follow one another; indicators on them are kept.
+
+A day on which a ticker was halted is no bar of it: its averages, lags and crosses look at its own bars.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from falcon_pipelines.bars.panel import FIELDS, Panel
+from falcon_pipelines.strategies.indicators import INDICATORS, Column
+from falcon_pipelines.strategies.sessions import minutes_from_open, session_days
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+IndicatorKey = tuple[str, tuple[tuple[str, float], ...], str, str]
+Scalar = TypeVar("Scalar", np.float64, np.bool_)
+CACHE_BYTES = 256 * 2**20
+
+
+class Workspace:
+    """Packed bars of one panel with a bounded cache of indicators, for computing many variants of a strategy.
+
+    Packed arrays are (T, N): the bars of each ticker moved up over the rows where it has none, then NaN.
+    """
+
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
+        self.shape = panel["close"].shape
+        present = np.isfinite(panel["close"])
+        for name in ("open", "high", "low"):
+            present &= np.isfinite(panel[name])
+        self.counts = present.sum(axis=0)
+        """Number of bars of each ticker."""
+        self.gapless = bool(present.all())
+        self._rows = np.argsort(~present, axis=0, kind="stable") if not self.gapless else None
+        self._fields: dict[str, Array] = {}
+        self._cache: OrderedDict[IndicatorKey, tuple[Array, ...]] = OrderedDict()
+        self._cached_bytes = 0
+
+    def field(self, name: str) -> Array:
+        """One bar field, packed."""
+        if name not in self._fields:
+            values = self.panel[name]
+            if self._rows is not None:
+                values = np.take_along_axis(values, self._rows, axis=0)
+                values[np.arange(self.shape[0])[:, None] >= self.counts] = np.nan
+            self._fields[name] = np.asfortranarray(values, dtype=np.float64)
+        return self._fields[name]
+
+    def unpacked(self, values: "NDArray[Scalar]", absent: float) -> "NDArray[Scalar]":
+        """Packed values back on the panel's rows; `absent` where a ticker has no bar."""
+        if self._rows is None:
+            return np.ascontiguousarray(values)
+        result = np.full(self.shape, absent, dtype=values.dtype)
+        np.put_along_axis(result, self._rows, values, axis=0)
+        result[~self._present] = absent
+        return result
+
+    @cached_property
+    def _present(self) -> Mask:
+        packed: Mask = np.arange(self.shape[0])[:, None] < self.counts
+        if self._rows is None:
+            return packed
+        result = np.zeros(self.shape, dtype=bool)
+        np.put_along_axis(result, self._rows, packed, axis=0)
+        return result
+
+    @cached_property
+    def unknown(self) -> Array:
+        """(T, N) of NaN, shared by all signals that have no such values."""
+        return np.full(self.shape, np.nan)
+
+    @cached_property
+    def zero(self) -> Array:
+        """(T, N) of zeros, shared likewise."""
+        return np.zeros(self.shape)
+
+    @cached_property
+    def never(self) -> Mask:
+        """(T, N) of False, shared likewise."""
+        return np.zeros(self.shape, dtype=bool)
+
+    @cached_property
+    def _sessions(self) -> NDArray[np.int64]:
+        return session_days(self.panel.timestamps)
+
+    @cached_property
+    def _minutes(self) -> NDArray[np.int64]:
+        return minutes_from_open(self.panel.timestamps)
+
+    def column(self, index: int, source: Array) -> Column:
+        """The bars of one ticker; `source` is packed."""
+        bars = int(self.counts[index])
+        rows = slice(0, bars) if self._rows is None else self._rows[:bars, index]
+        fields = {name: self.field(name)[:bars, index] for name in FIELDS}
+        return Column(
+            source=np.ascontiguousarray(source[:bars, index]),
+            session=self._sessions[rows],
+            minute=self._minutes[rows],
+            **fields,
+        )
+
+    def indicator(
+        self, fn: str, arguments: Mapping[str, float], source: Array, source_key: str, timeframe: str = ""
+    ) -> tuple[Array, ...]:
+        """The outputs of an indicator on all tickers, packed; kept for the next time it is asked for."""
+        key = (fn, tuple(sorted(arguments.items())), source_key, timeframe)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        indicator = INDICATORS[fn]
+        outputs = tuple(np.full(self.shape, np.nan, order="F") for _ in indicator.outputs)
+        for index in range(self.shape[1]):
+            column = self.column(index, source)
+            for output, values in zip(outputs, indicator.on_column(column, arguments), strict=True):
+                output[: len(values), index] = values
+        self._remember(key, outputs)
+        return outputs
+
+    def _remember(self, key: IndicatorKey, outputs: tuple[Array, ...]) -> None:
+        self._cache[key] = outputs
+        self._cached_bytes += sum(output.nbytes for output in outputs)
+        while self._cached_bytes > CACHE_BYTES and len(self._cache) > 1:
+            _, dropped = self._cache.popitem(last=False)
+            self._cached_bytes -= sum(output.nbytes for output in dropped)
