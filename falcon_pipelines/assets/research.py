@@ -22,9 +22,12 @@ GROUP = "research"
 def transcripts(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
     """Stores the partition's bundled transcript."""
     from falcon_pipelines.strategies.store import save_transcript
-    from falcon_pipelines.strategies.transcripts import find_transcript
+    from falcon_pipelines.strategies.transcripts import bundled_transcripts
 
-    transcript = find_transcript(context.partition_key)
+    bundled = {transcript.id: transcript for transcript in bundled_transcripts()}
+    if context.partition_key not in bundled:
+        raise dg.Failure(f"no transcript comes with Falcon as {context.partition_key}; it has {sorted(bundled)}")
+    transcript = bundled[context.partition_key]
     with database.transaction() as session:
         save_transcript(session, transcript)
     return dg.MaterializeResult(
@@ -47,14 +50,14 @@ def transcripts(context: dg.AssetExecutionContext, database: Database) -> dg.Mat
 )
 def strategy_specs(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
     """Extracts the partition's spec and registers it to be backtested where it is runnable."""
-    from falcon_pipelines.strategies.extraction.extract import extract
+    from falcon_pipelines.strategies.extraction import extract_by_grammar
     from falcon_pipelines.strategies.store import load_transcript, save_spec
 
     with database.transaction() as session:
-        extraction = extract(load_transcript(session, context.partition_key))
+        extraction = extract_by_grammar(load_transcript(session, context.partition_key))
         row = None
         if extraction.spec is not None:
-            row = save_spec(session, extraction.spec, context.partition_key, extraction.as_document())
+            row = save_spec(session, extraction.spec, context.partition_key, extraction.document())
         name = row.name if row is not None else None
     if name is not None and extraction.status == "runnable":
         context.instance.add_dynamic_partitions(str(spec_names.name), [name])
@@ -62,8 +65,9 @@ def strategy_specs(context: dg.AssetExecutionContext, database: Database) -> dg.
         metadata={
             "status": extraction.status,
             "spec": name or "none",
-            "rules": dg.MetadataValue.json([vars(rule) for rule in extraction.rules]),
-            "refused": dg.MetadataValue.json([vars(refusal) for refusal in extraction.refused]),
+            "reason": extraction.reason,
+            "rules": dg.MetadataValue.json([rule.document() for rule in extraction.rules]),
+            "refused": dg.MetadataValue.json(extraction.document()["refused"]),
         }
     )
 

@@ -1,4 +1,4 @@
-"""From fills to trades and to the equity curve, in plain NumPy. Knows nothing of signals or of the kernel's state."""
+"""From fills to trades and to the equity curve, in plain NumPy. Knows nothing of signals."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -64,7 +64,10 @@ class _Holding:
 
 
 def pair_trades(
-    orders: NDArray[np.void], tickers: tuple[str, ...], timestamps: NDArray[np.datetime64], close: NDArray[np.float64]
+    orders: NDArray[np.void],
+    tickers: tuple[str, ...],
+    timestamps: NDArray[np.datetime64],
+    close: NDArray[np.float64],
 ) -> tuple[tuple[Trade, ...], tuple[OpenTrade, ...]]:
     """Closed and open trades of fills (dtype `kernel.ORDER`) over (T, N) closes, at average cost."""
     holdings = [_Holding() for _ in tickers]
@@ -141,8 +144,10 @@ class AccountHistory:
     """Whether any position was held at some time during the bar."""
 
 
-def account_history(orders: NDArray[np.void], close: NDArray[np.float64], initial_cash: float) -> AccountHistory:
-    """Cash and equity of an account at each close from its fills (dtype `kernel.ORDER`) over (T, N) closes."""
+def account_history(
+    orders: NDArray[np.void], close: NDArray[np.float64], initial_cash: float
+) -> AccountHistory:
+    """Cash and equity of an account at each close, from its fills (dtype `kernel.ORDER`) and (T, N) closes."""
     bars, columns = close.shape
     flows = np.zeros(bars)
     np.add.at(flows, orders["bar"], -(orders["size"] * orders["price"] + orders["fee"]))
@@ -153,4 +158,6 @@ def account_history(orders: NDArray[np.void], close: NDArray[np.float64], initia
     value = quantity * np.nan_to_num(forward_filled(close))
     held = np.any(quantity != 0, axis=1)
     held[orders["bar"]] = True
-    return AccountHistory(cash=cash, equity=cash + value.sum(axis=1), gross=np.abs(value).sum(axis=1), held=held)
+    return AccountHistory(
+        cash=cash, equity=cash + value.sum(axis=1), gross=np.abs(value).sum(axis=1), held=held
+    )

@@ -1,5 +1,7 @@
-"""The fills of a backtest replayed through vectorbt, for its statistics and plots. vectorbt is imported here only,
-inside the functions: it costs seconds and 300 MB."""
+"""The fills of a backtest replayed through vectorbt, for its statistics and plots.
+
+vectorbt is imported here only, and only when asked for: it costs seconds and 300 MB.
+"""
 
 from typing import Any
 

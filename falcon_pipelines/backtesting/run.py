@@ -1,6 +1,6 @@
 """One backtest: a spec over a panel, from signals to trades, equity, statistics and benchmark."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,12 +11,13 @@ from falcon_pipelines.backtesting.accounting import (
     OpenTrade,
     Trade,
     account_history,
+    forward_filled,
     pair_trades,
 )
-from falcon_pipelines.backtesting.kernel import ORDER, REASONS, simulate
+from falcon_pipelines.backtesting.kernel import ORDER, BarArrays, SignalArrays, simulate
 from falcon_pipelines.backtesting.parameters import FillParameters, fill_parameters
 from falcon_pipelines.backtesting.statistics import Statistics, statistics
-from falcon_pipelines.bars.panel import Panel
+from falcon_pipelines.bars.panel import FIELDS, Panel
 from falcon_pipelines.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class BacktestResult:
-    """Everything one backtest found. `orders` has dtype `kernel.ORDER`; money in dollars; equity at closes (T,)."""
+    """Everything one backtest found. `orders` has dtype `kernel.ORDER`; money is in dollars."""
 
     panel: Panel
     parameters: FillParameters
@@ -79,26 +80,21 @@ class Fills:
     void: int
 
 
+def bar_arrays(panel: Panel) -> BarArrays:
+    """The panel's bars as the kernel takes them."""
+    arrays = [np.ascontiguousarray(panel[name], dtype=np.float64) for name in FIELDS]
+    return BarArrays(*arrays, forward_filled(panel["close"]))
+
+
+def signal_arrays(signals: "Signals") -> SignalArrays:
+    """Signals as the kernel takes them."""
+    return SignalArrays(*(np.ascontiguousarray(getattr(signals, name)) for name in SignalArrays._fields))
+
+
 def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters, cash: float) -> Fills:
     """Run the kernel over a panel of (T, N) bars and signals of the same shape."""
     orders, accounts = simulate(
-        *(np.ascontiguousarray(panel[name]) for name in ("open", "high", "low", "close", "volume")),
-        *(
-            np.ascontiguousarray(array)
-            for array in (
-                signals.entry_long,
-                signals.exit_long,
-                signals.entry_short,
-                signals.exit_short,
-                signals.stop_distance,
-                signals.stop_level_long,
-                signals.stop_level_short,
-                signals.rank,
-                signals.volatility,
-            )
-        ),
-        parameters,
-        float(cash),
+        bar_arrays(panel), signal_arrays(signals), parameters.packed(), float(cash)
     )
     account = accounts[0]
     return Fills(orders, int(account["cut"]), int(account["dropped"]), int(account["void"]))
@@ -107,7 +103,7 @@ def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters,
 def buy_and_hold(panel: Panel, cash: float, fee_bps: float, slippage_bps: float) -> Benchmark:
     """The benchmark of `Benchmark` over the panel's tickers."""
     opens = panel["open"]
-    bars, columns = opens.shape
+    columns = opens.shape[1]
     orders = []
     for column in range(columns):
         tradable = np.flatnonzero(~np.isnan(opens[1:, column])) + 1
@@ -145,7 +141,9 @@ def run_backtest(
 
         signals = compute_signals(spec, panel)
     parameters = fill_parameters(spec, fee_bps=fee_bps, slippage_bps=slippage_bps)
-    return assemble(panel, simulate_fills(panel, signals, parameters, cash), parameters, cash, signals.warm_up)
+    return assemble(
+        panel, simulate_fills(panel, signals, parameters, cash), parameters, cash, signals.warm_up
+    )
 
 
 def assemble(
@@ -185,7 +183,9 @@ def _warnings(
     if fills.dropped:
         warnings.append(f"{fills.dropped} entries were dropped for want of cash or of a free position")
     if fills.void:
-        warnings.append(f"{fills.void} entries were void: their stop was unknown or already passed at the open")
+        warnings.append(
+            f"{fills.void} entries were void: their stop was unknown or already passed at the open"
+        )
     if any(trade.exit_reason == "margin_call" for trade in trades):
         warnings.append("short positions were bought in: cash had fallen below 130 % of their value")
     if account.equity.min() <= 0:

@@ -96,5 +96,7 @@ def judge(result: BacktestResult, *, trials: int = 1, seed: int = 0) -> Verdict:
         reason = f"Its excess over buy-and-hold of {mean:.1%} a year lies between {low:.1%} and {high:.1%}."
     else:
         name = "promising"
-        reason = f"It earned {mean:.1%} a year more than buy-and-hold after costs, beyond chance on these bars."
+        reason = (
+            f"It earned {mean:.1%} a year more than buy-and-hold after costs, beyond chance on these bars."
+        )
     return Verdict(name, reason, inputs, trials)

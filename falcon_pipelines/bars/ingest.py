@@ -16,11 +16,17 @@ from typing import Literal
 from falcon_pipelines.bars import calendar
 from falcon_pipelines.bars.actions import file_etag, read_actions_csv
 from falcon_pipelines.bars.files import temporary_area
-from falcon_pipelines.bars.flat_files import FlatFileSource, RemoteFile, file_key, missing
+from falcon_pipelines.bars.flat_files import (
+    FlatFileSource,
+    OutOfPlan,
+    RemoteFile,
+    SessionMissing,
+    missing,
+)
 from falcon_pipelines.bars.manifest import Entry, require_basis
 from falcon_pipelines.bars.panel import Frequency
 from falcon_pipelines.bars.store import BarStore, Staged
-from falcon_pipelines.bars.validation import check_flat_file
+from falcon_pipelines.bars.validation import BadFlatFile, check_flat_file
 from falcon_pipelines.errors import FalconError, InputError
 
 BATCH = {"day": 64, "minute": 2}
@@ -48,24 +54,26 @@ class IngestResult:
 
 
 def ingest_range(
-    store: BarStore, source: FlatFileSource, frequency: Frequency, start: date, end: date
+    source: FlatFileSource, store: BarStore, frequency: Frequency, start: date, end: date
 ) -> Iterator[IngestResult]:
     """Ingests every trading session from `start` to `end`, both included, oldest first.
 
     Nothing is asked for on holidays. Raises as `ingest_sessions`.
     """
-    return ingest_sessions(store, source, frequency, calendar.sessions(start, end))
+    return ingest_sessions(source, store, frequency, calendar.sessions(start, end))
 
 
-def ingest_session(store: BarStore, source: FlatFileSource, frequency: Frequency, session: date) -> IngestResult:
+def ingest_session(
+    source: FlatFileSource, store: BarStore, frequency: Frequency, session: date
+) -> IngestResult:
     """Ingests one trading session. Raises as `ingest_sessions`, and NotASession."""
     if not calendar.is_session(session):
         raise NotASession(f"{session} is no trading session of XNYS; nothing is published for it")
-    return next(ingest_sessions(store, source, frequency, [session]))
+    return next(ingest_sessions(source, store, frequency, [session]))
 
 
 def ingest_sessions(
-    store: BarStore, source: FlatFileSource, frequency: Frequency, sessions: Sequence[date]
+    source: FlatFileSource, store: BarStore, frequency: Frequency, sessions: Sequence[date]
 ) -> Iterator[IngestResult]:
     """Ingests those trading sessions in order; a session whose ETag is known already is not fetched again.
 
@@ -76,7 +84,35 @@ def ingest_sessions(
     available = source.files(frequency, sessions)
     size = BATCH[frequency]
     for first in range(0, len(sessions), size):
-        yield from _ingest_batch(store, source, frequency, sessions[first : first + size], available)
+        yield from _ingest_batch(source, store, frequency, sessions[first : first + size], available)
+
+
+@dataclass(frozen=True)
+class SessionFailed:
+    """A session whose own file is missing or bad."""
+
+    session: date
+    error: FalconError
+
+
+def ingest_each(
+    source: FlatFileSource, store: BarStore, frequency: Frequency, sessions: Sequence[date]
+) -> Iterator[IngestResult | SessionFailed]:
+    """Like `ingest_sessions`, but goes on past sessions whose own file is missing or bad.
+
+    What concerns every session alike (credentials, network, database, disk) is raised.
+    """
+    remaining = list(sessions)
+    while remaining:
+        done = 0
+        try:
+            for result in ingest_sessions(source, store, frequency, remaining):
+                done += 1
+                yield result
+        except (BadFlatFile, SessionMissing, OutOfPlan) as error:
+            yield SessionFailed(remaining[done], error)
+            done += 1
+        remaining = remaining[done:]
 
 
 def ingest_actions(store: BarStore, path: Path) -> Entry | None:
@@ -85,8 +121,8 @@ def ingest_actions(store: BarStore, path: Path) -> Entry | None:
 
 
 def _ingest_batch(
-    store: BarStore,
     source: FlatFileSource,
+    store: BarStore,
     frequency: Frequency,
     sessions: Sequence[date],
     files: Mapping[date, RemoteFile],
@@ -99,7 +135,7 @@ def _ingest_batch(
     failure: FalconError | None = None
     if changed:
         with temporary_area(store.root) as area:
-            failure = _stage(store, source, area, changed, staged)
+            failure = _stage(source, store, area, changed, staged)
             if staged:
                 store.commit(staged)
     new = {item.draft.session for item in staged}
@@ -124,7 +160,7 @@ def _ingest_batch(
         raise failure
     if len(ready) < len(sessions):
         absent = sessions[len(ready)]
-        raise missing(source.name, file_key(frequency, absent), absent)
+        raise missing(source.where(frequency, absent), absent)
 
 
 def _is_new(file: RemoteFile, entry: Entry | None) -> bool:
@@ -132,7 +168,7 @@ def _is_new(file: RemoteFile, entry: Entry | None) -> bool:
 
 
 def _stage(
-    store: BarStore, source: FlatFileSource, area: Path, files: Sequence[RemoteFile], staged: list[Staged]
+    source: FlatFileSource, store: BarStore, area: Path, files: Sequence[RemoteFile], staged: list[Staged]
 ) -> FalconError | None:
     """Fetches, checks and stages files in order into `staged`, up to the first that fails: its error."""
 

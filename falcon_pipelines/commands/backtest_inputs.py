@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from falcon_pipelines.bars.panel import Panel
 from falcon_pipelines.errors import InputError
 
 if TYPE_CHECKING:
+    from falcon_pipelines.bars.panel import Panel
     from falcon_pipelines.strategies.spec import Spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A strategy spec, YAML or JSON.", show_default=False)]
@@ -19,14 +19,17 @@ Tickers = Annotated[
 ]
 Bars = Annotated[
     Path | None,
-    typer.Option(help="CSV or Parquet of ticker,timestamp,open,high,low,close,volume; default: the bar store."),
+    typer.Option(
+        help="CSV or Parquet of ticker,timestamp,open,high,low,close,volume; default: the bar store."
+    ),
 ]
 Cash = Annotated[float, typer.Option(help="Initial cash, dollars.", min=0.01)]
 FeeBps = Annotated[
     float | None, typer.Option(help="Fee per side in basis points; default: the spec's.", min=0, max=10_000)
 ]
 SlippageBps = Annotated[
-    float | None, typer.Option(help="Slippage per side in basis points; default: the spec's.", min=0, max=9_999)
+    float | None,
+    typer.Option(help="Slippage per side in basis points; default: the spec's.", min=0, max=9_999),
 ]
 Day = Annotated[str | None, typer.Option(metavar="DATE", help="Session, as 2014-06-09.")]
 
@@ -58,7 +61,7 @@ def parse_day(text: str | None, option: str) -> date | None:
 
 def load_panel(
     spec: "Spec", tickers: str | None, bars: Path | None, start: str | None, end: str | None
-) -> Panel:
+) -> "Panel":
     """The bars a spec is tested on: only those from `start` to `end` exist for it, indicators warm up inside.
 
     Raises UnknownTicker, NoBarsInRange, NoUniverse, and what reading a file or the store raises.
@@ -92,7 +95,7 @@ def _wanted(spec: "Spec", tickers: str | None) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(getattr(spec.universe, "tickers", ()))) or None
 
 
-def _from_file(path: Path, wanted: tuple[str, ...] | None) -> Panel:
+def _from_file(path: Path, wanted: tuple[str, ...] | None) -> "Panel":
     from falcon_pipelines.bars.bar_files import read_bar_file
 
     panel = read_bar_file(path)
@@ -107,7 +110,7 @@ def _from_file(path: Path, wanted: tuple[str, ...] | None) -> Panel:
 
 def _from_store(
     spec: "Spec", wanted: tuple[str, ...] | None, first: date | None, last: date | None
-) -> Panel:
+) -> "Panel":
     from falcon_pipelines import settings
     from falcon_pipelines.bars.store import BarStore
 
@@ -117,15 +120,19 @@ def _from_store(
     store = BarStore(settings.load().market_data)
     sessions = store.sessions(frequency)
     if not sessions:
-        raise NoBarsInRange(f"{store.root}: the bar store has no {frequency} bars; run `falcon ingest` or use --bars")
+        raise NoBarsInRange(
+            f"{store.root}: the bar store has no {frequency} bars; run `falcon ingest` or use --bars"
+        )
     until = last or sessions[-1]
     since = sessions[0] if wanted is None or first is None else first
     return store.panel(wanted, since, until, adjust="all", as_of=until, frequency=frequency)
 
 
-def select(panel: Panel, tickers: tuple[str, ...]) -> Panel:
+def select(panel: "Panel", tickers: tuple[str, ...]) -> "Panel":
     """The panel of some of its tickers, without the times at which none of them has a bar."""
     import numpy as np
+
+    from falcon_pipelines.bars.panel import Panel
 
     columns = [panel.tickers.index(name) for name in tickers]
     rows = ~np.all(np.isnan(panel["close"][:, columns]), axis=1)
@@ -141,7 +148,7 @@ def select(panel: Panel, tickers: tuple[str, ...]) -> Panel:
     )
 
 
-def _between(panel: Panel, first: date | None, last: date | None) -> Panel:
+def _between(panel: "Panel", first: date | None, last: date | None) -> "Panel":
     from falcon_pipelines.strategies.sessions import session_days
 
     if not len(panel):
@@ -153,7 +160,7 @@ def _between(panel: Panel, first: date | None, last: date | None) -> Panel:
     return panel.rows(start, max(start, stop))
 
 
-def _most_traded(panel: Panel, count: int, first: date | None) -> Panel:
+def _most_traded(panel: "Panel", count: int, first: date | None) -> "Panel":
     """The tickers with the highest median dollar volume of the bars before the start, which the test leaves out."""
     import numpy as np
 
@@ -165,5 +172,5 @@ def _most_traded(panel: Panel, count: int, first: date | None) -> Panel:
     return select(panel.rows(used, len(panel)), tuple(panel.tickers[i] for i in sorted(best)))
 
 
-def _day(panel: Panel, row: int) -> str:
+def _day(panel: "Panel", row: int) -> str:
     return str(panel.timestamps[row].astype("datetime64[D]"))

@@ -173,7 +173,9 @@ def _show(spec: "Spec", result: "BacktestResult") -> None:
     from rich.table import Table
 
     panel = result.panel
-    names = ", ".join(panel.tickers[:6]) + (f" and {len(panel.tickers) - 6} more" if len(panel.tickers) > 6 else "")
+    names = ", ".join(panel.tickers[:6]) + (
+        f" and {len(panel.tickers) - 6} more" if len(panel.tickers) > 6 else ""
+    )
     first, last = (str(panel.timestamps[i])[:10] for i in (0, -1))
     out.print(f"{spec.name} on {names}, {first} to {last}, {len(panel):,} bars", highlight=False)
     out.print(
@@ -186,7 +188,9 @@ def _show(spec: "Spec", result: "BacktestResult") -> None:
         column.justify = "right"
     ours, theirs = result.stats.as_dict(), result.benchmark.stats.as_dict()
     for label, name, shape in _SHOWN:
-        table.add_row(label, *(shape.format(value) if value == value else "—" for value in (ours[name], theirs[name])))
+        table.add_row(
+            label, *(shape.format(value) if value == value else "—" for value in (ours[name], theirs[name]))
+        )
     out.print(table)
     for warning in result.warnings:
         out.print(f"! {warning}", markup=False, highlight=False)
@@ -200,6 +204,11 @@ def _show_verdict(judged: "Verdict") -> None:
     for item in judged.inputs:
         interval = "—" if item.low is None or item.high is None else f"{item.low:.3g} to {item.high:.3g}"
         table.add_row(
-            item.name, f"{item.value:.3g}", interval, f"{item.threshold:.3g}", "yes" if item.passed else "no", item.source
+            item.name,
+            f"{item.value:.3g}",
+            interval,
+            f"{item.threshold:.3g}",
+            "yes" if item.passed else "no",
+            item.source,
         )
     out.print(table)

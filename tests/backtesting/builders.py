@@ -43,16 +43,16 @@ def signals_for(panel: Panel, **given: np.ndarray | Mapping[tuple[int, int], flo
 
 
 def parameters(**given: object) -> FillParameters:
-    """Fill parameters with the given fields; numbers as the kernel types them."""
-    defaults = FillParameters()._asdict()
-    typed = {
-        name: np.asarray(value, dtype=np.float64) if isinstance(defaults[name], np.ndarray) else type(defaults[name])(value)
-        for name, value in given.items()
-    }  # fmt: skip
-    return FillParameters(**{**defaults, **typed})
+    """Fill parameters with the given fields."""
+    return FillParameters(**given)
 
 
-def fills(panel: Panel, signals: Signals, p: FillParameters, cash: float = 100_000.0) -> list[tuple[object, ...]]:
+def fills(
+    panel: Panel, signals: Signals, p: FillParameters, cash: float = 100_000.0
+) -> list[tuple[object, ...]]:
     """The kernel's fills as (bar, column, signed size, price, reason, ambiguous)."""
     orders = simulate_fills(panel, signals, p, cash).orders
-    return [(bar, column, size, price, REASONS[reason], bool(odd)) for bar, column, size, price, _, reason, odd in orders.tolist()]
+    return [
+        (bar, column, size, price, REASONS[reason], bool(odd))
+        for bar, column, size, price, _, reason, odd in orders.tolist()
+    ]

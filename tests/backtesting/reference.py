@@ -40,7 +40,9 @@ class Position:
     leaving: str | None = None
 
 
-def simulate(bars: dict[str, Any], signals: dict[str, Any], rules: Rules, cash: float) -> list[tuple[Any, ...]]:
+def simulate(
+    bars: dict[str, Any], signals: dict[str, Any], rules: Rules, cash: float
+) -> list[tuple[Any, ...]]:
     """Fills as (bar, column, signed size, price, reason, ambiguous); bars and signals are lists [t][column]."""
     opens, highs, lows, closes = bars["open"], bars["high"], bars["low"], bars["close"]
     length, width = len(closes), len(closes[0])
@@ -48,7 +50,9 @@ def simulate(bars: dict[str, Any], signals: dict[str, Any], rules: Rules, cash: 
     wanted: dict[int, tuple[int, int]] = {}
     last_close: dict[int, float] = {}
     fills: list[tuple[Any, ...]] = []
-    last_bar = {c: max((t for t in range(length) if not math.isnan(closes[t][c])), default=-1) for c in range(width)}
+    last_bar = {
+        c: max((t for t in range(length) if not math.isnan(closes[t][c])), default=-1) for c in range(width)
+    }
 
     def fill(t: int, c: int, size: int, price: float, reason: str, ambiguous: bool = False) -> None:
         nonlocal cash
@@ -80,7 +84,9 @@ def simulate(bars: dict[str, Any], signals: dict[str, Any], rules: Rules, cash: 
 
         equity = cash + sum(p.side * p.quantity * worth(c) for c, p in positions.items())
         free = cash - sum(2 * p.quantity * worth(c) for c, p in positions.items() if p.side < 0)
-        ready = sorted((c for c in has_bar if c in wanted), key=lambda c: (-signals["rank"][wanted[c][1]][c], c))
+        ready = sorted(
+            (c for c in has_bar if c in wanted), key=lambda c: (-signals["rank"][wanted[c][1]][c], c)
+        )
         for c in ready:
             side, since = wanted.pop(c)
             price = market(opens[t][c], side)
@@ -138,9 +144,17 @@ def simulate(bars: dict[str, Any], signals: dict[str, Any], rules: Rules, cash: 
                     stop, stop_reason = level, reason
 
             def at(kind: str, amount: float, p: Position = p, risk: float = risk) -> float:
-                return p.price * (1 + p.side * amount / 100) if kind == "percent" else p.price + p.side * amount * risk
+                return (
+                    p.price * (1 + p.side * amount / 100)
+                    if kind == "percent"
+                    else p.price + p.side * amount * risk
+                )
 
-            goals = [(k, at(kind, amount)) for k, (kind, amount, _) in enumerate(rules.partial) if p.partial_left[k]]
+            goals = [
+                (k, at(kind, amount))
+                for k, (kind, amount, _) in enumerate(rules.partial)
+                if p.partial_left[k]
+            ]
             final = None
             if rules.target is not None:
                 final = at("percent", rules.target)

@@ -102,7 +102,7 @@ def test_an_r_multiple_is_measured_from_fill_to_initial_stop():
 
 def test_a_partial_exit_sells_a_fraction_and_the_rest_goes_on():
     bars = [FLAT, FLAT, (100.0, 106.0, 99.0, 104.0), (104.0, 111.0, 103.0, 110.0)]
-    rules = {"partial_percent": [5], "partial_r": [np.nan], "partial_fraction": [0.5], "target_percent": 10}
+    rules = {"partial_percent": (5,), "partial_r": (np.nan,), "partial_fraction": (0.5,), "target_percent": 10}
     assert run(bars, **rules)[1:] == [
         (2, 0, -25.0, 105.0, "partial", False),
         (3, 0, -25.0, pytest.approx(110.0), "target", False),
@@ -125,7 +125,9 @@ def test_fees_and_slippage_are_charged_in_basis_points_on_each_side():
 
     panel = panel_of({"A": [FLAT] * 4})
     signals = signals_for(panel, entry_long=ENTRY, exit_long={(1, 0): True})
-    orders = simulate_fills(panel, signals, parameters(sizing=3, size=50, fee_bps=10, slippage_bps=20), 10_000.0).orders
+    orders = simulate_fills(
+        panel, signals, parameters(sizing=3, size=50, fee_bps=10, slippage_bps=20), 10_000.0
+    ).orders
     assert orders["price"].tolist() == pytest.approx([100.2, 99.8])
     assert orders["fee"].tolist() == pytest.approx([5.01, 4.99])
 
@@ -165,7 +167,10 @@ def test_the_best_rank_is_taken_when_cash_or_slots_are_short():
         (1, 30.0),
         (2, 30.0),
     ]
-    assert [fill[1:3] for fill in fills(panel, signals, parameters(size=60), 10_000.0)] == [(1, 60.0), (2, 40.0)]
+    assert [fill[1:3] for fill in fills(panel, signals, parameters(size=60), 10_000.0)] == [
+        (1, 60.0),
+        (2, 40.0),
+    ]
 
 
 def test_risk_per_trade_sizes_by_the_distance_to_the_stop():

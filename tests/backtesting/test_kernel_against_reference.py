@@ -51,7 +51,9 @@ maybe = st.one_of(st.none(), st.sampled_from([2.0, 4.0, 8.0]))
     breakeven=st.sampled_from(["none", "percent", "r"]),
     time_stop=st.sampled_from([None, 1, 3, 7]),
     partial=st.lists(
-        st.tuples(st.sampled_from(["percent", "r"]), st.sampled_from([1.0, 2.0]), st.sampled_from([0.25, 0.5])),
+        st.tuples(
+            st.sampled_from(["percent", "r"]), st.sampled_from([1.0, 2.0]), st.sampled_from([0.25, 0.5])
+        ),
         max_size=2,
     ),
     sizing=st.sampled_from(["percent_of_equity", "risk_per_trade", "volatility_target", "fixed_shares"]),
@@ -89,7 +91,12 @@ def test_kernel_fills_equal_the_reference(
         "rank": rng.integers(0, 3, shape).astype(float),
         "volatility": rng.uniform(0.05, 0.6, shape),
     }
-    size = {"percent_of_equity": 60.0, "risk_per_trade": 2.0, "volatility_target": 15.0, "fixed_shares": 40.0}[sizing]
+    size = {
+        "percent_of_equity": 60.0,
+        "risk_per_trade": 2.0,
+        "volatility_target": 15.0,
+        "fixed_shares": 40.0,
+    }[sizing]
     rules = reference.Rules(
         stop=5.0 if stop_kind == "percent" else None,
         stop_distance=arrays["stop_distance"].tolist() if stop_kind == "distance" else None,
@@ -102,7 +109,9 @@ def test_kernel_fills_equal_the_reference(
         breakeven=3.0 if breakeven == "percent" else None,
         breakeven_r=1.0 if breakeven == "r" else None,
         time_stop=time_stop,
-        partial=[(kind, amount * (2 if kind == "percent" else 1), fraction) for kind, amount, fraction in partial],
+        partial=[
+            (kind, amount * (2 if kind == "percent" else 1), fraction) for kind, amount, fraction in partial
+        ],
         sizing=sizing,
         size=size,
         max_positions=max_positions,
@@ -120,9 +129,9 @@ def test_kernel_fills_equal_the_reference(
         breakeven_percent=rules.breakeven or nan,
         breakeven_r=rules.breakeven_r or nan,
         time_stop_bars=time_stop or 0,
-        partial_percent=[amount if kind == "percent" else nan for kind, amount, _ in rules.partial],
-        partial_r=[amount if kind == "r" else nan for kind, amount, _ in rules.partial],
-        partial_fraction=[fraction for _, _, fraction in rules.partial],
+        partial_percent=tuple(amount if kind == "percent" else nan for kind, amount, _ in rules.partial),
+        partial_r=tuple(amount if kind == "r" else nan for kind, amount, _ in rules.partial),
+        partial_fraction=tuple(fraction for _, _, fraction in rules.partial),
         sizing=SIZINGS[sizing],
         size=size,
         max_positions=max_positions,
@@ -130,7 +139,9 @@ def test_kernel_fills_equal_the_reference(
         slippage_bps=slippage_bps,
     )
     bars = {name: panel[name].tolist() for name in ("open", "high", "low", "close")}
-    expected = reference.simulate(bars, {name: array.tolist() for name, array in arrays.items()}, rules, 10_000.0)
+    expected = reference.simulate(
+        bars, {name: array.tolist() for name, array in arrays.items()}, rules, 10_000.0
+    )
     actual = fills(panel, signals_for(panel, **arrays), p, 10_000.0)
     assert [(*fill[:3], *fill[4:]) for fill in actual] == [(*fill[:3], *fill[4:]) for fill in expected]
     assert [fill[3] for fill in actual] == pytest.approx([fill[3] for fill in expected], rel=1e-12)

@@ -79,7 +79,9 @@ def test_trades_and_final_equity_equal_backtesting_py(
     trades = theirs["_trades"].sort_values("EntryBar")
     assert [trade.entry_time for trade in ours.trades] == list(trades["EntryTime"].to_numpy("datetime64[ns]"))
     assert [trade.quantity for trade in ours.trades] == trades["Size"].tolist()
-    assert [trade.exit_price for trade in ours.trades] == pytest.approx(trades["ExitPrice"].tolist(), rel=1e-12)
+    assert [trade.exit_price for trade in ours.trades] == pytest.approx(
+        trades["ExitPrice"].tolist(), rel=1e-12
+    )
     assert ours.final_equity == pytest.approx(theirs["Equity Final [$]"], rel=1e-12)
 
 
@@ -87,7 +89,9 @@ def test_sma_20_50_of_spy_closes_51_trades_and_ends_at_the_published_multiple(le
     result = falcon(real_panel(lean, "SPY", START, END), 20, 50, 1e12)
     assert len(result.trades) == 51
     assert result.final_equity / 1e12 == pytest.approx(2.9634876065, abs=1e-9)
-    assert falcon(real_panel(lean, "SPY", START, END), 20, 50, 1e6).final_equity / 1e6 == pytest.approx(2.96337, abs=1e-5)
+    assert falcon(real_panel(lean, "SPY", START, END), 20, 50, 1e6).final_equity / 1e6 == pytest.approx(
+        2.96337, abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("given", [{}, {"stop_percent": 3.0, "target_percent": 4.0, "slippage_bps": 5.0}])
