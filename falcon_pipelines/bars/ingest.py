@@ -5,21 +5,28 @@ is only yielded once its session is durable and visible.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
 from falcon_pipelines.bars import calendar
 from falcon_pipelines.bars.actions import file_etag, read_actions_csv
 from falcon_pipelines.bars.files import temporary_area
-from falcon_pipelines.bars.flat_files import FlatFileSource, RemoteFile, file_key, missing
+from falcon_pipelines.bars.flat_files import (
+    FlatFileSource,
+    OutOfPlan,
+    RemoteFile,
+    SessionMissing,
+    missing,
+)
 from falcon_pipelines.bars.manifest import Entry, require_basis
 from falcon_pipelines.bars.panel import Frequency
 from falcon_pipelines.bars.store import BarStore, Staged
-from falcon_pipelines.bars.validation import check_flat_file
+from falcon_pipelines.bars.validation import BadFlatFile, check_flat_file
 from falcon_pipelines.errors import FalconError, InputError
 
 BATCH = {"day": 64, "minute": 2}
@@ -47,24 +54,26 @@ class IngestResult:
 
 
 def ingest_range(
-    store: BarStore, source: FlatFileSource, frequency: Frequency, start: date, end: date
+    source: FlatFileSource, store: BarStore, frequency: Frequency, start: date, end: date
 ) -> Iterator[IngestResult]:
     """Ingests every trading session from `start` to `end`, both included, oldest first.
 
     Nothing is asked for on holidays. Raises as `ingest_sessions`.
     """
-    return ingest_sessions(store, source, frequency, calendar.sessions(start, end))
+    return ingest_sessions(source, store, frequency, calendar.sessions(start, end))
 
 
-def ingest_session(store: BarStore, source: FlatFileSource, frequency: Frequency, session: date) -> IngestResult:
+def ingest_session(
+    source: FlatFileSource, store: BarStore, frequency: Frequency, session: date
+) -> IngestResult:
     """Ingests one trading session. Raises as `ingest_sessions`, and NotASession."""
     if not calendar.is_session(session):
         raise NotASession(f"{session} is no trading session of XNYS; nothing is published for it")
-    return next(ingest_sessions(store, source, frequency, [session]))
+    return next(ingest_sessions(source, store, frequency, [session]))
 
 
 def ingest_sessions(
-    store: BarStore, source: FlatFileSource, frequency: Frequency, sessions: Sequence[date]
+    source: FlatFileSource, store: BarStore, frequency: Frequency, sessions: Sequence[date]
 ) -> Iterator[IngestResult]:
     """Ingests those trading sessions in order; a session whose ETag is known already is not fetched again.
 
@@ -75,7 +84,35 @@ def ingest_sessions(
     available = source.files(frequency, sessions)
     size = BATCH[frequency]
     for first in range(0, len(sessions), size):
-        yield from _ingest_batch(store, source, frequency, sessions[first : first + size], available)
+        yield from _ingest_batch(source, store, frequency, sessions[first : first + size], available)
+
+
+@dataclass(frozen=True)
+class SessionFailed:
+    """A session whose own file is missing or bad."""
+
+    session: date
+    error: FalconError
+
+
+def ingest_each(
+    source: FlatFileSource, store: BarStore, frequency: Frequency, sessions: Sequence[date]
+) -> Iterator[IngestResult | SessionFailed]:
+    """Like `ingest_sessions`, but goes on past sessions whose own file is missing or bad.
+
+    What concerns every session alike (credentials, network, database, disk) is raised.
+    """
+    remaining = list(sessions)
+    while remaining:
+        done = 0
+        try:
+            for result in ingest_sessions(source, store, frequency, remaining):
+                done += 1
+                yield result
+        except (BadFlatFile, SessionMissing, OutOfPlan) as error:
+            yield SessionFailed(remaining[done], error)
+            done += 1
+        remaining = remaining[done:]
 
 
 def ingest_actions(store: BarStore, path: Path) -> Entry | None:
@@ -84,49 +121,28 @@ def ingest_actions(store: BarStore, path: Path) -> Entry | None:
 
 
 def _ingest_batch(
-    store: BarStore,
     source: FlatFileSource,
+    store: BarStore,
     frequency: Frequency,
     sessions: Sequence[date],
-    available: "dict[date, RemoteFile] | object",
+    files: Mapping[date, RemoteFile],
 ) -> Iterator[IngestResult]:
     started = time.perf_counter()
-    files: dict[date, RemoteFile] = dict(available)  # type: ignore[call-overload]
+    ready = list(takewhile(files.__contains__, sessions))
     known = store.log().sessions(frequency)
-    present = [session for session in sessions if session in files]
-    changed = [
-        session for session in present if session not in known or known[session].etag != files[session].etag
-    ]
-    failure: FalconError | None = None
-    first_missing = next((session for session in sessions if session not in files), None)
-    if first_missing is not None:
-        failure = missing(source.name, file_key(frequency, first_missing), first_missing)
-        changed = [session for session in changed if session < first_missing]
+    changed = [files[session] for session in ready if _is_new(files[session], known.get(session))]
     staged: list[Staged] = []
+    failure: FalconError | None = None
     if changed:
-        with temporary_area(store.root) as area, ThreadPoolExecutor(_DOWNLOADS) as pool:
-            # Keeps the next files coming while one is checked; files are removed as soon as they are.
-            fetches = [pool.submit(source.fetch, files[session], area / f"{session}.csv.gz") for session in changed]
-            try:
-                for session, fetch in zip(changed, fetches, strict=True):
-                    fetched = fetch.result()
-                    path = area / f"{session}.csv.gz"
-                    checked = check_flat_file(path, frequency, session, fetched.etag, fetched.key)
-                    staged.append(store.stage(area, checked, fetched, source.name, source.basis))
-                    path.unlink()
-            except FalconError as error:
-                failure = error
-                for fetch in fetches:
-                    fetch.cancel()
+        with temporary_area(store.root) as area:
+            failure = _stage(source, store, area, changed, staged)
             if staged:
                 store.commit(staged)
+    new = {item.draft.session for item in staged}
+    failed = {file.session for file in changed} - new
+    done = list(takewhile(lambda session: session not in failed, ready))
     log = store.log()
     entries = log.sessions(frequency)
-    new = {item.draft.session for item in staged}
-    done = [session for session in present if session in new or session not in changed]
-    if failure is not None:
-        done = [session for session in done if session < (first_missing or date.max)]
-    seconds = (time.perf_counter() - started) / max(1, len(done))
     for session in done:
         entry = entries[session]
         yield IngestResult(
@@ -138,7 +154,39 @@ def _ingest_batch(
             quarantined=entry.quarantined,
             etag=entry.etag,
             version=log.version,
-            seconds=seconds,
+            seconds=(time.perf_counter() - started) / len(done),
         )
     if failure is not None:
         raise failure
+    if len(ready) < len(sessions):
+        absent = sessions[len(ready)]
+        raise missing(source.where(frequency, absent), absent)
+
+
+def _is_new(file: RemoteFile, entry: Entry | None) -> bool:
+    return entry is None or entry.etag != file.etag
+
+
+def _stage(
+    source: FlatFileSource, store: BarStore, area: Path, files: Sequence[RemoteFile], staged: list[Staged]
+) -> FalconError | None:
+    """Fetches, checks and stages files in order into `staged`, up to the first that fails: its error."""
+
+    def fetch(file: RemoteFile) -> tuple[RemoteFile, Path]:
+        target = area / f"{file.session}.csv.gz"
+        return source.fetch(file, target), target
+
+    # A pool keeps the next files coming while one is checked.
+    with ThreadPoolExecutor(_DOWNLOADS) as pool:
+        fetches = [pool.submit(fetch, file) for file in files]
+        try:
+            for running in fetches:
+                file, path = running.result()
+                checked = check_flat_file(path, file.frequency, file.session, file.etag, file.key)
+                staged.append(store.stage(area, checked, file, source.name, source.basis))
+                path.unlink()
+        except FalconError as error:
+            return error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    return None

@@ -9,6 +9,7 @@ import io
 import zlib
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -34,6 +35,9 @@ QUARANTINE_SCHEMA = {"line": pl.Int64, "raw": pl.String, "rule": pl.String, "eta
 
 _MINUTE_NS = 60 * 1_000_000_000
 _LINE = "line"
+_FIRST_LINE = 2
+"""Line 1 is the header; without quoting, each row is one line."""
+_OFF_SESSION = "time outside the session's day"
 _RULE = "rule"
 _CHUNK_BYTES = 1 << 20
 
@@ -78,23 +82,28 @@ def check_flat_file(path: Path, frequency: Frequency, session: date, etag: str, 
     """
     _require_header(path, label)
     rows = _read(path, label)
-    start, end = session_bounds(session)
-    rows = rows.with_columns(_first_broken_rule(frequency, _ns(start), _ns(end)).alias(_RULE))
+    rules = _rules(frequency, session)
+    clean, in_order = rows.select(
+        clean=~pl.any_horizontal(*rules.values()).any(), in_order=_strictly_increasing()
+    ).row(0)
+    if clean and in_order:
+        # Strictly increasing keys cannot repeat: most files end here.
+        return CheckedFile(_bars(rows), _with_raw_lines(_no_lines(), path, etag), rows.height)
+    rows = rows.with_row_index(_LINE, offset=_FIRST_LINE).with_columns(
+        pl.coalesce(pl.when(broken).then(pl.lit(rule)) for rule, broken in rules.items()).alias(_RULE)
+    )
     _require_session(rows, session, label)
     rows = _mark_duplicates(rows, label)
     good = rows.filter(pl.col(_RULE).is_null())
     if good.is_empty():
         raise NoGoodRows(f"{label}: none of its {rows.height} rows is usable")
     bad = rows.filter(pl.col(_RULE).is_not_null()).select(_LINE, _RULE)
+    bars = _bars(good)
     return CheckedFile(
-        good=_bars(good),
+        good=bars if in_order else bars.sort("ticker", "timestamp"),
         quarantined=_with_raw_lines(bad, path, etag),
         rows_in=rows.height,
     )
-
-
-def _ns(moment: object) -> int:
-    return int(moment.timestamp()) * 1_000_000_000  # type: ignore[attr-defined]
 
 
 def _require_header(path: Path, label: str) -> None:
@@ -109,7 +118,7 @@ def _require_header(path: Path, label: str) -> None:
 
 
 def _read(path: Path, label: str) -> pl.DataFrame:
-    """All rows with their line number; a row that does not parse has nulls."""
+    """All rows in the file's order; one that does not parse has nulls."""
     try:
         rows = pl.read_csv(path, schema=CSV_SCHEMA, quote_char=None)
     except pl.exceptions.NoDataError:
@@ -120,8 +129,7 @@ def _read(path: Path, label: str) -> pl.DataFrame:
         raise UnreadableFile(f"{label}: not a complete gzip file ({error}); fetch it again") from error
     if rows.is_empty():
         raise NoGoodRows(f"{label}: the file has a header and no rows")
-    # Line 1 is the header; without quoting, each row is one line.
-    return rows.with_row_index(_LINE, offset=2)
+    return rows
 
 
 def _read_leniently(path: Path, label: str) -> pl.DataFrame:
@@ -146,36 +154,40 @@ def _read_leniently(path: Path, label: str) -> pl.DataFrame:
     )
 
 
-def _first_broken_rule(frequency: Frequency, start_ns: int, end_ns: int) -> pl.Expr:
-    prices = [pl.col(name) for name in ("open", "high", "low", "close")]
+def _rules(frequency: Frequency, session: date) -> dict[str, pl.Expr]:
+    start, end = (int(moment.timestamp()) * 1_000_000_000 for moment in session_bounds(session))
+    time = pl.col("window_start")
     on_time = (
-        pl.col("window_start") == start_ns
+        time == start
         if frequency == "day"
-        else pl.col("window_start").is_between(start_ns, end_ns, closed="left")
-        & (pl.col("window_start") % _MINUTE_NS == 0)
+        else time.is_between(start, end, closed="left") & (time % _MINUTE_NS == 0)
     )
-    missing = pl.any_horizontal(pl.col(name).is_null() for name in CSV_SCHEMA)
-    ticker = pl.col("ticker")
+    return _session_free_rules() | {_OFF_SESSION: ~on_time.fill_null(True)}
+
+
+@cache
+def _session_free_rules() -> dict[str, pl.Expr]:
+    """What is wrong with a row, by name; each False where a value is missing, but for the first."""
+    prices = [pl.col(name) for name in ("open", "high", "low", "close")]
     rules = {
-        "unparsable or missing value": missing,
-        "ticker not printable": ticker.str.contains(r"[\s\x00-\x1f\x{FFFD}]"),
-        "price not positive": pl.any_horizontal(~(price.is_finite() & (price > 0)) for price in prices),
+        "unparsable or missing value": pl.any_horizontal(pl.col(name).is_null() for name in CSV_SCHEMA),
+        "ticker not printable": pl.col("ticker").str.contains(r"[\s\x00-\x1f\x{FFFD}]"),
+        "price not positive": ~pl.all_horizontal(price.is_finite() & (price > 0) for price in prices),
         "high below open, low or close": pl.col("high") < pl.max_horizontal("open", "low", "close"),
         "low above open or close": pl.col("low") > pl.min_horizontal("open", "close"),
         "volume negative": ~(pl.col("volume").is_finite() & (pl.col("volume") >= 0)),
         "transactions negative": pl.col("transactions") < 0,
-        "time outside the session's day": ~on_time,
     }
-    return pl.coalesce(
-        pl.when(broken.fill_null(False)).then(pl.lit(rule)) for rule, broken in rules.items()  # noqa: FBT003
-    )
+    return {rule: broken.fill_null(False) for rule, broken in rules.items()}
 
 
 def _require_session(rows: pl.DataFrame, session: date, label: str) -> None:
-    strays = (rows[_RULE] == "time outside the session's day").sum()
+    strays = (rows[_RULE] == _OFF_SESSION).sum()
     if strays * 2 > rows.height:
-        sample = rows.filter(pl.col(_RULE) == "time outside the session's day")["window_start"]
-        found = pl.Series([sample[0]]).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone("America/New_York")[0]
+        sample = rows.filter(pl.col(_RULE) == _OFF_SESSION)["window_start"]
+        found = (
+            pl.Series([sample[0]]).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone("America/New_York")[0]
+        )
         raise WrongSession(
             f"{label}: {strays} of {rows.height} rows are not of session {session}; the first is of {found.isoformat()}"
         )
@@ -191,7 +203,9 @@ def _mark_duplicates(rows: pl.DataFrame, label: str) -> pl.DataFrame:
     conflicts = distinct.filter(pl.struct(key).is_duplicated())
     if not conflicts.is_empty():
         first = conflicts.row(0, named=True)
-        same = conflicts.filter((pl.col("ticker") == first["ticker"]) & (pl.col("window_start") == first["window_start"]))
+        same = conflicts.filter(
+            (pl.col("ticker") == first["ticker"]) & (pl.col("window_start") == first["window_start"])
+        )
         lines = ", ".join(str(line) for line in same[_LINE])
         raise ConflictingDuplicates(
             f"{label}: lines {lines} give different bars for {first['ticker']} at the same time; fetch it again"
@@ -205,30 +219,27 @@ def _mark_duplicates(rows: pl.DataFrame, label: str) -> pl.DataFrame:
     )
 
 
-def _bars(good: pl.DataFrame) -> pl.DataFrame:
-    bars = good.select(
-        pl.col("window_start").cast(BAR_SCHEMA["timestamp"]).alias(name) if name == "timestamp" else pl.col(name)
-        for name in BAR_SCHEMA
-    )
-    return bars if _is_sorted(bars) else bars.sort("ticker", "timestamp")
+def _bars(rows: pl.DataFrame) -> pl.DataFrame:
+    times = rows["window_start"].cast(pl.Datetime("ns", "UTC")).alias("timestamp")
+    return pl.DataFrame([times if name == "timestamp" else rows[name] for name in BAR_SCHEMA])
 
 
-def _is_sorted(bars: pl.DataFrame) -> bool:
-    ticker, time = pl.col("ticker"), pl.col("timestamp")
-    later = (ticker > ticker.shift()) | ((ticker == ticker.shift()) & (time > time.shift()))
-    return bool(bars.select(later.slice(1).all()).item())
+@cache
+def _strictly_increasing() -> pl.Expr:
+    ticker, time = pl.col("ticker"), pl.col("window_start")
+    before = ticker.shift()
+    return ((ticker > before) | ((ticker == before) & (time > time.shift()))).slice(1).all()
+
+
+def _no_lines() -> pl.DataFrame:
+    return pl.DataFrame(schema={_LINE: pl.UInt32, _RULE: pl.String})
 
 
 def _with_raw_lines(bad: pl.DataFrame, path: Path, etag: str) -> pl.DataFrame:
-    lines = dict(zip(bad[_LINE], raw_lines(path, bad[_LINE].to_list()), strict=True))
-    return bad.select(
-        pl.col(_LINE).cast(pl.Int64),
-        pl.col(_LINE).replace_strict(lines, return_dtype=pl.String, default=None).alias("raw")
-        if lines
-        else pl.lit(None, pl.String).alias("raw"),
-        _RULE,
-        pl.lit(etag).alias("etag"),
-    )
+    numbers = bad[_LINE].cast(pl.Int64)
+    raw = pl.Series("raw", raw_lines(path, numbers.to_list()), dtype=pl.String)
+    etags = pl.Series("etag", [etag] * bad.height, dtype=pl.String)
+    return pl.DataFrame([numbers, raw, bad[_RULE], etags])
 
 
 def raw_lines(path: Path, numbers: list[int]) -> list[str]:

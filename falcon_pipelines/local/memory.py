@@ -5,21 +5,21 @@ from types import TracebackType
 
 import psutil
 
-_INTERVAL_SECONDS = 0.25
+_INTERVAL_SECONDS = 0.5
 
 
 class PeakMemory:
     """Context manager; `peak_mb` is the largest proportional set size (PSS) seen, in MiB.
 
     PSS counts a page shared by several processes once, so the sum over processes is what the machine needs.
-    `extra_pids` are processes that are not our children, such as the database server.
+    `include` adds processes that are not our children, such as the database server.
     """
 
-    def __init__(self, *extra_pids: int) -> None:
+    def __init__(self) -> None:
         self.peak_mb = 0.0
-        self._extra = list(extra_pids)
+        self._extra: list[int] = []
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._sample, name="peak-memory", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="peak-memory", daemon=True)
 
     def __enter__(self) -> "PeakMemory":
         self._thread.start()
@@ -30,15 +30,20 @@ class PeakMemory:
     ) -> None:
         self._stop.set()
         self._thread.join()
+        self.sample()
+
+    def include(self, pid: int | None) -> None:
+        """Count this process and its descendants too."""
+        if pid is not None:
+            self._extra.append(pid)
+
+    def sample(self) -> None:
+        """Look now, not only at the next interval."""
         self.peak_mb = max(self.peak_mb, self._now_mb())
 
-    def include(self, pid: int) -> None:
-        """Count this process and its descendants too."""
-        self._extra.append(pid)
-
-    def _sample(self) -> None:
+    def _watch(self) -> None:
         while not self._stop.wait(_INTERVAL_SECONDS):
-            self.peak_mb = max(self.peak_mb, self._now_mb())
+            self.sample()
 
     def _now_mb(self) -> float:
         seen: dict[int, float] = {}

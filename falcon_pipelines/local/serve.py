@@ -5,7 +5,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from falcon_pipelines.local.services import dagster_url, dashboard_url, local_services
+from falcon_pipelines.local.services import dagster_url, dashboard_url, local_services, require_free_ports
 from falcon_pipelines.local.stack import Stack
 from falcon_pipelines.local.supervisor import Supervisor
 from falcon_pipelines.settings import Settings
@@ -16,6 +16,7 @@ def serve_until_interrupted(settings: Settings, stack: Stack, console: Console) 
 
     Raises PortTaken, ServiceFailed.
     """
+    require_free_ports(settings)
     supervisor = Supervisor(local_services(settings, stack), stack.environment())
     signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -18,10 +18,14 @@ def dagster_url(settings: Settings) -> str:
     return f"http://{settings.host}:{settings.dagster_port}"
 
 
-def local_services(settings: Settings, stack: Stack) -> tuple[Service, ...]:
-    """The dashboard, the Dagster UI and the Dagster daemon; raises PortTaken."""
+def require_free_ports(settings: Settings) -> None:
+    """Raises PortTaken for the first of the services' ports that another program has."""
     require_free_port(settings.host, settings.dashboard_port, "the dashboard", "FALCON_DASHBOARD_PORT")
     require_free_port(settings.host, settings.dagster_port, "the Dagster UI", "FALCON_DAGSTER_PORT")
+
+
+def local_services(settings: Settings, stack: Stack) -> tuple[Service, ...]:
+    """The dashboard, the Dagster UI and the Dagster daemon."""
     tools = Path(sys.executable).parent
     workspace = str(configuration_file("workspace.yaml"))
     logs = stack.home / "log"

@@ -32,6 +32,8 @@ class Stack:
     dagster_url: str
     dagster_home: Path
     home: Path
+    database_pid: int | None
+    """The embedded server's process; None for a server of somebody else's."""
 
     def environment(self) -> dict[str, str]:
         """The environment variables every Falcon process on this machine is started with."""
@@ -40,6 +42,8 @@ class Stack:
             "FALCON_DATABASE_URL": self.database_url,
             DAGSTER_URL_VARIABLE: self.dagster_url,
             "DAGSTER_HOME": str(self.dagster_home),
+            # One write for a range of partitions instead of one each: 11.7 s become 4.3 s for 260 of them.
+            "DAGSTER_EVENT_BATCH_SIZE": "250",
         }
 
 
@@ -63,16 +67,17 @@ def running_stack(settings: Settings) -> Iterator[Stack]:
         given = settings.database_url
         dagster_url = os.environ.get(DAGSTER_URL_VARIABLE)
         if given is not None and dagster_url:
-            database_url = given.get_secret_value()
+            database_url, pid = given.get_secret_value(), None
         else:
             server = cleanup.enter_context(embedded_postgres(settings.home))
-            database_url, dagster_url = server.url("falcon"), server.url("dagster")
+            database_url, dagster_url, pid = server.url("falcon"), server.url("dagster"), server.pid
         migrate(database_url)
         stack = Stack(
             database_url=database_url,
             dagster_url=dagster_url,
             dagster_home=settings.home / "dagster",
             home=settings.home,
+            database_pid=pid,
         )
         stack.dagster_home.mkdir(exist_ok=True)
         shutil.copyfile(configuration_file("dagster.yaml"), stack.dagster_home / "dagster.yaml")
