@@ -154,7 +154,7 @@ INDICATORS = (
     ),
     Indicator(
         name="prior_day",
-        title="the day before",
+        title="open, high, low and close of the day before",
         convention="open, high, low and close of the ticker's session before",
         compute=_day_before,
         lookback=lambda: 1,
@@ -164,7 +164,7 @@ INDICATORS = (
     ),
     Indicator(
         name="day_so_far",
-        title="the day so far",
+        title="open, high and low of the day so far",
         convention="the session's open, and its highest high and lowest low up to and including this bar",
         compute=_day_so_far,
         lookback=lambda: 0,
