@@ -175,7 +175,7 @@ def test_it_serves_both_pages_until_ctrl_c_which_stops_all_it_started(
     with urlopen(f"{dashboard}/") as reply:
         page = reply.read().decode()
     assert "SYNTHETIC" in page.upper()
-    assert first["paper_strategy"] in page
+    assert first["paper_strategy"].replace("_", " ") in page
     nodes = graphql(dagster, "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { runId } } }")
     made = {node["assetKey"]["path"][0] for node in nodes["assetNodes"] if node["assetMaterializations"]}
     assert made >= {"day_bars", "screen_candidates", "strategy_specs", "backtests", "verdicts", "paper_trades"}
