@@ -119,17 +119,21 @@ def match_bracket(turn: Turn, parent: str, bar: Bar, entered: int) -> None:
     )
     if outcome == NO_EXIT:
         return
-    if outcome == STOPPED:
-        assert stop is not None
-        turn.leave(stop, price, slip=True, flags=("ambiguous",) if ambiguous else ())
+    flags = ("ambiguous",) if ambiguous else ()
+    if outcome != STOPPED or (ambiguous and bar.open > level and _target_first(family)):
+        for order in targets:
+            at = _target_price(float(order.limit or 0), bar, entered)
+            if not math.isnan(at) and order.id in turn.orders:
+                turn.leave(turn.orders[order.id], at, slip=False, flags=flags)
+    if outcome == STOPPED and stop is not None and stop.id in turn.orders:
+        turn.leave(turn.orders[stop.id], price, slip=True, flags=flags)
         for order in targets:
             if order.id in turn.orders:
                 turn.end(turn.orders[order.id], "cancelled", f"{stop.id} was triggered")
-        return
-    for order in targets:
-        at = _target_price(float(order.limit or 0), bar, entered)
-        if not math.isnan(at) and order.id in turn.orders:
-            turn.leave(turn.orders[order.id], at, slip=False)
+
+
+def _target_first(family: Sequence[Order]) -> bool:
+    return any(order.protect is not None and order.protect.target_first for order in family)
 
 
 def _live_stop(family: Sequence[Order]) -> Order | None:
