@@ -6,7 +6,8 @@ elsewhere.
 
 import difflib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,7 +21,7 @@ from falcon_pipelines.bars.actions import CorporateAction, as_actions, no_action
 from falcon_pipelines.bars.actions import merged as actions_merged
 from falcon_pipelines.bars.files import publish, temporary_area, write_errors, write_synced
 from falcon_pipelines.bars.flat_files import SYNTHETIC, RemoteFile
-from falcon_pipelines.bars.manifest import Draft, Entry, Log, Manifest
+from falcon_pipelines.bars.manifest import Batch, Draft, Entry, Log, Manifest
 from falcon_pipelines.bars.panel import FIELDS, Adjust, Frequency, Panel
 from falcon_pipelines.bars.reading import Names, aligned, read_bars, read_table
 from falcon_pipelines.bars.securities import all_segments, no_securities, segments, ticker_of
@@ -262,7 +263,7 @@ class BarStore:
 
         Raises DatabaseUnavailable, MixedBases, StoreNotWritable: then nothing is visible.
         """
-        with self.manifest.writing(self._writer()) as batch:
+        with self.adding() as batch:
             made = batch.append([item.draft for item in staged])
             paths = {self.root / entry.path for entry in made}
             publish(move for item in staged if self.root / item.draft.path in paths for move in item.moves)
@@ -293,7 +294,7 @@ class BarStore:
         etag: str,
         make: Callable[[Log], pl.DataFrame],
     ) -> Entry | None:
-        with temporary_area(self.root) as area, self.manifest.writing(self._writer()) as batch:
+        with temporary_area(self.root) as area, self.adding() as batch:
             table = make(batch.log)
             content = parquet_bytes(table)
             sha256 = hashlib.sha256(content).hexdigest()
@@ -322,7 +323,13 @@ class BarStore:
         with temporary_area(self.root) as area:
             return history.build(self.root, area, log, frequency, only)
 
-    def _writer(self) -> Engine:
+    @contextmanager
+    def adding(self) -> Iterator[Batch]:
+        """The right to add to the store, one process at a time; what was added counts when the block ends well.
+
+        Raises ReadOnlyStore, DatabaseUnavailable, ManifestForked, StoreNotWritable.
+        """
         if self._engine is None:
-            raise ReadOnlyStore(f"{self.root} was opened for reading; adding bars needs PostgreSQL")
-        return self._engine
+            raise ReadOnlyStore(f"{self.root} was opened for reading; adding needs PostgreSQL")
+        with self.manifest.writing(self._engine) as batch:
+            yield batch
