@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from falcon_pipelines.commands import backtests, bars, demo, extraction, screening, services
+from falcon_pipelines.commands import backtests, bars, demo, extraction, screening, services, trading
 from falcon_pipelines.commands.console import err
 from falcon_pipelines.errors import FalconError
 
@@ -27,6 +27,7 @@ app.add_typer(screening.screen_app, name="screen")
 app.command()(extraction.extract)
 app.command()(backtests.backtest)
 app.command()(backtests.verdict)
+app.add_typer(trading.trade_app, name="trade")
 app.add_typer(services.db_app, name="db")
 
 

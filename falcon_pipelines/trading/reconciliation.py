@@ -148,7 +148,7 @@ def _mark(session: Session, account_id: int, books: Books) -> list[str]:
     query = select(models.PositionMark.ticker, models.PositionMark.price).where(
         models.PositionMark.account_id == account_id
     )
-    prices = {ticker: price for ticker, price in session.execute(query).all()}
+    prices = dict(session.execute(query).all())
     unpriced = sorted(books.lots.keys() - prices.keys())
     if unpriced:
         return [f"{unpriced[0]} is held but has no last price"]

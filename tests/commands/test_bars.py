@@ -79,8 +79,22 @@ def test_ingested_bars_are_shown_adjusted_with_their_version(falcon: Falcon, tmp
     assert {"ticker", "version", "adjust", "as_of", "rows", "synthetic"} <= set(document)
     assert document["as_of"] == "2014-06-10"
     assert document["rows"] == [
-        {"timestamp": "2014-06-09T04:00:00+00:00", "open": 5, "high": 6, "low": 4.5, "close": 5.5, "volume": 2000},
-        {"timestamp": "2014-06-10T04:00:00+00:00", "open": 5, "high": 6, "low": 4, "close": 5.5, "volume": 100.5},
+        {
+            "timestamp": "2014-06-09T04:00:00+00:00",
+            "open": 5,
+            "high": 6,
+            "low": 4.5,
+            "close": 5.5,
+            "volume": 2000,
+        },
+        {
+            "timestamp": "2014-06-10T04:00:00+00:00",
+            "open": 5,
+            "high": 6,
+            "low": 4,
+            "close": 5.5,
+            "volume": 100.5,
+        },
     ]
     pinned = falcon("bars", "AAPL", *RANGE, "--version", ingested["version"], "--json")
     assert json.loads(pinned.stdout)["version"] == ingested["version"] != document["version"]
