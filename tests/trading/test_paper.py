@@ -4,9 +4,13 @@ import multiprocessing
 import os
 import signal
 import time
+from dataclasses import replace
+from datetime import UTC, date
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 
@@ -14,9 +18,12 @@ from falcon_pipelines.bars.panel import Panel
 from falcon_pipelines.db import models
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.strategies.spec import Spec, validate_spec
+from falcon_pipelines.trading.account import Rules
+from falcon_pipelines.trading.orders import Split
 from falcon_pipelines.trading.paper import paper_trade
 from falcon_pipelines.trading.reconciliation import broken_books
 from falcon_pipelines.trading.replay import replay_spec
+from falcon_pipelines.trading.risk import Limits
 from tests.trading.test_strategy_trader import BASE, random_walk
 
 SPEC = {
@@ -30,6 +37,9 @@ SPEC = {
     },
     "sizing": {"percent_of_equity": 40},
 }
+
+
+UNCAPPED = Rules(limits=Limits(volume_share=None, max_positions=2))
 
 
 @pytest.fixture
@@ -78,6 +88,33 @@ def test_only_the_last_sessions_are_traded(database_url: str, spec: Spec) -> Non
     assert run.sessions == 20
     with transaction(engine) as session:
         assert len(session.scalars(select(models.AccountMark)).all()) == 20
+
+
+def test_a_split_within_the_window_is_lived_through_on_bars_as_they_were_traded(
+    database_url: str, spec: Spec
+) -> None:
+    adjusted = random_walk(13, bars=40)
+    ex = 25
+    factor = np.where(np.arange(40) < ex, 4.0, 1.0)[:, None]
+    fields = {
+        name: values / factor if name == "volume" else values * factor
+        for name, values in adjusted.fields.items()
+    }
+    raw = replace(adjusted, fields=fields)
+    adjusted = replace(adjusted, adjust="splits", as_of=date(2021, 1, 1))
+    at = adjusted.timestamps[ex].astype("datetime64[us]").item().replace(tzinfo=UTC)
+    actions = [Split(at, ticker, Fraction(4)) for ticker in adjusted.tickers]
+    engine = database_engine(database_url)
+    run = paper_trade(
+        engine, spec, adjusted, account="a", sessions=40, raw=raw, actions=actions, rules=UNCAPPED
+    )
+    assert run.fills > 10
+    plain = paper_trade(
+        engine, spec, replace(adjusted, adjust="none"), account="b", sessions=40, rules=UNCAPPED
+    )
+    assert float(run.equity) == pytest.approx(float(plain.equity), rel=2e-3)
+    with transaction(engine) as session:
+        assert broken_books(session) == {}
 
 
 def test_killed_again_and_again_it_ends_with_the_same_fills(database_url: str, spec: Spec) -> None:
