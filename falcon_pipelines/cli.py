@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from falcon_pipelines.commands import backtests, bars, demo, extraction, screening, services, specs
+from falcon_pipelines.commands import backtests, bars, demo, extraction, screening, services, specs, trading
 from falcon_pipelines.commands.console import err
 from falcon_pipelines.errors import FalconError
 
@@ -30,6 +30,7 @@ app.add_typer(specs.spec_app, name="spec")
 app.command()(specs.lookahead)
 app.command()(backtests.backtest)
 app.command()(backtests.verdict)
+app.add_typer(trading.trade_app, name="trade")
 app.add_typer(services.db_app, name="db")
 
 
