@@ -75,7 +75,9 @@ class Posting(Base):
     entry_id: Mapped[UUID] = mapped_column(primary_key=True)
     leg: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
-    ledger: Mapped[str] = mapped_column(comment="cash, unsettled, securities, receivable, realised, fees, ...")
+    ledger: Mapped[str] = mapped_column(
+        comment="cash, unsettled, securities, receivable, realised, fees, ..."
+    )
     ticker: Mapped[str | None]
     amount: Mapped[Money]
     quantity: Mapped[Shares | None] = mapped_column(comment="shares moved, on a securities leg")
