@@ -93,9 +93,7 @@ def signal_arrays(signals: "Signals") -> SignalArrays:
 
 def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters, cash: float) -> Fills:
     """Run the kernel over a panel of (T, N) bars and signals of the same shape."""
-    orders, accounts = simulate(
-        bar_arrays(panel), signal_arrays(signals), parameters.packed(), float(cash)
-    )
+    orders, accounts = simulate(bar_arrays(panel), signal_arrays(signals), parameters.packed(), float(cash))
     account = accounts[0]
     return Fills(orders, int(account["cut"]), int(account["dropped"]), int(account["void"]))
 
