@@ -4,6 +4,7 @@ Order: an environment variable `FALCON_*`, then `falcon.env` in FALCON_HOME, the
 """
 
 import os
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,9 @@ class Settings(BaseSettings):
     s3_prefix: str = Field("us_stocks_sip", description="key prefix of the flat files")
     s3_access_key: SecretStr | None = Field(None, description="S3 access key id")
     s3_secret_key: SecretStr | None = Field(None, description="S3 secret access key")
+    history_start: date | None = Field(
+        None, description="first session that is kept complete; default: five years before today"
+    )
 
     host: str = Field("127.0.0.1", description="address the web servers listen on")
     dashboard_port: int = Field(8000, ge=1, le=65535, description="port of the dashboard")

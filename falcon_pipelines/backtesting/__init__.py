@@ -1,1 +1,1 @@
-"""Does it work? Exact fills, portfolio results, honest statistics and a verdict. Knows no database and no Dagster."""
+"""Does it work? Exact fills, portfolio results, honest statistics and a verdict. Knows no Dagster."""

@@ -5,7 +5,7 @@ from datetime import date
 from sqlalchemy import BigInteger, CheckConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from falcon_pipelines.db.models.base import Base, Created
+from falcon_pipelines.db.models.base import Base, Moment
 
 
 class ManifestEntry(Base):
@@ -14,19 +14,23 @@ class ManifestEntry(Base):
     __tablename__ = "manifest"
     __table_args__ = (
         CheckConstraint("kind IN ('bars', 'actions', 'securities')", name="kind"),
+        CheckConstraint(
+            "(kind = 'bars') = (session IS NOT NULL AND frequency IS NOT NULL)", name="bars_session"
+        ),
         Index("ix_manifest_session", "kind", "frequency", "session"),
     )
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     digest: Mapped[str] = mapped_column(comment="SHA-256 over this entry and all before it")
     kind: Mapped[str]
-    frequency: Mapped[str | None]
+    frequency: Mapped[str | None] = mapped_column(comment="day or minute, for bars")
     session: Mapped[date | None]
-    revision: Mapped[int]
+    revision: Mapped[int] = mapped_column(comment="counts the versions of one session, or of one kind")
     source: Mapped[str] = mapped_column(comment="s3, directory, synthetic, ...")
-    etag: Mapped[str]
+    basis: Mapped[str] = mapped_column(comment="whose trades: sip, iex, yahoo, synthetic")
+    etag: Mapped[str] = mapped_column(comment="of the source file")
     sha256: Mapped[str] = mapped_column(comment="of the Parquet file")
     path: Mapped[str] = mapped_column(comment="relative to the store's root")
     rows: Mapped[int] = mapped_column(BigInteger)
     quarantined: Mapped[int] = mapped_column(BigInteger)
-    created_at: Mapped[Created]
+    created_at: Mapped[Moment]

@@ -1,0 +1,139 @@
+"""From a video's words to a verdict: transcripts, strategy specs, backtests, verdicts."""
+
+import dagster as dg
+
+from falcon_pipelines.assets.market_data import OWNERS, day_bars
+from falcon_pipelines.partitions import strategy_specs as spec_names
+from falcon_pipelines.partitions import videos
+from falcon_pipelines.resources.bar_store import Bars
+from falcon_pipelines.resources.database import Database
+
+GROUP = "research"
+
+
+@dg.asset(
+    partitions_def=videos,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "postgres"},
+    code_version="1",
+    description="The words of a video with the second each is spoken, and the caption file as it came.",
+)
+def transcripts(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
+    """Stores the partition's bundled transcript."""
+    from falcon_pipelines.strategies.store import save_transcript
+    from falcon_pipelines.strategies.transcripts import bundled_transcripts
+
+    bundled = {transcript.id: transcript for transcript in bundled_transcripts()}
+    if context.partition_key not in bundled:
+        raise dg.Failure(f"no transcript comes with Falcon as {context.partition_key}; it has {sorted(bundled)}")
+    transcript = bundled[context.partition_key]
+    with database.transaction() as session:
+        save_transcript(session, transcript)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/partition_row_count": len(transcript.words),
+            "title": transcript.title,
+            "origin": transcript.origin,
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=videos,
+    deps=[transcripts],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "postgres"},
+    code_version="1",
+    description="The strategy a video states, each rule with its words and second; nothing that was not said.",
+)
+def strategy_specs(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
+    """Extracts the partition's spec and registers it to be backtested where it is runnable."""
+    from falcon_pipelines.strategies.extraction import extract_by_grammar
+    from falcon_pipelines.strategies.store import load_transcript, save_spec
+
+    with database.transaction() as session:
+        extraction = extract_by_grammar(load_transcript(session, context.partition_key))
+        row = None
+        if extraction.spec is not None:
+            row = save_spec(session, extraction.spec, context.partition_key, extraction.document())
+        name = row.name if row is not None else None
+    if name is not None and extraction.status == "runnable":
+        context.instance.add_dynamic_partitions(str(spec_names.name), [name])
+    return dg.MaterializeResult(
+        metadata={
+            "status": extraction.status,
+            "spec": name or "none",
+            "reason": extraction.reason,
+            "rules": dg.MetadataValue.json([rule.document() for rule in extraction.rules]),
+            "refused": dg.MetadataValue.json(extraction.document()["refused"]),
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=spec_names,
+    deps=[
+        dg.AssetDep(strategy_specs, partition_mapping=dg.AllPartitionMapping()),
+        dg.AssetDep(day_bars, partition_mapping=dg.AllPartitionMapping()),
+    ],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"numba", "postgres"},
+    code_version="1",
+    description="A spec over its universe and all sessions, with exact fills, costs and buy-and-hold beside it.",
+)
+def backtests(context: dg.AssetExecutionContext, bars: Bars, database: Database) -> dg.MaterializeResult:
+    """Backtests the partition's newest spec on the current data version."""
+    from falcon_pipelines.backtesting.research import backtest_spec, run_key
+    from falcon_pipelines.backtesting.store import save_backtest
+    from falcon_pipelines.strategies.store import newest_spec, spec_of
+
+    store = bars.reader()
+    with database.transaction() as session:
+        row = newest_spec(session, context.partition_key)
+        spec = spec_of(row)
+        result = backtest_spec(spec, store, store.current_version())
+        saved = save_backtest(session, run_key(row, result), result)
+        saved_id = saved.id
+    return dg.MaterializeResult(
+        metadata={
+            "backtest": saved_id,
+            "data_version": result.panel.version,
+            "synthetic": result.panel.synthetic,
+            "tickers": len(result.panel.tickers),
+            "closed_trades": len(result.trades),
+            "final_equity": result.final_equity,
+            "buy_and_hold": result.benchmark.final_equity,
+            "warnings": dg.MetadataValue.json(list(result.warnings)),
+        }
+    )
+
+
+@dg.asset(
+    partitions_def=spec_names,
+    deps=[backtests],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "postgres"},
+    code_version="1",
+    description="What the backtest's evidence allows to be said; `insufficient evidence` is a proper answer.",
+)
+def verdicts(context: dg.AssetExecutionContext, bars: Bars, database: Database) -> dg.MaterializeResult:
+    """Runs the stored backtest again on its own data version, checks that it is the same, and judges it."""
+    from falcon_pipelines.backtesting.research import rerun
+    from falcon_pipelines.backtesting.store import newest_backtest, save_verdict
+    from falcon_pipelines.backtesting.verdict import judge
+
+    with database.transaction() as session:
+        backtest = newest_backtest(session, context.partition_key)
+        verdict = judge(rerun(backtest, bars.reader()))
+        save_verdict(session, backtest.id, verdict)
+    return dg.MaterializeResult(
+        metadata={
+            "verdict": verdict.verdict,
+            "reason": verdict.reason,
+            "inputs": dg.MetadataValue.json([vars(item) for item in verdict.inputs]),
+        }
+    )

@@ -1,0 +1,163 @@
+"""The books of one account inside the kernel: fills, cash, and what is known of each position. Compiled code."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from falcon_pipelines.backtesting.fill_rules import BUY, SELL, capacity
+
+REASONS = (
+    "entry",
+    "signal",
+    "reversal",
+    "stop",
+    "trailing",
+    "breakeven",
+    "target",
+    "partial",
+    "time_stop",
+    "delisted",
+    "margin_call",
+)
+"""What an order was for, by its code."""
+ENTRY, SIGNAL, REVERSAL, STOP, TRAILING, BREAKEVEN, TARGET, PARTIAL, TIME_STOP, DELISTED, MARGIN_CALL = range(11)
+
+ORDER = np.dtype(
+    [
+        ("bar", np.int64),
+        ("column", np.int64),
+        ("size", np.float64),
+        ("price", np.float64),
+        ("fee", np.float64),
+        ("reason", np.int64),
+        ("ambiguous", np.bool_),
+    ]
+)
+"""One fill: whole shares (negative for a sale), the price after slippage in dollars, the fee in dollars."""
+
+POSITION = np.dtype(
+    [
+        ("quantity", np.float64),
+        ("entry_price", np.float64),
+        ("bars_held", np.int64),
+        ("stop", np.float64),
+        ("risk", np.float64),
+        ("best", np.float64),
+        ("at_breakeven", np.bool_),
+        ("exit_reason", np.int64),
+        ("wanted_side", np.int64),
+        ("wanted_quantity", np.float64),
+        ("wanted_since", np.int64),
+        ("traded", np.float64),
+        ("traded_at", np.int64),
+    ]
+)
+"""A ticker's position and its open orders: `exit_reason` waits for the next open unless 0; `wanted_side` is an
+entry that waits, signalled on bar `wanted_since`, its quantity 0 until it is sized; `best` is the best price of
+completed bars; `traded` shares of bar `traded_at` count against the bar's volume."""
+
+ACCOUNT = np.dtype(
+    [("cash", np.float64), ("fills", np.int64), ("cut", np.int64), ("dropped", np.int64), ("void", np.int64)]
+)
+"""Beside cash and the number of fills: entries cut to the cash at hand, dropped for want of cash or of a slot,
+and void because their stop was unknown or already passed at the open."""
+
+
+class BarArrays(NamedTuple):
+    """(T, N) bars in dollars and shares, NaN where a ticker has none; `filled` is the last close so far."""
+
+    open: NDArray[np.float64]
+    high: NDArray[np.float64]
+    low: NDArray[np.float64]
+    close: NDArray[np.float64]
+    volume: NDArray[np.float64]
+    filled: NDArray[np.float64]
+
+
+class SignalArrays(NamedTuple):
+    """The (T, N) arrays of `strategies.signals.Signals`."""
+
+    entry_long: NDArray[np.bool_]
+    exit_long: NDArray[np.bool_]
+    entry_short: NDArray[np.bool_]
+    exit_short: NDArray[np.bool_]
+    stop_distance: NDArray[np.float64]
+    stop_level_long: NDArray[np.float64]
+    stop_level_short: NDArray[np.float64]
+    rank: NDArray[np.float64]
+    volatility: NDArray[np.float64]
+
+
+@njit
+def record(
+    orders: Any, account: Any, bar: int, column: int, size: float, price: float, p: Any, reason: int, odd: bool
+) -> Any:
+    """Book one fill; returns the order array, grown where it was full."""
+    count = account.fills
+    if count == len(orders):
+        grown = np.empty(2 * len(orders), orders.dtype)
+        grown[:count] = orders
+        orders = grown
+    order = orders[count]
+    order.bar = bar
+    order.column = column
+    order.size = size
+    order.price = price
+    order.fee = abs(size) * price * p.fee_bps / 10_000.0
+    order.reason = reason
+    order.ambiguous = odd
+    account.fills = count + 1
+    account.cash -= size * price + order.fee
+    return orders
+
+
+@njit
+def allowed(quantity: float, position: Any, bar: int, volume: float, p: Any) -> Any:
+    """How much of `quantity` the bar's volume still allows."""
+    if np.isnan(p.volume_share):
+        return quantity
+    if np.isnan(volume):
+        return 0.0
+    used = position.traded if position.traded_at == bar else 0.0
+    return min(quantity, max(0.0, capacity(volume, p.volume_share) - used))
+
+
+@njit
+def count_traded(position: Any, bar: int, quantity: float) -> None:
+    """Remember what the position took of the bar's volume."""
+    if position.traded_at != bar:
+        position.traded = 0.0
+        position.traded_at = bar
+    position.traded += quantity
+
+
+@njit
+def reduce(
+    orders: Any,
+    account: Any,
+    position: Any,
+    bar: int,
+    column: int,
+    quantity: float,
+    price: float,
+    reason: int,
+    odd: bool,
+    volume: float,
+    p: Any,
+) -> Any:
+    """Close up to `quantity` shares at `price`; ends the position's entry order. Returns orders and shares."""
+    quantity = allowed(min(quantity, abs(position.quantity)), position, bar, volume, p)
+    if position.wanted_quantity > 0.0:
+        position.wanted_side = 0
+        position.wanted_quantity = 0.0
+    if quantity <= 0.0:
+        return orders, 0.0
+    side = SELL if position.quantity > 0 else BUY
+    orders = record(orders, account, bar, column, side * quantity, price, p, reason, odd)
+    position.quantity += side * quantity
+    count_traded(position, bar, quantity)
+    if position.quantity == 0.0:
+        position.exit_reason = 0
+    return orders, quantity

@@ -1,0 +1,244 @@
+"""The fill kernel: turns signals over bars into fills of one account. Decides when and how much; every price
+comes from `fill_rules`. Statistics, trades and reports are made elsewhere from the fills.
+
+Within a bar: scheduled exits at the open, then entries at the open in order of rank, then stops, targets and
+partial exits inside the bar, then the close: delistings, trailing and breakeven levels, margin, and the signals
+that schedule what happens at the next open. Bars on which nothing can happen are skipped.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from falcon_pipelines.backtesting.book import (
+    ACCOUNT,
+    DELISTED,
+    ENTRY,
+    MARGIN_CALL,
+    ORDER,
+    POSITION,
+    REASONS,
+    REVERSAL,
+    SIGNAL,
+    BarArrays,
+    SignalArrays,
+    record,
+    reduce,
+)
+from falcon_pipelines.backtesting.entries import enter_by_rank
+from falcon_pipelines.backtesting.exits import complete_bar, inside_bar
+from falcon_pipelines.backtesting.fill_rules import BUY, SELL, slipped
+
+__all__ = ["ENTRY", "ORDER", "REASONS", "BarArrays", "SignalArrays", "compiled", "simulate", "simulate_account"]
+
+SHORT_MAINTENANCE = 1.3
+"""Cash that must back each dollar of short positions at a close (FINRA Rule 4210(c)(3): 30 % above the value);
+below it the shorts are bought in at the next open."""
+
+
+def _sources() -> str:
+    """Digest of all code that compiled entry points contain."""
+    names = ("fill_rules.py", "parameters.py", "book.py", "entries.py", "exits.py", "kernel.py", "batch.py")
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update((Path(__file__).parent / name).read_bytes())
+    return digest.hexdigest()
+
+
+SOURCES = _sources()
+
+
+def compiled(build: Callable[[str], Callable[..., Any]]) -> Callable[..., Any]:
+    """An entry point compiled once and kept on disk.
+
+    numba notices changes only of the file that holds the entry point. `build` gets a digest of all the sources
+    and returns a function that refers to it, which makes the digest part of the key on disk.
+    """
+    return njit(cache=True, nogil=True)(build(SOURCES))  # type: ignore[no-any-return]
+
+
+@njit
+def _read_signals(position: Any, bar: int, column: int, signals: SignalArrays) -> None:
+    """Schedule for the next open what a completed bar signals.
+
+    Exits count only while holding; an entry against the position closes it and opens the other side; a bar
+    that signals long and short entries at once signals neither.
+    """
+    side = 0
+    if signals.entry_long[bar, column] != signals.entry_short[bar, column]:
+        side = 1 if signals.entry_long[bar, column] else -1
+    if position.quantity == 0.0:
+        if side != 0:
+            position.wanted_side = side
+            position.wanted_quantity = 0.0
+            position.wanted_since = bar
+        return
+    held = 1 if position.quantity > 0 else -1
+    if position.exit_reason == 0:
+        leaves = signals.exit_long[bar, column] if held > 0 else signals.exit_short[bar, column]
+        if leaves:
+            position.exit_reason = SIGNAL
+        elif side == -held:
+            position.exit_reason = REVERSAL
+    if side == -held:
+        position.wanted_side = side
+        position.wanted_quantity = 0.0
+        position.wanted_since = bar
+
+
+@njit
+def _call_margin(account: Any, positions: Any, bar: int, bars: BarArrays) -> bool:
+    """Schedule the buying-in of shorts that cash no longer backs; returns whether any short is held."""
+    short_value = 0.0
+    for column in range(len(positions)):
+        if positions[column].quantity < 0.0:
+            short_value -= positions[column].quantity * bars.filled[bar, column]
+    if (short_value > 0.0 and account.cash < SHORT_MAINTENANCE * short_value) or account.cash < 0.0:
+        for position in positions:
+            if position.quantity < 0.0 or (position.quantity > 0.0 and account.cash < 0.0):
+                position.exit_reason = MARGIN_CALL
+                position.wanted_side = 0
+                position.wanted_quantity = 0.0
+    return short_value > 0.0
+
+
+@njit
+def _last_bars(close: NDArray[np.float64]) -> Any:
+    """Row of each column's last bar, -1 without any."""
+    rows, columns = close.shape
+    last = np.full(columns, -1)
+    for column in range(columns):
+        for bar in range(rows - 1, -1, -1):
+            if not np.isnan(close[bar, column]):
+                last[column] = bar
+                break
+    return last
+
+
+@njit
+def _next_end(positions: Any, last_bar: Any, rows: int) -> int:
+    """The first row on which a position's bars end before those of others do; `rows` where none does."""
+    ends = rows
+    for column in range(len(positions)):
+        if positions[column].quantity != 0.0 and last_bar[column] < rows - 1:
+            ends = min(ends, last_bar[column])
+    return ends
+
+
+@njit
+def _next_event(bar: int, ends: int, holding: bool, signals: SignalArrays) -> int:
+    """The first row from `bar` on with a signal that matters, at most `ends`."""
+    columns = signals.entry_long.shape[1]
+    while bar < ends:
+        for column in range(columns):
+            if signals.entry_long[bar, column] or signals.entry_short[bar, column]:
+                return bar
+            if holding and (signals.exit_long[bar, column] or signals.exit_short[bar, column]):
+                return bar
+        bar += 1
+    return ends
+
+
+@njit
+def simulate_account(bars: BarArrays, signals: SignalArrays, p: Any, cash: float) -> Any:
+    """`simulate` for callers inside compiled code; `p` is one record of dtype PARAMETERS."""
+    rows, columns = bars.close.shape
+    orders = np.empty(64, ORDER)
+    accounts = np.zeros(1, ACCOUNT)
+    account = accounts[0]
+    account.cash = cash
+    positions = np.zeros(columns, POSITION)
+    partial_left = np.zeros((columns, p.partials))
+    last_bar = _last_bars(bars.close)
+    watches_bars = (
+        p.stop_percent > 0.0 or p.stop_by_distance or p.stop_by_level or p.trailing_percent > 0.0
+        or not np.isnan(p.target_percent) or not np.isnan(p.breakeven_percent) or p.time_stop_bars > 0
+        or p.partials > 0
+    )  # fmt: skip
+    waiting = np.empty(columns, np.int64)
+    held = 0
+    busy = False
+    short = False
+    bar = 0
+    while bar < rows:
+        if not busy and not short and (held == 0 or not watches_bars):
+            bar = _next_event(bar, _next_end(positions, last_bar, rows), held > 0, signals)
+            if bar >= rows:
+                break
+        entries = 0
+        if busy:
+            for column in range(columns):
+                position = positions[column]
+                if np.isnan(bars.close[bar, column]):
+                    continue
+                if position.quantity != 0.0 and position.exit_reason != 0:
+                    price = slipped(SELL if position.quantity > 0 else BUY, bars.open[bar, column], p.slippage_bps)
+                    orders, _ = reduce(
+                        orders, account, position, bar, column, abs(position.quantity), price, position.exit_reason,
+                        False, bars.volume[bar, column], p,
+                    )  # fmt: skip
+                if position.wanted_side != 0 and position.quantity * position.wanted_side >= 0.0:
+                    waiting[entries] = column
+                    entries += 1
+            if entries > 0:
+                orders = enter_by_rank(
+                    orders, account, positions, partial_left, bar, waiting[:entries], bars, signals, p
+                )
+        if watches_bars and (held > 0 or entries > 0):
+            for column in range(columns):
+                if positions[column].quantity != 0.0 and not np.isnan(bars.close[bar, column]):
+                    orders = inside_bar(
+                        orders, account, positions[column], partial_left[column], bar, column, bars, p
+                    )
+        held = 0
+        busy = False
+        for column in range(columns):
+            position = positions[column]
+            if not np.isnan(bars.close[bar, column]):
+                if last_bar[column] == bar and bar < rows - 1:
+                    if position.quantity != 0.0:
+                        orders = record(
+                            orders, account, bar, column, -position.quantity, bars.close[bar, column], p, DELISTED,
+                            False,
+                        )  # fmt: skip
+                        position.quantity = 0.0
+                    position.exit_reason = 0
+                    position.wanted_side = 0
+                    position.wanted_quantity = 0.0
+                    continue
+                if position.quantity != 0.0:
+                    complete_bar(position, bars.high[bar, column], bars.low[bar, column], p)
+                _read_signals(position, bar, column, signals)
+            if position.quantity != 0.0:
+                held += 1
+            if position.wanted_side != 0 or position.exit_reason != 0:
+                busy = True
+        short = held > 0 and _call_margin(account, positions, bar, bars)
+        busy = busy or short
+        bar += 1
+    return orders[: account.fills], accounts
+
+
+def _entry_point(sources: str) -> Callable[..., Any]:
+    def simulate(
+        bars: BarArrays, signals: SignalArrays, parameters: NDArray[np.void], cash: float
+    ) -> tuple[NDArray[np.void], NDArray[np.void]]:
+        """Fills of one account that starts with `cash` dollars and trades the N columns of (T, N) bars.
+
+        `parameters` is one record of dtype PARAMETERS. Bars are NaN where a ticker has none; orders then wait
+        for its next bar. A position whose bars end before the last row is closed at its last close. Returns
+        the fills (dtype ORDER, in order of execution) and one record of dtype ACCOUNT.
+        """
+        len(sources)
+        orders, accounts = simulate_account(bars, signals, parameters[0], cash)
+        return orders.copy(), accounts
+
+    return simulate
+
+
+simulate = compiled(_entry_point)

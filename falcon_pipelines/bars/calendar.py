@@ -1,0 +1,124 @@
+"""The trading calendar: which New York dates are XNYS sessions, and when each opens and closes.
+
+Wraps `exchange_calendars`, whose import takes over a second; it is loaded on the first question, once per process.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from falcon_pipelines.errors import InputError
+
+NEW_YORK = ZoneInfo("America/New_York")
+FIRST_YEAR = 1990
+
+
+class OutsideCalendar(InputError):
+    """A date before or after what the trading calendar knows."""
+
+
+class _Table(NamedTuple):
+    days: NDArray[np.datetime64]
+    opens: NDArray[np.datetime64]
+    closes: NDArray[np.datetime64]
+
+
+@cache
+def _table() -> _Table:
+    import exchange_calendars
+
+    calendar = exchange_calendars.get_calendar("XNYS", start=f"{FIRST_YEAR}-01-01")
+    return _Table(
+        days=calendar.sessions.values.astype("datetime64[D]"),
+        opens=calendar.opens.dt.tz_localize(None).values.astype("datetime64[s]"),
+        closes=calendar.closes.dt.tz_localize(None).values.astype("datetime64[s]"),
+    )
+
+
+def first_session() -> date:
+    """The first session the calendar knows."""
+    return _table().days[0].item()  # type: ignore[no-any-return]
+
+
+def last_session() -> date:
+    """The last session the calendar knows, about a year ahead of today."""
+    return _table().days[-1].item()  # type: ignore[no-any-return]
+
+
+def _position(day: date, side: str = "left") -> int:
+    days = _table().days
+    if not date(FIRST_YEAR, 1, 1) <= day <= days[-1].item():
+        raise OutsideCalendar(f"{day}: the trading calendar knows {days[0]} to {days[-1]} only")
+    return int(np.searchsorted(days, np.datetime64(day, "D"), side=side))  # type: ignore[call-overload]
+
+
+def is_session(day: date) -> bool:
+    """Whether the exchange is open on that New York date. Raises OutsideCalendar."""
+    position = _position(day)
+    return bool(_table().days[position] == np.datetime64(day, "D"))
+
+
+def sessions(start: date, end: date) -> tuple[date, ...]:
+    """All sessions from `start` to `end`, both included. Raises OutsideCalendar."""
+    if end < start:
+        return ()
+    return tuple(_table().days[_position(start) : _position(end, "right")].tolist())
+
+
+def sessions_from(start: date, count: int) -> tuple[date, ...]:
+    """The first `count` sessions on or after `start`. Raises OutsideCalendar when there are not so many."""
+    first = _position(start)
+    found = tuple(_table().days[first : first + count].tolist())
+    if len(found) < count:
+        raise OutsideCalendar(f"{start}: fewer than {count} sessions are known from there")
+    return found
+
+
+def next_session(day: date) -> date:
+    """The first session after that date, whether or not it is one. Raises OutsideCalendar."""
+    position = _position(day, "right")
+    if position == len(_table().days):
+        raise OutsideCalendar(f"{day}: the trading calendar ends there")
+    return _table().days[position].item()  # type: ignore[no-any-return]
+
+
+def previous_session(day: date) -> date:
+    """The last session before that date, whether or not it is one. Raises OutsideCalendar."""
+    position = _position(day)
+    if position == 0:
+        raise OutsideCalendar(f"{day}: the trading calendar starts there")
+    return _table().days[position - 1].item()  # type: ignore[no-any-return]
+
+
+def session_open_close(session: date) -> tuple[datetime, datetime]:
+    """When that session opens and closes, in UTC, early closes included.
+
+    Raises OutsideCalendar for a date that is no session.
+    """
+    if not is_session(session):
+        raise OutsideCalendar(f"{session} is no trading session of XNYS")
+    position = _position(session)
+    table = _table()
+    return (
+        table.opens[position].item().replace(tzinfo=UTC),
+        table.closes[position].item().replace(tzinfo=UTC),
+    )
+
+
+def is_early_close(session: date) -> bool:
+    """Whether the exchange closes before 16:00 New York that day. Raises OutsideCalendar."""
+    return session_open_close(session)[1].astimezone(NEW_YORK).hour < 16
+
+
+def midnight(session: date) -> datetime:
+    """Midnight New York of that date, in UTC: the timestamp of its day bars."""
+    return datetime(session.year, session.month, session.day, tzinfo=NEW_YORK).astimezone(UTC)
+
+
+def session_bounds(session: date) -> tuple[datetime, datetime]:
+    """The New York calendar day of that date in UTC: its first instant and the first of the next day."""
+    return midnight(session), midnight(session + timedelta(days=1))

@@ -1,0 +1,71 @@
+"""The derived tier: many sessions in one Parquet file sorted by ticker, so that one ticker's years read fast.
+
+Day bars by year, minute bars by month. A file's name holds a hash of the session files it was made from, so a
+version that reads other revisions never meets it, and a new one never disturbs a reader of the old. All of it
+can be deleted at any time: readers then use the session files.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+
+import polars as pl
+
+from falcon_pipelines.bars.files import publish, write_errors
+from falcon_pipelines.bars.manifest import Entry, Log
+from falcon_pipelines.bars.panel import Frequency
+
+FOLDER = "history"
+ROW_GROUP = {"day": 32_768, "minute": 131_072}
+_LAYOUT = "1"
+
+
+def period(frequency: Frequency, session: date) -> str:
+    """The derived file a session belongs to: `2014` for day bars, `2014-06` for minute bars."""
+    return f"{session:%Y}" if frequency == "day" else f"{session:%Y-%m}"
+
+
+def periods(log: Log, frequency: Frequency) -> dict[str, dict[date, Entry]]:
+    """The newest entry of each session, by period."""
+    sessions = log.sessions(frequency)
+    grouped = groupby(sessions.items(), key=lambda item: period(frequency, item[0]))
+    return {name: dict(items) for name, items in grouped}
+
+
+def file_of(root: Path, frequency: Frequency, name: str, entries: Mapping[date, Entry]) -> Path:
+    """Where the derived file of exactly those entries is, whether or not it exists."""
+    content = "".join(f"{session} {entry.sha256}\n" for session, entry in entries.items())
+    key = hashlib.sha256(f"{_LAYOUT}\n{content}".encode()).hexdigest()[:16]
+    return root / FOLDER / frequency / f"{name}.{key}.parquet"
+
+
+def build(
+    root: Path, area: Path, log: Log, frequency: Frequency, only: Iterable[str] | None = None
+) -> tuple[Path, ...]:
+    """Makes the derived files that are missing for `log`; returns those made.
+
+    `area` is a temporary folder on the store's file system; `only` limits it to some periods.
+    """
+    wanted = None if only is None else set(only)
+    made = []
+    for name, entries in periods(log, frequency).items():
+        if wanted is not None and name not in wanted:
+            continue
+        target = file_of(root, frequency, name, entries)
+        if target.exists():
+            continue
+        paths = [root / entry.path for entry in entries.values()]
+        with write_errors(target):
+            _write_sorted(paths, area / target.name, ROW_GROUP[frequency])
+            publish([(area / target.name, target)])
+        made.append(target)
+    return tuple(made)
+
+
+def _write_sorted(paths: list[Path], target: Path, row_group: int) -> None:
+    bars = pl.read_parquet(paths).sort("ticker", "timestamp")
+    bars.write_parquet(
+        target, compression="zstd", compression_level=3, statistics=True, row_group_size=row_group
+    )

@@ -1,0 +1,61 @@
+"""`falcon up`, `status`, `check` and `db`: running Falcon on one machine and seeing whether it is well."""
+
+from collections.abc import Iterable
+
+import typer
+from rich.table import Table
+
+from falcon_pipelines import settings as settings_module
+from falcon_pipelines.commands.console import Json, err, out, print_json
+from falcon_pipelines.local.health import Check, environment_checks, service_health
+
+db_app = typer.Typer(help="The application database.", no_args_is_help=True)
+
+
+def up() -> None:
+    """Run all services on this machine until Ctrl-C: database, dashboard, Dagster UI and daemon."""
+    from falcon_pipelines.local.serve import serve_until_interrupted
+    from falcon_pipelines.local.stack import running_stack
+
+    settings = settings_module.load()
+    with running_stack(settings) as stack:
+        serve_until_interrupted(settings, stack, err)
+
+
+def status(json: Json = False) -> None:
+    """Health of the services started by `falcon up`; exits 1 when one is not well."""
+    _report("Services", service_health(settings_module.load()), json)
+
+
+def check(json: Json = False) -> None:
+    """Check this machine and its settings, and show where each setting comes from; exits 1 on a problem."""
+    settings = settings_module.load()
+    if not json:
+        table = Table("Setting", "Value", "From", title="Settings")
+        for name in type(settings).model_fields:
+            origin = settings_module.origin(name, settings.home)
+            table.add_row(f"FALCON_{name.upper()}", str(getattr(settings, name) or "—"), origin)
+        out.print(table)
+    _report("Checks", environment_checks(settings), json)
+
+
+@db_app.command("upgrade")
+def upgrade() -> None:
+    """Bring the application database to the newest schema."""
+    from falcon_pipelines.local.stack import running_stack
+
+    with running_stack(settings_module.load()):
+        err.print("The database has the newest schema.")
+
+
+def _report(title: str, checks: Iterable[Check], json: bool) -> None:
+    done = list(checks)
+    if json:
+        print_json({"ok": all(c.ok for c in done), "checks": [vars(c) for c in done]})
+    else:
+        table = Table("", "What", "Detail", title=title)
+        for item in done:
+            table.add_row("ok" if item.ok else "PROBLEM", item.name, item.detail)
+        out.print(table)
+    if not all(item.ok for item in done):
+        raise typer.Exit(1)

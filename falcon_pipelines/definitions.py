@@ -1,0 +1,44 @@
+"""The map of everything Dagster knows: one explicit Definitions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from falcon_pipelines.assets.market_data import corporate_actions, day_bars
+from falcon_pipelines.assets.research import backtests, strategy_specs, transcripts, verdicts
+from falcon_pipelines.assets.screening import screen_candidates
+from falcon_pipelines.assets.trading import paper_trades
+from falcon_pipelines.checks import ALL_CHECKS
+from falcon_pipelines.jobs import ALL_JOBS
+from falcon_pipelines.resources.bar_store import Bars
+from falcon_pipelines.resources.database import Database
+from falcon_pipelines.resources.flat_files import FlatFiles
+from falcon_pipelines.schedules import daily_screens
+from falcon_pipelines.sensors import missing_day_bars
+
+
+def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """All definitions; `resource_overrides` replaces resources by name, for tests."""
+    database = Database()
+    resources = {"database": database, "bars": Bars(database=database), "flat_files": FlatFiles()}
+    return dg.Definitions(
+        assets=[
+            day_bars,
+            corporate_actions,
+            screen_candidates,
+            transcripts,
+            strategy_specs,
+            backtests,
+            verdicts,
+            paper_trades,
+        ],
+        asset_checks=list(ALL_CHECKS),
+        jobs=list(ALL_JOBS),
+        schedules=[daily_screens],
+        sensors=[missing_day_bars],
+        resources=resources | dict(resource_overrides or {}),
+    )
+
+
+defs = build_definitions()

@@ -1,0 +1,52 @@
+"""What can be started: one job for each stretch of the road."""
+
+import dagster as dg
+
+_IN_ONE_PROCESS = dg.in_process_executor
+
+ingest_day_bars = dg.define_asset_job(
+    "ingest_day_bars",
+    selection=dg.AssetSelection.assets("day_bars"),
+    description="Flat files of the chosen sessions into checked, versioned bars.",
+    executor_def=_IN_ONE_PROCESS,
+    tags={"dagster/max_runtime": "7200"},
+)
+ingest_corporate_actions = dg.define_asset_job(
+    "ingest_corporate_actions",
+    selection=dg.AssetSelection.assets("corporate_actions"),
+    description="Splits, dividends and delistings.",
+    executor_def=_IN_ONE_PROCESS,
+)
+screen_market = dg.define_asset_job(
+    "screen_market",
+    selection=dg.AssetSelection.assets("screen_candidates"),
+    description="One profile's candidates of one session.",
+    executor_def=_IN_ONE_PROCESS,
+)
+study_videos = dg.define_asset_job(
+    "study_videos",
+    selection=dg.AssetSelection.assets("transcripts", "strategy_specs"),
+    description="A video's words into a strategy spec with its evidence.",
+    executor_def=_IN_ONE_PROCESS,
+)
+judge_strategies = dg.define_asset_job(
+    "judge_strategies",
+    selection=dg.AssetSelection.assets("backtests", "verdicts"),
+    description="A spec's backtest and the verdict it allows.",
+    executor_def=_IN_ONE_PROCESS,
+)
+trade_on_paper = dg.define_asset_job(
+    "trade_on_paper",
+    selection=dg.AssetSelection.assets("paper_trades"),
+    description="The best strategy traded on paper over the newest sessions.",
+    executor_def=_IN_ONE_PROCESS,
+)
+
+ALL_JOBS = (
+    ingest_day_bars,
+    ingest_corporate_actions,
+    screen_market,
+    study_videos,
+    judge_strategies,
+    trade_on_paper,
+)

@@ -1,0 +1,1 @@
+"""Falcon on one machine: its database, its processes, and the demo that runs the whole road."""

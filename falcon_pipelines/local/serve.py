@@ -1,0 +1,37 @@
+"""Serve Falcon on this machine until a person stops it."""
+
+import signal
+from types import FrameType
+
+from rich.console import Console
+
+from falcon_pipelines.local.services import dagster_url, dashboard_url, local_services, require_free_ports
+from falcon_pipelines.local.stack import Stack
+from falcon_pipelines.local.supervisor import Supervisor
+from falcon_pipelines.settings import Settings
+
+
+def serve_until_interrupted(settings: Settings, stack: Stack, console: Console) -> None:
+    """Run the services; returns after Ctrl-C or SIGTERM, with all of them stopped.
+
+    Raises PortTaken, ServiceFailed.
+    """
+    require_free_ports(settings)
+    supervisor = Supervisor(local_services(settings, stack), stack.environment())
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with console.status("starting the dashboard, the Dagster UI and its daemon"):
+            supervisor.start()
+            supervisor.wait_ready()
+        console.print(f"Dashboard   {dashboard_url(settings)}")
+        console.print(f"Dagster UI  {dagster_url(settings)}")
+        console.print("Ctrl-C stops everything.")
+        supervisor.watch()
+    except KeyboardInterrupt:
+        console.print("stopping")
+    finally:
+        supervisor.stop()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
