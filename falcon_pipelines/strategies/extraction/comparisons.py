@@ -201,9 +201,9 @@ def with_known_types(conditions: Sequence[Condition]) -> list[Condition]:
         params = dict(use.params)
         types = spoken.get((params.get("period", 0.0), use.timeframe), set())
         if dict(use.states).get("fn") == "inferred" and use.source == "close" and len(types) == 1:
-            states = (("fn", "stated"), ("params.period", "stated"))
+            known = (("fn", "stated"), ("params.period", "stated"))
             renamed[use.id] = operands.indicator(
-                types.copy().pop(), params["period"], states, timeframe=use.timeframe
+                next(iter(types)), params["period"], known, timeframe=use.timeframe
             )
         if use.id == "rsi" and len(periods) == 1:
             renamed[use.id] = next(iter(periods.values()))
