@@ -24,6 +24,7 @@ def root(debug: bool = typer.Option(False, "--debug", help="Show tracebacks.")) 
 
 
 app.command()(backtests.backtest)
+app.command()(backtests.sweep)
 app.command()(backtests.verdict)
 
 

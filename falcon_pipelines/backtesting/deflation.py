@@ -52,7 +52,7 @@ def probability_of_overfitting(returns: NDArray[np.float64], blocks: int = CSCV_
     chosen = np.zeros((len(list(combinations(range(blocks), blocks // 2))), blocks))
     for row, picks in enumerate(combinations(range(blocks), blocks // 2)):
         chosen[row, list(picks)] = 1.0
-    below = 0
+    below = 0.0
     step = max(1, 4_000_000 // trials)
     for first in range(0, len(chosen), step):
         inside = chosen[first : first + step]

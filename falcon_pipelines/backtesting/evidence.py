@@ -2,6 +2,7 @@
 other costs, with other fills and by chance. Decides nothing."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,21 +89,20 @@ def gather(
     from falcon_pipelines.strategies.spec import param_grid
 
     ledger = ledger if ledger is not None else InMemoryTrials()
-    costs = {"fee_bps": fee_bps, "slippage_bps": slippage_bps}
     chosen = spec.with_params()
     signals = compute_signals(chosen, panel)
-    result = run_backtest(chosen, panel, cash=cash, signals=signals, **costs)
+    result = run_backtest(chosen, panel, cash=cash, signals=signals, fee_bps=fee_bps, slippage_bps=slippage_bps)
 
     grid = tuple(param_grid(spec))
     default = {name: parameter.value for name, parameter in spec.params.items()}
     if default not in grid:
         grid = (*grid, default)
-    everything = sweep(spec, panel, cash=cash, grid=grid, **costs)
+    thinned = _thinned(grid, KEPT_RETURNS // len(panel), default)
+    run = partial(sweep, spec, panel, cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps)
+    kept = run(grid=thinned, keep_returns=True)
+    everything = kept if thinned is grid else run(grid=grid)
     ledger.record(trials_of(spec, everything, panel.version))
     trials = ledger.summary()
-    kept = sweep(
-        spec, panel, cash=cash, grid=_thinned(grid, KEPT_RETURNS // len(panel), default), keep_returns=True, **costs
-    )
     own = bar_returns(result.equity, cash)
     held = bar_returns(result.benchmark.equity, cash)
     periods = bars_per_year(panel.timestamps)

@@ -116,4 +116,4 @@ def slipped(side: int, price: float, slippage_bps: float) -> float:
 @njit(cache=True)
 def capacity(bar_volume: float, volume_share: float) -> float:
     """Whole shares that may trade on a bar when an order may take at most `volume_share` (0 to 1) of it."""
-    return np.floor(bar_volume * volume_share + 1e-9)
+    return float(np.floor(bar_volume * volume_share + 1e-9))

@@ -34,7 +34,16 @@ from falcon_pipelines.backtesting.entries import enter_by_rank
 from falcon_pipelines.backtesting.exits import complete_bar, inside_bar
 from falcon_pipelines.backtesting.fill_rules import BUY, SELL, slipped
 
-__all__ = ["ENTRY", "ORDER", "REASONS", "BarArrays", "SignalArrays", "compiled", "simulate", "simulate_account"]
+__all__ = [
+    "ENTRY",
+    "ORDER",
+    "REASONS",
+    "BarArrays",
+    "SignalArrays",
+    "compiled",
+    "simulate",
+    "simulate_account",
+]
 
 SHORT_MAINTENANCE = 1.3
 """Cash that must back each dollar of short positions at a close (FINRA Rule 4210(c)(3): 30 % above the value);
@@ -59,7 +68,7 @@ def compiled(build: Callable[[str], Callable[..., Any]]) -> Callable[..., Any]:
     numba notices changes only of the file that holds the entry point. `build` gets a digest of all the sources
     and returns a function that refers to it, which makes the digest part of the key on disk.
     """
-    return njit(cache=True, nogil=True)(build(SOURCES))  # type: ignore[no-any-return]
+    return njit(cache=True, nogil=True)(build(SOURCES))
 
 
 @njit
@@ -199,7 +208,9 @@ def simulate_account(bars: BarArrays, signals: SignalArrays, p: Any, cash: float
                 if np.isnan(bars.close[bar, column]):
                     continue
                 if position.quantity != 0.0 and position.exit_reason != 0:
-                    price = slipped(SELL if position.quantity > 0 else BUY, bars.open[bar, column], p.slippage_bps)
+                    price = slipped(
+                        SELL if position.quantity > 0 else BUY, bars.open[bar, column], p.slippage_bps
+                    )
                     orders, _ = reduce(
                         orders, account, position, bar, column, abs(position.quantity), price, position.exit_reason,
                         False, bars.volume[bar, column], p,

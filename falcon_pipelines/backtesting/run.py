@@ -72,7 +72,9 @@ class BacktestResult:
     @property
     def excess(self) -> NDArray[np.float64]:
         """Bar returns minus those of buy-and-hold, both after costs, (T,)."""
-        return bar_returns(self.equity, self.initial_cash) - bar_returns(self.benchmark.equity, self.initial_cash)
+        return bar_returns(self.equity, self.initial_cash) - bar_returns(
+            self.benchmark.equity, self.initial_cash
+        )
 
     @property
     def annual_excess(self) -> float:
@@ -97,8 +99,8 @@ class Fills:
 
 def bar_arrays(panel: Panel) -> BarArrays:
     """The panel's bars as the kernel takes them."""
-    arrays = [np.ascontiguousarray(panel[name], dtype=np.float64) for name in FIELDS]
-    return BarArrays(*arrays, forward_filled(panel["close"]))
+    arrays = {name: np.ascontiguousarray(panel[name], dtype=np.float64) for name in FIELDS}
+    return BarArrays(**arrays, filled=forward_filled(panel["close"]))
 
 
 def signal_arrays(signals: "Signals") -> SignalArrays:
@@ -108,9 +110,7 @@ def signal_arrays(signals: "Signals") -> SignalArrays:
 
 def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters, cash: float) -> Fills:
     """Run the kernel over a panel of (T, N) bars and signals of the same shape."""
-    orders, accounts = simulate(
-        bar_arrays(panel), signal_arrays(signals), parameters.packed(), float(cash)
-    )
+    orders, accounts = simulate(bar_arrays(panel), signal_arrays(signals), parameters.packed(), float(cash))
     account = accounts[0]
     return Fills(orders, int(account["cut"]), int(account["dropped"]), int(account["void"]))
 

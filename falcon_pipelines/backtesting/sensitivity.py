@@ -32,9 +32,7 @@ class Variant:
     excess: float
 
 
-def _variant(
-    name: str, result: BacktestResult, signals: "Signals", parameters: FillParameters
-) -> Variant:
+def _variant(name: str, result: BacktestResult, signals: "Signals", parameters: FillParameters) -> Variant:
     fills: Fills = simulate_fills(result.panel, signals, parameters, result.initial_cash)
     other = assemble(result.panel, fills, parameters, result.initial_cash)
     return Variant(
@@ -87,7 +85,9 @@ def regimes(result: BacktestResult) -> tuple[Regime, ...]:
     market = bar_returns(equity, result.initial_cash)
     periods = bars_per_year(result.panel.timestamps)
     rising = _shifted(equity > _rolling_mean(equity, TREND_BARS), TREND_BARS)
-    spread = np.sqrt(np.maximum(_rolling_mean(market**2, VOLATILITY_BARS) - _rolling_mean(market, VOLATILITY_BARS) ** 2, 0))
+    spread = np.sqrt(
+        np.maximum(_rolling_mean(market**2, VOLATILITY_BARS) - _rolling_mean(market, VOLATILITY_BARS) ** 2, 0)
+    )
     calm = _shifted(spread <= _running_median(spread), VOLATILITY_BARS)
     found = []
     for name, mask in (
@@ -96,8 +96,12 @@ def regimes(result: BacktestResult) -> tuple[Regime, ...]:
         if mask.sum() >= 2:
             found.append(
                 Regime(
-                    name, int(mask.sum()), float(strategy[mask].mean() * periods), float(market[mask].mean() * periods),
-                    sharpe_ratio(strategy[mask], periods), sharpe_ratio(market[mask], periods),
+                    name,
+                    int(mask.sum()),
+                    float(strategy[mask].mean() * periods),
+                    float(market[mask].mean() * periods),
+                    sharpe_ratio(strategy[mask], periods),
+                    sharpe_ratio(market[mask], periods),
                 )  # fmt: skip
             )
     return tuple(found)

@@ -138,7 +138,12 @@ def walk_forward(
 
 
 def _benchmark(
-    spec: "Spec", panel: Panel, rows: tuple[int, int], cash: float, fee_bps: float | None, slippage_bps: float | None
+    spec: "Spec",
+    panel: Panel,
+    rows: tuple[int, int],
+    cash: float,
+    fee_bps: float | None,
+    slippage_bps: float | None,
 ) -> Benchmark:
     fee = float(spec.execution.fee_bps) if fee_bps is None else fee_bps
     slippage = float(spec.execution.slippage_bps) if slippage_bps is None else slippage_bps
@@ -181,7 +186,11 @@ def purged_cross_validation(
     for train, tests in cv.split(np.zeros((bars, 1))):
         inside = returns[:, train]
         deviation = inside.std(axis=1)
-        best = int(np.argmax(np.where(deviation > 1e-15, inside.mean(axis=1) / np.maximum(deviation, 1e-300), -np.inf)))
+        best = int(
+            np.argmax(
+                np.where(deviation > 1e-15, inside.mean(axis=1) / np.maximum(deviation, 1e-300), -np.inf)
+            )
+        )
         tested = returns[best, np.concatenate(tests)]
         sharpes.append(sharpe_ratio(tested, periods))
         gains.append(float(np.prod(1 + tested)) > 1)
