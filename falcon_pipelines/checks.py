@@ -1,12 +1,13 @@
 """Asset checks: what must hold of what was made."""
 
 import dagster as dg
+from sqlalchemy import select
 
 from falcon_pipelines.assets.market_data import day_bars
 from falcon_pipelines.assets.trading import paper_trades
+from falcon_pipelines.db import models
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
-from falcon_pipelines.trading.store import books_balance
 
 QUARANTINE_LIMIT = 0.001
 
@@ -33,12 +34,23 @@ def few_rows_quarantined(bars: Bars) -> dg.AssetCheckResult:
     )
 
 
-@dg.asset_check(asset=paper_trades, blocking=True, description="Every entry of the ledger sums to zero.")
-def ledger_balances(database: Database) -> dg.AssetCheckResult:
-    """Proves the books from the postings."""
+@dg.asset_check(asset=paper_trades, blocking=True, description="The books of every account balance.")
+def books_balance(database: Database) -> dg.AssetCheckResult:
+    """Rebuilds each account's books from its postings and proves them."""
+    from falcon_pipelines.trading.errors import BooksDoNotBalance
+    from falcon_pipelines.trading.store import stored_books
+
+    broken: dict[str, str] = {}
     with database.transaction() as session:
-        broken = books_balance(session)
-    return dg.AssetCheckResult(passed=not broken, metadata={"broken_entries": len(broken)})
+        accounts = session.execute(select(models.Account.id, models.Account.name)).all()
+        for account_id, name in accounts:
+            try:
+                stored_books(session, account_id)
+            except BooksDoNotBalance as error:
+                broken[name] = str(error)
+    return dg.AssetCheckResult(
+        passed=not broken, metadata={"accounts": len(accounts), "broken": dg.MetadataValue.json(broken)}
+    )
 
 
-ALL_CHECKS = (few_rows_quarantined, ledger_balances)
+ALL_CHECKS = (few_rows_quarantined, books_balance)

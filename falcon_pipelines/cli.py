@@ -4,39 +4,43 @@ import sys
 
 import typer
 
-from falcon_pipelines.commands import backtests
+from falcon_pipelines.commands import backtests, bars, demo, extraction, screening, services
 from falcon_pipelines.commands.console import err
 from falcon_pipelines.errors import FalconError
 
 app = typer.Typer(
     name="falcon",
     help="Find out which trading ideas really work, and act on them on paper.",
+    epilog="--debug anywhere shows where an error came from.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-@app.callback()
-def root(debug: bool = typer.Option(False, "--debug", help="Show tracebacks.")) -> None:
-    """Find out which trading ideas really work, and act on them on paper."""
-
-
+app.command()(demo.demo)
+app.command()(services.up)
+app.command()(services.status)
+app.command()(services.check)
+app.add_typer(bars.ingest_app, name="ingest")
+app.command()(bars.bars)
+app.add_typer(screening.screen_app, name="screen")
+app.command()(extraction.extract)
 app.command()(backtests.backtest)
 app.command()(backtests.sweep)
 app.command()(backtests.verdict)
+app.add_typer(services.db_app, name="db")
 
 
 def main() -> None:
     """Run the command line; exits 0 on success, 1 on failure, 2 on wrong usage or bad input."""
-    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
     try:
-        app()
+        app(args=arguments)
     except FalconError as error:
         if debug:
             raise
-        err.print(f"falcon: {error}", markup=False, highlight=False, soft_wrap=True)
+        _complain(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -45,5 +49,9 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        err.print(f"falcon: {type(error).__name__}: {error}; --debug shows where", markup=False, highlight=False, soft_wrap=True)
+        _complain(f"{type(error).__name__}: {error}; --debug shows where")
         sys.exit(1)
+
+
+def _complain(message: str) -> None:
+    err.print(f"falcon: {message}", markup=False, highlight=False, soft_wrap=True)

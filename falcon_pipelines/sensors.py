@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from falcon_pipelines import settings
 from falcon_pipelines.bars.calendar import sessions
 from falcon_pipelines.jobs import ingest_day_bars
+from falcon_pipelines.partitions import FIRST_SESSION, NEW_YORK
 from falcon_pipelines.resources.flat_files import FlatFiles
 
 SESSIONS_A_RUN = 250
@@ -60,16 +63,16 @@ def missing_gaps(
 )
 def missing_day_bars(context: dg.SensorEvaluationContext, flat_files: FlatFiles) -> dg.SensorResult:
     """Asks for the gaps between what the source has published and what is materialised."""
-    published = flat_files.source().sessions("day")
-    if not published:
-        return dg.SensorResult(skip_reason="the source lists no day files")
-    calendar = sessions(min(published), max(published))
+    today = datetime.now(ZoneInfo(NEW_YORK)).date()
+    calendar = sessions(history_start(settings.load(), today), today - timedelta(days=1))
     instance = context.instance
-    done = {
-        date.fromisoformat(key) for key in instance.get_materialized_partitions(dg.AssetKey("day_bars"))
-    }
-    gaps = missing_gaps(calendar, published, done, _sessions_in_progress(instance, calendar))
-    requests, given_up = [], []
+    done = {date.fromisoformat(key) for key in instance.get_materialized_partitions(dg.AssetKey("day_bars"))}
+    busy = _sessions_in_progress(instance, calendar)
+    wanted = [session for session in calendar if session not in done and session not in busy]
+    published = flat_files.source().files("day", wanted) if wanted else ()
+    gaps = missing_gaps(calendar, published, done, busy)
+    requests: list[dg.RunRequest] = []
+    given_up: list[str] = []
     for gap in gaps:
         failures = _failed_attempts(instance, gap)
         if failures >= ATTEMPTS:
@@ -83,6 +86,12 @@ def missing_day_bars(context: dg.SensorEvaluationContext, flat_files: FlatFiles)
     if not requests:
         return dg.SensorResult(skip_reason=f"{len(done)} sessions ingested, nothing to ask for")
     return dg.SensorResult(run_requests=requests)
+
+
+def history_start(configured: settings.Settings, today: date) -> date:
+    """The first day that is kept complete: FALCON_HISTORY_START, else five years before `today`."""
+    start = configured.history_start or today - timedelta(days=5 * 365 + 1)
+    return max(start, FIRST_SESSION)
 
 
 def _run_request(gap: Gap, attempt: int) -> dg.RunRequest:

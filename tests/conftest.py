@@ -1,17 +1,21 @@
 """Shared fixtures: a real PostgreSQL with a migrated database for each test, and the real bars."""
 
 import itertools
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from dagster import DagsterInstance
 from sqlalchemy import create_engine, text
 
 from falcon_pipelines.db.embedded import EmbeddedPostgres, embedded_postgres
 from falcon_pipelines.db.migrate import upgrade
 
-LEAN = Path(__file__).resolve().parents[2] / "shared" / "data" / "lean"
-LEAN_FLATFILES = Path(__file__).resolve().parents[2] / "shared" / "tools" / "lean_flatfiles.py"
+ROOT = Path(__file__).resolve().parents[1]
+LEAN = ROOT.parent / "shared" / "data" / "lean"
+LEAN_FLATFILES = ROOT.parent / "shared" / "tools" / "lean_flatfiles.py"
 
 _numbers = itertools.count(1)
 
@@ -24,17 +28,24 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         yield server
 
 
-@pytest.fixture
-def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """URL of an empty, migrated database of this test's own."""
+@contextmanager
+def new_database(server: EmbeddedPostgres, template: str) -> Iterator[str]:
+    """URL of a database made from `template`, dropped afterwards."""
     name = f"test_{next(_numbers)}"
-    admin = create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
+    admin = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE falcon"))
-    yield postgres.url(name)
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield server.url(name)
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """URL of an empty, migrated database of this test's own."""
+    with new_database(postgres, template="falcon") as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +54,18 @@ def lean() -> Path:
     if not LEAN.is_dir():
         pytest.skip(f"real bars are not at {LEAN}")
     return LEAN
+
+
+@pytest.fixture
+def dagster_instance(
+    postgres: EmbeddedPostgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DagsterInstance]:
+    """A Dagster instance as `dagster.yaml` describes it, on a PostgreSQL database of this test's own."""
+    with new_database(postgres, template="template1") as url:
+        home = tmp_path / "dagster_home"
+        home.mkdir()
+        shutil.copy(ROOT / "dagster.yaml", home / "dagster.yaml")
+        monkeypatch.setenv("DAGSTER_HOME", str(home))
+        monkeypatch.setenv("FALCON_DAGSTER_DATABASE_URL", url)
+        with DagsterInstance.get() as instance:
+            yield instance

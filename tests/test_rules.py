@@ -22,4 +22,10 @@ def test_the_dashboard_needs_no(heavy: str) -> None:
 
 
 def test_help_is_quick_to_load() -> None:
-    assert not modules_after("import falcon_pipelines.cli") & {"dagster", "pandas", "polars", "numba", "vectorbt"}
+    assert not modules_after("import falcon_pipelines.cli") & {
+        "dagster",
+        "pandas",
+        "polars",
+        "numba",
+        "vectorbt",
+    }

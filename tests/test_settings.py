@@ -14,7 +14,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_environment_wins_over_the_file_over_the_default(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_wins_over_the_file_over_the_default(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (home / "falcon.env").write_text("FALCON_S3_BUCKET=from-file\nFALCON_DAGSTER_PORT=3456\n")
     monkeypatch.setenv("FALCON_S3_BUCKET", "from-environment")
     loaded = settings.load()

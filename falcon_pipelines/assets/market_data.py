@@ -1,12 +1,14 @@
 """Flat files to day bars, and the corporate actions that adjust them."""
 
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
-from falcon_pipelines.bars.actions import file_etag, read_actions_csv
-from falcon_pipelines.bars.ingest import ingest_sessions
-from falcon_pipelines.bars.store import BAR_DTYPES
+from falcon_pipelines.bars.flat_files import SYNTHETIC
+from falcon_pipelines.bars.ingest import IngestResult, SessionFailed, ingest_actions, ingest_each
+from falcon_pipelines.bars.validation import BAR_SCHEMA
 from falcon_pipelines.partitions import trading_sessions
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.flat_files import FlatFiles
@@ -14,7 +16,7 @@ from falcon_pipelines.resources.flat_files import FlatFiles
 GROUP = "market_data"
 OWNERS = ["team:falcon"]
 
-_BAR_COLUMNS = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in BAR_DTYPES.items()])
+_BAR_COLUMNS = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in BAR_SCHEMA.items()])
 
 
 @dg.asset(
@@ -32,28 +34,56 @@ _BAR_COLUMNS = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype 
     ),
 )
 def day_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFiles) -> dg.MaterializeResult:
-    """Ingests the run's sessions; a session whose source file is unchanged costs no download."""
+    """Ingests the run's sessions; a session whose source file is unchanged costs no download.
+
+    Sessions whose own file is bad do not hold up the others: those are recorded, then the run fails.
+    """
     sessions = [date.fromisoformat(key) for key in context.partition_keys]
     store, source = bars.writer(), flat_files.source()
-    rows = quarantined = revisions = 0
-    for result in ingest_sessions(source, store, "day", sessions):
-        context.add_asset_metadata(
-            {
-                "dagster/partition_row_count": result.rows,
-                "quarantined": result.quarantined,
-                "status": result.status,
-                "etag": result.etag,
-                "data_version": result.version,
-                "synthetic": source.basis == "synthetic",
-            },
-            partition_key=result.session.isoformat(),
+    done: list[IngestResult] = []
+    failed: list[SessionFailed] = []
+    for outcome in ingest_each(source, store, "day", sessions):
+        if isinstance(outcome, SessionFailed):
+            context.log.error(f"{outcome.session}: {outcome.error}")
+            failed.append(outcome)
+        else:
+            done.append(outcome)
+    if done:
+        store.build_history("day", done[0].session, done[-1].session)
+    synthetic = source.basis == SYNTHETIC
+    if failed:
+        for result in done:
+            context.log_event(
+                dg.AssetMaterialization(
+                    context.asset_key,
+                    partition=result.session.isoformat(),
+                    metadata=_session_metadata(result, synthetic=synthetic),
+                )
+            )
+        raise dg.Failure(
+            f"{len(failed)} of {len(sessions)} sessions failed, first {failed[0].session}: {failed[0].error}",
+            metadata={str(item.session): str(item.error) for item in failed},
         )
-        rows += result.rows
-        quarantined += result.quarantined
-        revisions += result.status == "new_revision"
-    store.build_history("day", min(sessions), max(sessions))
-    context.log.info(f"{len(sessions)} sessions: {rows} rows, {quarantined} quarantined, {revisions} new revisions")
+    for result in done:
+        context.add_asset_metadata(
+            _session_metadata(result, synthetic=synthetic), partition_key=result.session.isoformat()
+        )
+    context.log.info(
+        f"{len(done)} sessions: {sum(r.rows for r in done)} rows, {sum(r.quarantined for r in done)} quarantined, "
+        f"{sum(r.status == 'new_revision' for r in done)} new revisions"
+    )
     return dg.MaterializeResult(metadata={"source": source.name})
+
+
+def _session_metadata(result: IngestResult, *, synthetic: bool) -> dict[str, Any]:
+    return {
+        "dagster/partition_row_count": result.rows,
+        "quarantined": result.quarantined,
+        "status": result.status,
+        "etag": result.etag,
+        "data_version": result.version,
+        "synthetic": synthetic,
+    }
 
 
 class ActionsFile(dg.Config):
@@ -69,12 +99,11 @@ class ActionsFile(dg.Config):
     code_version="1",
     description="Splits, dividends and delistings. Bars stay as published: adjustment happens on read.",
 )
-def corporate_actions(context: dg.AssetExecutionContext, config: ActionsFile, bars: Bars) -> dg.MaterializeResult:
+def corporate_actions(
+    context: dg.AssetExecutionContext, config: ActionsFile, bars: Bars
+) -> dg.MaterializeResult:
     """Adds the file's actions to the store; unchanged content adds nothing."""
-    from pathlib import Path
-
-    path = Path(config.path)
-    entry = bars.writer().add_actions(read_actions_csv(path), source=path.name, etag=file_etag(path))
+    entry = ingest_actions(bars.writer(), Path(config.path))
     version = bars.reader().current_version()
     rows = bars.reader().actions().height
     context.log.info(f"{rows} corporate actions, {'unchanged' if entry is None else 'new revision'}")

@@ -9,6 +9,7 @@ from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 
 GROUP = "research"
+REPLAY_TOLERANCE = 1e-9
 
 
 @dg.asset(
@@ -22,9 +23,12 @@ GROUP = "research"
 def transcripts(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
     """Stores the partition's bundled transcript."""
     from falcon_pipelines.strategies.store import save_transcript
-    from falcon_pipelines.strategies.transcripts import find_transcript
+    from falcon_pipelines.strategies.transcripts import bundled_transcripts
 
-    transcript = find_transcript(context.partition_key)
+    bundled = {transcript.id: transcript for transcript in bundled_transcripts()}
+    if context.partition_key not in bundled:
+        raise dg.Failure(f"no transcript comes with Falcon as {context.partition_key}; it has {sorted(bundled)}")
+    transcript = bundled[context.partition_key]
     with database.transaction() as session:
         save_transcript(session, transcript)
     return dg.MaterializeResult(
@@ -47,14 +51,14 @@ def transcripts(context: dg.AssetExecutionContext, database: Database) -> dg.Mat
 )
 def strategy_specs(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
     """Extracts the partition's spec and registers it to be backtested where it is runnable."""
-    from falcon_pipelines.strategies.extraction.extract import extract
+    from falcon_pipelines.strategies.extraction import extract_by_grammar
     from falcon_pipelines.strategies.store import load_transcript, save_spec
 
     with database.transaction() as session:
-        extraction = extract(load_transcript(session, context.partition_key))
+        extraction = extract_by_grammar(load_transcript(session, context.partition_key))
         row = None
         if extraction.spec is not None:
-            row = save_spec(session, extraction.spec, context.partition_key, extraction.as_document())
+            row = save_spec(session, extraction.spec, context.partition_key, extraction.document())
         name = row.name if row is not None else None
     if name is not None and extraction.status == "runnable":
         context.instance.add_dynamic_partitions(str(spec_names.name), [name])
@@ -62,8 +66,9 @@ def strategy_specs(context: dg.AssetExecutionContext, database: Database) -> dg.
         metadata={
             "status": extraction.status,
             "spec": name or "none",
-            "rules": dg.MetadataValue.json([vars(rule) for rule in extraction.rules]),
-            "refused": dg.MetadataValue.json([vars(refusal) for refusal in extraction.refused]),
+            "reason": extraction.reason,
+            "rules": dg.MetadataValue.json([rule.document() for rule in extraction.rules]),
+            "refused": dg.MetadataValue.json(extraction.document()["refused"]),
         }
     )
 
@@ -82,6 +87,7 @@ def strategy_specs(context: dg.AssetExecutionContext, database: Database) -> dg.
 )
 def backtests(context: dg.AssetExecutionContext, bars: Bars, database: Database) -> dg.MaterializeResult:
     """Backtests the partition's newest spec on the current data version."""
+    from falcon_pipelines.backtesting.portfolio import replayed_equity
     from falcon_pipelines.backtesting.research import backtest_spec, run_key
     from falcon_pipelines.backtesting.store import save_backtest
     from falcon_pipelines.strategies.store import newest_spec, spec_of
@@ -89,10 +95,13 @@ def backtests(context: dg.AssetExecutionContext, bars: Bars, database: Database)
     store = bars.reader()
     with database.transaction() as session:
         row = newest_spec(session, context.partition_key)
-        spec = spec_of(row)
-        result = backtest_spec(spec, store, store.current_version())
-        saved = save_backtest(session, run_key(row, result), result)
-        saved_id = saved.id
+        result = backtest_spec(spec_of(row), store, store.current_version())
+        replayed = replayed_equity(result)
+        if abs(replayed / result.final_equity - 1) > REPLAY_TOLERANCE:
+            raise dg.Failure(
+                f"vectorbt makes {replayed:.2f} of the fills, Falcon {result.final_equity:.2f}; nothing is stored"
+            )
+        saved_id = save_backtest(session, run_key(row, result), result).id
     return dg.MaterializeResult(
         metadata={
             "backtest": saved_id,
@@ -101,6 +110,7 @@ def backtests(context: dg.AssetExecutionContext, bars: Bars, database: Database)
             "tickers": len(result.panel.tickers),
             "closed_trades": len(result.trades),
             "final_equity": result.final_equity,
+            "final_equity_replayed_by_vectorbt": replayed,
             "buy_and_hold": result.benchmark.final_equity,
             "warnings": dg.MetadataValue.json(list(result.warnings)),
         }

@@ -34,9 +34,11 @@ _PICK_COLUMNS = dg.TableSchema(
     metadata={"dagster/column_schema": _PICK_COLUMNS},
     description="Ranked candidates of one profile and session, each with entry range, stop, target and data version.",
 )
-def screen_candidates(context: dg.AssetExecutionContext, bars: Bars, database: Database) -> dg.MaterializeResult:
+def screen_candidates(
+    context: dg.AssetExecutionContext, bars: Bars, database: Database
+) -> dg.MaterializeResult:
     """Screens the partition's session with its profile and stores the picks."""
-    keys = context.partition_key.keys_by_dimension  # type: ignore[attr-defined]
+    keys = context.partition_key.keys_by_dimension
     profile = find_profile(keys["profile"])
     result = run_screen(profile, bars.reader(), date.fromisoformat(keys["session"]))
     with database.transaction() as session:

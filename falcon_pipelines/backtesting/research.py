@@ -25,21 +25,16 @@ class NotReproducible(FalconError):
 
 def backtest_spec(spec: Spec, store: BarStore, version: str) -> BacktestResult:
     """Run a spec with its default parameters over its universe, pinned to a data version."""
-    fee_bps, slippage_bps = costs(spec)
-    return run_backtest(
-        spec.with_params({}),
-        universe_bars(spec, store, version),
-        cash=INITIAL_CASH,
-        fee_bps=fee_bps,
-        slippage_bps=slippage_bps,
-    )
+    priced = with_assumed_costs(spec).with_params({})
+    return run_backtest(priced, universe_bars(spec, store, version), cash=INITIAL_CASH)
 
 
-def costs(spec: Spec) -> tuple[float, float]:
-    """Fee and slippage in basis points per side: the spec's where it states any, else the assumed ones."""
+def with_assumed_costs(spec: Spec) -> Spec:
+    """The spec as it is where it states a cost, else with the assumed ones."""
     if {"fee_bps", "slippage_bps"} & spec.execution.model_fields_set:
-        return float(spec.execution.fee_bps), float(spec.execution.slippage_bps)
-    return ASSUMED_FEE_BPS, ASSUMED_SLIPPAGE_BPS
+        return spec
+    assumed = {"fee_bps": ASSUMED_FEE_BPS, "slippage_bps": ASSUMED_SLIPPAGE_BPS}
+    return spec.model_copy(update={"execution": spec.execution.model_copy(update=assumed)})
 
 
 def run_key(row: models.StrategySpec, result: BacktestResult) -> RunKey:

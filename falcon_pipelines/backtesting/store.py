@@ -1,7 +1,7 @@
 """Backtests and verdicts in the database, with everything needed to run them again."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.backtesting.run import BacktestResult
 from falcon_pipelines.backtesting.verdict import Verdict
+from falcon_pipelines.bars.panel import session_of
 from falcon_pipelines.db import models
 from falcon_pipelines.errors import InputError
 
@@ -51,8 +52,8 @@ def save_backtest(session: Session, key: RunKey, result: BacktestResult) -> mode
         return present
     row = models.Backtest(
         **asdict(key),
-        first_session=_day(result.panel.timestamps[0]),
-        last_session=_day(result.panel.timestamps[-1]),
+        first_session=session_of(result.panel.timestamps[0]),
+        last_session=session_of(result.panel.timestamps[-1]),
         initial_cash=_money(result.initial_cash),
         final_equity=_money(result.final_equity),
         closed_trades=len(result.trades),
@@ -122,11 +123,6 @@ def _iso(moment: np.datetime64) -> str:
 
 def _utc(moment: np.datetime64) -> datetime:
     return cast(datetime, moment.astype("datetime64[us]").item()).replace(tzinfo=UTC)
-
-
-def _day(moment: np.datetime64) -> date:
-    """The New York date of a bar; a day bar starts at midnight New York, which is the same date in UTC."""
-    return _utc(moment).date()
 
 
 def _money(value: float) -> Decimal:

@@ -84,14 +84,18 @@ def read_actions_csv(path: Path) -> pl.DataFrame:
     Raises BadActionsFile naming the first line that is wrong.
     """
     try:
-        raw = pl.read_csv(path, infer_schema=False, empty_string_is_null=True, row_index_name="line", row_index_offset=2)
+        raw = pl.read_csv(
+            path, infer_schema=False, empty_string_is_null=True, row_index_name="line", row_index_offset=2
+        )
     except FileNotFoundError:
         raise BadActionsFile(f"{path}: no such file") from None
     except (OSError, pl.exceptions.PolarsError) as error:
         raise BadActionsFile(f"{path}: cannot be read as CSV ({_first_line(error)})") from error
     absent = [name for name in ACTION_SCHEMA if name not in raw.columns]
     if absent:
-        raise BadActionsFile(f"{path}: lacks the columns {', '.join(absent)}; expected {','.join(ACTION_SCHEMA)}")
+        raise BadActionsFile(
+            f"{path}: lacks the columns {', '.join(absent)}; expected {','.join(ACTION_SCHEMA)}"
+        )
     table = raw.with_columns(
         pl.col(name).str.strip_chars().cast(dtype, strict=False)
         if dtype != pl.Date
@@ -104,11 +108,14 @@ def read_actions_csv(path: Path) -> pl.DataFrame:
     kind = pl.col("kind")
     problems = {
         "has no ticker": pl.col("ticker").is_null(),
-        "has an unknown kind (split, dividend or delisting)": ~kind.is_in(["split", "dividend", "delisting"]).fill_null(False),  # noqa: FBT003
+        "has an unknown kind (split, dividend or delisting)": ~kind.is_in(
+            ["split", "dividend", "delisting"]
+        ).fill_null(False),
         "has a value that is no number or no date": unparsed,
         "has no ex_date": pl.col("ex_date").is_null(),
-        "is a split without a positive ratio": (kind == "split") & ~(pl.col("ratio") > 0).fill_null(False),  # noqa: FBT003
-        "is a dividend without a positive amount": (kind == "dividend") & ~(pl.col("amount") > 0).fill_null(False),  # noqa: FBT003
+        "is a split without a positive ratio": (kind == "split") & ~(pl.col("ratio") > 0).fill_null(False),
+        "is a dividend without a positive amount": (kind == "dividend")
+        & ~(pl.col("amount") > 0).fill_null(False),
         "repeats an earlier action": pl.struct(_KEY).is_duplicated() & ~pl.struct(_KEY).is_first_distinct(),
     }
     for problem, wrong in problems.items():

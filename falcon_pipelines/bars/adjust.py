@@ -44,7 +44,9 @@ def factors(actions: pl.DataFrame, previous_closes: Mapping[tuple[str, date], fl
     a dividend without one affects no bar and is left out. Raises ImpossibleDividend.
     """
     rows = []
-    for (ticker, ex_date), group in actions.sort("ticker", "ex_date").group_by("ticker", "ex_date", maintain_order=True):
+    for (ticker, ex_date), group in actions.sort("ticker", "ex_date").group_by(
+        "ticker", "ex_date", maintain_order=True
+    ):
         ratio = float(np.prod(group.filter(kind="split")["ratio"].to_numpy()))
         paid = float(group.filter(kind="dividend")["amount"].sum())
         price_factor = 1.0 / ratio
@@ -57,7 +59,12 @@ def factors(actions: pl.DataFrame, previous_closes: Mapping[tuple[str, date], fl
                 )
             price_factor *= 1.0 - paid / (close / ratio)
         rows.append((ticker, ex_date, price_factor, ratio))
-    schema = {"ticker": pl.String, "ex_date": pl.Date, "price_factor": pl.Float64, "volume_factor": pl.Float64}
+    schema = {
+        "ticker": pl.String,
+        "ex_date": pl.Date,
+        "price_factor": pl.Float64,
+        "volume_factor": pl.Float64,
+    }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 

@@ -52,7 +52,7 @@ def read_bar_file(path: Path) -> Panel:
         timestamps=timestamps,
         tickers=tickers,
         fields=fields,
-        frequency="day" if (local == time(0, 0)).all() else "minute",
+        frequency="day" if (local == time(0)).all() else "minute",
         version=f"file-{digest[:12]}",
     )
 
@@ -64,9 +64,9 @@ def _read(path: Path) -> tuple[pl.DataFrame, str]:
         if is_parquet:
             raw = pl.read_parquet(path, glob=False).with_row_index(_LINE, offset=1)
         else:
-            raw = pl.read_csv(
-                path, infer_schema=False, empty_string_is_null=True, glob=False
-            ).with_row_index(_LINE, offset=2)
+            raw = pl.read_csv(path, infer_schema=False, empty_string_is_null=True, glob=False).with_row_index(
+                _LINE, offset=2
+            )
     except FileNotFoundError:
         raise BadBarFile(f"{path}: no such file of bars") from None
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -129,7 +129,7 @@ def _first_problem(table: pl.DataFrame) -> tuple[int, str] | None:
         "timestamp is missing or cannot be read; write 2014-06-09 or 2014-06-09T09:30:00-04:00": pl.col(
             "timestamp"
         ).is_null(),
-        **{f"{name} is missing or no number": ~pl.col(name).is_finite().fill_null(False) for name in FIELDS},  # noqa: FBT003
+        **{f"{name} is missing or no number": ~pl.col(name).is_finite().fill_null(False) for name in FIELDS},
         **{f"{name} is not above zero": pl.col(name) <= 0 for name in prices},
         "volume is below zero": pl.col("volume") < 0,
         "high is below low": pl.col("high") < pl.col("low"),

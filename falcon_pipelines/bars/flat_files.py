@@ -6,7 +6,7 @@ One gzipped CSV per session and frequency. Says nothing about how a file is chec
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -87,6 +87,14 @@ class FlatFileSource(Protocol):
     @property
     def basis(self) -> str: ...
 
+    def where(self, frequency: Frequency, session: date) -> str:
+        """Where that session's file is expected, for messages."""
+        ...
+
+    def sessions(self, frequency: Frequency) -> Collection[date]:
+        """All sessions the source has published, by name only. Raises SourceError."""
+        ...
+
     def files(self, frequency: Frequency, sessions: Sequence[date]) -> Mapping[date, RemoteFile]:
         """What the source has of those sessions; sessions without a file are absent. Raises SourceError."""
         ...
@@ -107,11 +115,20 @@ def folder_key(frequency: Frequency, prefix: str = PREFIX) -> str:
     return "/".join(parts) + "/"
 
 
-def missing(source: str, key: str, session: date) -> SessionMissing:
-    """The error for a session whose file the source does not have."""
+def session_of(key: str) -> date | None:
+    """The session a key or file name is of, None when it is no flat file's."""
+    name = key.rsplit("/", 1)[-1]
+    try:
+        return date.fromisoformat(name.removesuffix(".csv.gz")) if name.endswith(".csv.gz") else None
+    except ValueError:
+        return None
+
+
+def missing(where: str, session: date) -> SessionMissing:
+    """The error for a session whose file is not where it should be."""
     return SessionMissing(
-        f"{source} has no {key} though {session} is a trading session; it appears about 11:00 New York on the next "
-        "day: try again later"
+        f"{where} does not exist though {session} is a trading session; "
+        "files appear about 11:00 New York on the next day: try again later"
     )
 
 
@@ -127,7 +144,9 @@ class DirectorySource:
 
     def __post_init__(self) -> None:
         if not self.root.is_dir():
-            raise NoSuchFolder(f"{self.root}: no such folder of flat files; set --directory or FALCON_FLATFILES_DIR")
+            raise NoSuchFolder(
+                f"{self.root}: no such folder of flat files; set --directory or FALCON_FLATFILES_DIR"
+            )
 
     @property
     def name(self) -> str:
@@ -136,6 +155,14 @@ class DirectorySource:
     @property
     def basis(self) -> str:
         return SYNTHETIC if self._is_synthetic() else SIP
+
+    def where(self, frequency: Frequency, session: date) -> str:
+        return str(self.root / file_key(frequency, session, self.prefix))
+
+    def sessions(self, frequency: Frequency) -> Collection[date]:
+        folder = self.root / folder_key(frequency, self.prefix)
+        found = (session_of(path.name) for path in folder.glob("*/*/*.csv.gz"))
+        return sorted(session for session in found if session is not None)
 
     def files(self, frequency: Frequency, sessions: Sequence[date]) -> Mapping[date, RemoteFile]:
         found = {}
@@ -159,7 +186,7 @@ class DirectorySource:
         try:
             shutil.copyfile(path, target)
         except FileNotFoundError:
-            raise missing(str(self.root), file.key, file.session) from None
+            raise missing(str(path), file.session) from None
         with target.open("rb") as copy:
             etag = hashlib.file_digest(copy, _md5).hexdigest()
             return RemoteFile(file.session, file.frequency, file.key, etag, copy.tell())
@@ -176,3 +203,11 @@ def mark_synthetic(root: Path, parameters: Mapping[str, object]) -> None:
     """Marks a folder of flat files as made up, with how to make it again."""
     text = json.dumps({"synthetic": True, **parameters}, indent=2, default=str) + "\n"
     (root / SYNTHETIC_MARKER).write_text(text, encoding="utf-8")
+
+
+def synthetic_parameters(root: Path) -> Mapping[str, object] | None:
+    """How a folder of made-up flat files was made; None for any other folder, or one not finished."""
+    try:
+        return dict(json.loads((root / SYNTHETIC_MARKER).read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None

@@ -66,4 +66,6 @@ def build(
 
 def _write_sorted(paths: list[Path], target: Path, row_group: int) -> None:
     bars = pl.read_parquet(paths).sort("ticker", "timestamp")
-    bars.write_parquet(target, compression="zstd", compression_level=3, statistics=True, row_group_size=row_group)
+    bars.write_parquet(
+        target, compression="zstd", compression_level=3, statistics=True, row_group_size=row_group
+    )

@@ -185,7 +185,9 @@ class Log:
                 require_basis(basis, draft.basis)
             seq += 1
             fields = {field.name: getattr(draft, field.name) for field in dataclasses.fields(Draft)}
-            entry = Entry(**fields, seq=seq, revision=1 if last is None else last.revision + 1, created_at=now)
+            entry = Entry(
+                **fields, seq=seq, revision=1 if last is None else last.revision + 1, created_at=now
+            )
             digest = entry.chained(digest)
             entry = dataclasses.replace(entry, digest=digest)
             newest[draft.series] = entry

@@ -50,3 +50,9 @@ class Panel:
             as_of=self.as_of,
             synthetic=self.synthetic,
         )
+
+
+def session_of(timestamp: np.datetime64) -> date:
+    """The session of a day bar: it starts at midnight New York, which is the same date in UTC."""
+    day: date = timestamp.astype("datetime64[D]").item()
+    return day

@@ -2,10 +2,11 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -22,6 +23,7 @@ from falcon_pipelines.bars.flat_files import (
     file_key,
     folder_key,
     missing,
+    session_of,
 )
 from falcon_pipelines.bars.panel import Frequency
 
@@ -56,6 +58,7 @@ class S3Source:
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
     prefix: str = PREFIX
+    page_keys: int = 1000
     sleep: Callable[[float], None] = field(default=time.sleep, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -93,30 +96,42 @@ class S3Source:
             ),
         )
 
+    def where(self, frequency: Frequency, session: date) -> str:
+        """Where that session's file is expected, for messages."""
+        return f"{self.endpoint}/{self.bucket}/{file_key(frequency, session, self.prefix)}"
+
+    def sessions(self, frequency: Frequency) -> Collection[date]:
+        """All sessions the bucket lists. Raises SourceError."""
+        found = (session_of(item["Key"]) for item in self._listing(frequency))
+        return sorted(session for session in found if session is not None)
+
     def files(self, frequency: Frequency, sessions: Sequence[date]) -> Mapping[date, RemoteFile]:
         """What the bucket lists of those sessions. Raises SourceError."""
-        if not sessions:
-            return {}
         wanted = {file_key(frequency, session, self.prefix): session for session in sessions}
-        first, last = min(wanted), max(wanted)
-        folder = folder_key(frequency, self.prefix)
-        found: dict[date, RemoteFile] = {}
+        if not wanted:
+            return {}
         # Keys sort by date, so one listing from just before the first key to the last covers any range.
-        position: dict[str, str] = {"StartAfter": first[:-1]}
-        while True:
-            page = self._try(
-                f"listing {folder}",
-                lambda at=position: self._client.list_objects_v2(Bucket=self.bucket, Prefix=folder, **at),  # type: ignore[misc]
+        return {
+            wanted[item["Key"]]: RemoteFile(
+                wanted[item["Key"]], frequency, item["Key"], item["ETag"].strip('"'), int(item["Size"])
             )
+            for item in self._listing(frequency, min(wanted)[:-1], max(wanted))
+            if item["Key"] in wanted
+        }
+
+    def _listing(self, frequency: Frequency, after: str = "", last: str = "~") -> Iterator[dict[str, Any]]:
+        folder = folder_key(frequency, self.prefix)
+        position = {"StartAfter": after} if after else {}
+        while True:
+            list_page = self._client.list_objects_v2
+            request = partial(
+                list_page, Bucket=self.bucket, Prefix=folder, MaxKeys=self.page_keys, **position
+            )
+            page = self._try(f"listing {folder}", request)
             contents = page.get("Contents", [])
-            for item in contents:
-                session = wanted.get(item["Key"])
-                if session is not None:
-                    found[session] = RemoteFile(
-                        session, frequency, item["Key"], item["ETag"].strip('"'), int(item["Size"])
-                    )
+            yield from contents
             if not page.get("IsTruncated") or (contents and contents[-1]["Key"] >= last):
-                return found
+                return
             position = {"ContinuationToken": page["NextContinuationToken"]}
 
     def head(self, frequency: Frequency, session: date) -> RemoteFile:
@@ -159,7 +174,7 @@ class S3Source:
             raise
         if answer["ETag"].strip('"') != file.etag:
             raise _Replaced
-        with answer["Body"] as body:
+        with closing(answer["Body"]) as body:
             for chunk in body.iter_chunks(_CHUNK_BYTES):
                 out.write(chunk)
         if out.tell() != file.size_bytes:
@@ -177,7 +192,14 @@ class S3Source:
                     self._refuse(error, what, session)
                 failure: Exception = error
                 wait = _retry_after(error)
-            except (BotoCoreError, HTTPClientError, HTTPError, ConnectionError, TimeoutError, _Incomplete) as error:
+            except (
+                BotoCoreError,
+                HTTPClientError,
+                HTTPError,
+                ConnectionError,
+                TimeoutError,
+                _Incomplete,
+            ) as error:
                 failure, wait = error, None
             if attempt < ATTEMPTS:
                 backoff = min(MAX_WAIT_SECONDS, 0.5 * 2.0**attempt) * random.uniform(0.75, 1.0)  # noqa: S311
@@ -195,16 +217,20 @@ class S3Source:
         code, status = error.response["Error"].get("Code", ""), _status(error)
         if code in _CREDENTIAL_CODES or status == HTTPStatus.UNAUTHORIZED:
             raise BadCredentials(
-                f"{self.endpoint} does not accept the S3 keys ({code}); check FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY"
+                f"{self.endpoint} does not accept the S3 keys ({code}); "
+                "check FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY"
             ) from error
         if code == "NoSuchBucket":
-            raise SourceError(f"{self.endpoint} has no bucket {self.bucket}; check FALCON_S3_BUCKET") from error
+            raise SourceError(
+                f"{self.endpoint} has no bucket {self.bucket}; check FALCON_S3_BUCKET"
+            ) from error
         if status == HTTPStatus.FORBIDDEN:
             raise OutOfPlan(
-                f"{self.endpoint}: {what}: access denied; the subscription does not include it, or the keys lack the right"
+                f"{self.endpoint}: {what}: access denied; "
+                "the subscription does not include it, or the keys lack the right"
             ) from error
         if status == HTTPStatus.NOT_FOUND and session is not None:
-            raise missing(self.endpoint, what, session) from error
+            raise missing(f"{self.endpoint}/{self.bucket}/{what}", session) from error
         raise SourceError(f"{self.endpoint}: {what}: {_reason(error)}") from error
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -156,13 +157,24 @@ class BarStore:
         columns = {"timestamp": pl.Series(panel.timestamps).dt.replace_time_zone("UTC")}
         return pl.DataFrame(columns | {name: pl.Series(panel[name][:, 0]) for name in FIELDS})
 
+    @staticmethod
+    def rows_of(panel: Panel) -> list[dict[str, Any]]:
+        """The bars of a panel of one ticker as rows: timestamp (UTC) and its fields, in time order."""
+        times = pl.Series(panel.timestamps).dt.replace_time_zone("UTC").to_list()
+        return [
+            {"timestamp": time, **{name: float(panel[name][row, 0]) for name in panel.fields}}
+            for row, time in enumerate(times)
+        ]
+
     def cross_section(
         self, session: date, version: str | None = None, frequency: Frequency = "day"
     ) -> pl.DataFrame:
         """All raw bars of one session: ticker, timestamp (UTC), FIELDS, transactions. Raises NoBars."""
         entry = self.log(version).sessions(frequency).get(session)
         if entry is None:
-            raise NoBars(f"{self.root} has no {frequency} bars of {session}; run `falcon ingest {frequency}` for it")
+            raise NoBars(
+                f"{self.root} has no {frequency} bars of {session}; run `falcon ingest {frequency}` for it"
+            )
         return self._table(entry)
 
     def quarantined(
@@ -171,8 +183,12 @@ class BarStore:
         """The lines of that session's file that were not used: line, raw, rule, etag. Raises NoBars."""
         entry = self.log(version).sessions(frequency).get(session)
         if entry is None:
-            raise NoBars(f"{self.root} has no {frequency} bars of {session}; run `falcon ingest {frequency}` for it")
-        return pl.read_parquet(self.root / quarantine_path(entry.path)) if entry.quarantined else pl.DataFrame()
+            raise NoBars(
+                f"{self.root} has no {frequency} bars of {session}; run `falcon ingest {frequency}` for it"
+            )
+        return (
+            pl.read_parquet(self.root / quarantine_path(entry.path)) if entry.quarantined else pl.DataFrame()
+        )
 
     def actions(self, version: str | None = None) -> pl.DataFrame:
         """All corporate actions, with ACTION_SCHEMA."""
@@ -274,15 +290,14 @@ class BarStore:
             right_on="after",
             by="ticker",
             strategy="backward",
+            check_sortedness=False,
         )
         found = matched.filter(pl.col("close").is_not_null())
         return {(row["ticker"], row["ex_date"]): row["close"] for row in found.iter_rows(named=True)}
 
     # Adding
 
-    def stage(
-        self, area: Path, checked: CheckedFile, file: RemoteFile, source: str, basis: str
-    ) -> Staged:
+    def stage(self, area: Path, checked: CheckedFile, file: RemoteFile, source: str, basis: str) -> Staged:
         """Writes a checked session into temporary files below `area`, durable but not yet visible."""
         content = parquet_bytes(checked.good)
         sha256 = hashlib.sha256(content).hexdigest()
@@ -340,21 +355,25 @@ class BarStore:
             with write_errors(target):
                 write_synced(area / target.name, content)
                 publish([(area / target.name, target)])
-            made = batch.append([
-                Draft(
-                    kind="actions",
-                    source=source,
-                    basis="issuer",
-                    # The table, not the file, is what is new: one file may be added after another and again.
-                    etag=f"{etag}/{sha256[:16]}",
-                    sha256=sha256,
-                    path=f"{ACTIONS}/{target.name}",
-                    rows=table.height,
-                )
-            ])
+            made = batch.append(
+                [
+                    Draft(
+                        kind="actions",
+                        source=source,
+                        basis="issuer",
+                        # The table, not the file, is what is new: one file may be added after another and again.
+                        etag=f"{etag}/{sha256[:16]}",
+                        sha256=sha256,
+                        path=f"{ACTIONS}/{target.name}",
+                        rows=table.height,
+                    )
+                ]
+            )
         return made[0] if made else None
 
-    def build_history(self, frequency: Frequency, start: date | None = None, end: date | None = None) -> tuple[Path, ...]:
+    def build_history(
+        self, frequency: Frequency, start: date | None = None, end: date | None = None
+    ) -> tuple[Path, ...]:
         """Makes missing files of the derived tier for the periods from `start` to `end`; returns those made."""
         log = self.log()
         only = {
@@ -392,13 +411,13 @@ def _damaged(path: Path, error: Exception) -> StoreDamaged:
     return StoreDamaged(f"{path}: cannot be read ({reason}); restore it from the backup")
 
 
-def _aligned(bars: pl.DataFrame, names: tuple[str, ...], fields: Sequence[str], frequency: Frequency, log: Log) -> Panel:
+def _aligned(
+    bars: pl.DataFrame, names: tuple[str, ...], fields: Sequence[str], frequency: Frequency, log: Log
+) -> Panel:
     moments = bars["timestamp"].dt.replace_time_zone(None).to_numpy().astype("datetime64[ns]")
     timestamps, rows = np.unique(moments, return_inverse=True)
     columns = (
-        bars["ticker"]
-        .replace_strict(list(names), list(range(len(names))), return_dtype=pl.Int64)
-        .to_numpy()
+        bars["ticker"].replace_strict(list(names), list(range(len(names))), return_dtype=pl.Int64).to_numpy()
         if names
         else np.empty(0, dtype=np.int64)
     )

@@ -51,7 +51,9 @@ def write_synthetic_flat_files(
     60 sessions or 8 tickers.
     """
     if sessions < _MIN_SESSIONS or tickers < _MIN_TICKERS:
-        raise ValueError(f"a synthetic market needs at least {_MIN_TICKERS} tickers and {_MIN_SESSIONS} sessions")
+        raise ValueError(
+            f"a synthetic market needs at least {_MIN_TICKERS} tickers and {_MIN_SESSIONS} sessions"
+        )
     days = calendar.sessions_from(start, sessions)
     names = (MARKET, *(f"SYN{number:03}" for number in range(1, tickers - len(_TRAPS))), *_TRAPS)
     market = _plan(root, names, days)
@@ -89,7 +91,9 @@ def _simulate(market: SyntheticMarket, seed: int) -> dict[str, NDArray[np.float6
     length, count = len(market.sessions), len(market.tickers)
     common = _trend(rng, length, 1, drift=0.0007)[:, 0] + np.cumsum(rng.normal(0.0, 0.007, length))
     beta = rng.uniform(0.5, 1.4, count)
-    own = _trend(rng, length, count, drift=0.0016) + np.cumsum(rng.normal(0.0, 0.010, (length, count)), axis=0)
+    own = _trend(rng, length, count, drift=0.0016) + np.cumsum(
+        rng.normal(0.0, 0.010, (length, count)), axis=0
+    )
     swing = np.zeros((length, count))
     shocks = rng.normal(0.0, 0.012, (length, count))
     for row in range(1, length):

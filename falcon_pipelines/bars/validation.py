@@ -162,7 +162,7 @@ def _rules(frequency: Frequency, session: date) -> dict[str, pl.Expr]:
         if frequency == "day"
         else time.is_between(start, end, closed="left") & (time % _MINUTE_NS == 0)
     )
-    return _session_free_rules() | {_OFF_SESSION: ~on_time.fill_null(True)}  # noqa: FBT003
+    return _session_free_rules() | {_OFF_SESSION: ~on_time.fill_null(True)}
 
 
 @cache
@@ -178,14 +178,16 @@ def _session_free_rules() -> dict[str, pl.Expr]:
         "volume negative": ~(pl.col("volume").is_finite() & (pl.col("volume") >= 0)),
         "transactions negative": pl.col("transactions") < 0,
     }
-    return {rule: broken.fill_null(False) for rule, broken in rules.items()}  # noqa: FBT003
+    return {rule: broken.fill_null(False) for rule, broken in rules.items()}
 
 
 def _require_session(rows: pl.DataFrame, session: date, label: str) -> None:
     strays = (rows[_RULE] == _OFF_SESSION).sum()
     if strays * 2 > rows.height:
         sample = rows.filter(pl.col(_RULE) == _OFF_SESSION)["window_start"]
-        found = pl.Series([sample[0]]).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone("America/New_York")[0]
+        found = (
+            pl.Series([sample[0]]).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone("America/New_York")[0]
+        )
         raise WrongSession(
             f"{label}: {strays} of {rows.height} rows are not of session {session}; the first is of {found.isoformat()}"
         )
@@ -201,7 +203,9 @@ def _mark_duplicates(rows: pl.DataFrame, label: str) -> pl.DataFrame:
     conflicts = distinct.filter(pl.struct(key).is_duplicated())
     if not conflicts.is_empty():
         first = conflicts.row(0, named=True)
-        same = conflicts.filter((pl.col("ticker") == first["ticker"]) & (pl.col("window_start") == first["window_start"]))
+        same = conflicts.filter(
+            (pl.col("ticker") == first["ticker"]) & (pl.col("window_start") == first["window_start"])
+        )
         lines = ", ".join(str(line) for line in same[_LINE])
         raise ConflictingDuplicates(
             f"{label}: lines {lines} give different bars for {first['ticker']} at the same time; fetch it again"
@@ -216,7 +220,7 @@ def _mark_duplicates(rows: pl.DataFrame, label: str) -> pl.DataFrame:
 
 
 def _bars(rows: pl.DataFrame) -> pl.DataFrame:
-    times = rows["window_start"].cast(BAR_SCHEMA["timestamp"]).alias("timestamp")
+    times = rows["window_start"].cast(pl.Datetime("ns", "UTC")).alias("timestamp")
     return pl.DataFrame([times if name == "timestamp" else rows[name] for name in BAR_SCHEMA])
 
 

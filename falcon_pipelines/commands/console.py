@@ -15,7 +15,6 @@ out = Console()
 err = Console(stderr=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
-Session = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 
 
 def plain(value: Any) -> Any:

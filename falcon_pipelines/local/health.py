@@ -100,6 +100,8 @@ def _source(settings: Settings) -> Check:
         return Check("market data", folder.is_dir(), f"flat files in {folder}")
     if settings.s3_access_key is None or settings.s3_secret_key is None:
         return Check(
-            "market data", ok=False, detail="set FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY, or use the demo"
+            "market data",
+            ok=False,
+            detail="set FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY, or use the demo",
         )
     return Check("market data", ok=True, detail=f"{settings.s3_endpoint}/{settings.s3_bucket}")

@@ -70,7 +70,9 @@ class Supervisor:
             deadline = time.monotonic() + READY_SECONDS
             while not self._is_ready(child):
                 if child.process is None or child.process.poll() is not None:
-                    raise ServiceFailed(f"{child.service.name} stopped while starting; see {child.service.log}")
+                    raise ServiceFailed(
+                        f"{child.service.name} stopped while starting; see {child.service.log}"
+                    )
                 if time.monotonic() > deadline:
                     raise ServiceFailed(
                         f"{child.service.name} did not answer within {READY_SECONDS} s; see {child.service.log}"

@@ -23,7 +23,9 @@ class Database(dg.ConfigurableResource):
         configured = settings.load().database_url
         url = self.url or (configured and configured.get_secret_value())
         if not url:
-            raise InvalidDatabaseUrl("FALCON_DATABASE_URL is not set; start Falcon with `falcon up` or set it")
+            raise InvalidDatabaseUrl(
+                "FALCON_DATABASE_URL is not set; start Falcon with `falcon up` or set it"
+            )
         return database_engine(url)
 
     @contextmanager

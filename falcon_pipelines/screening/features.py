@@ -51,9 +51,7 @@ def _rsi(period: int) -> Callable[[Panel], Values]:
     return compute
 
 
-def _per_ticker(
-    panel: Panel, indicator: Callable[[Mapping[str, Values]], Values], at_least: int
-) -> Values:
+def _per_ticker(panel: Panel, indicator: Callable[[Mapping[str, Values]], Values], at_least: int) -> Values:
     """The indicator's last value over each ticker's own bars, so that a halted day leaves no hole."""
     result = np.full(len(panel.tickers), np.nan)
     traded = np.isfinite(panel["close"])
@@ -99,7 +97,8 @@ def _traded_average(values: Values, bars: int) -> Values:
     """Mean over the last `bars` rows, a day without trading counting as zero; NaN for too short a history."""
     if len(values) < bars:
         return np.full(values.shape[1], np.nan)
-    return np.nan_to_num(values[-bars:]).mean(axis=0)
+    mean: Values = np.nan_to_num(values[-bars:]).mean(axis=0)
+    return mean
 
 
 def _relative_volume(panel: Panel) -> Values:
@@ -107,13 +106,15 @@ def _relative_volume(panel: Panel) -> Values:
         return np.full(len(panel.tickers), np.nan)
     usual = _traded_average(panel["volume"][:-1], 20)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(usual > 0, panel["volume"][-1] / usual, np.nan)
+        ratio: Values = np.where(usual > 0, panel["volume"][-1] / usual, np.nan)
+    return ratio
 
 
 def _gap(panel: Panel) -> Values:
     if len(panel) < 2:
         return np.full(len(panel.tickers), np.nan)
-    return (panel["open"][-1] / panel["close"][-2] - 1) * 100
+    gap: Values = (panel["open"][-1] / panel["close"][-2] - 1) * 100
+    return gap
 
 
 def _distance_to_high(bars: int) -> Callable[[Panel], Values]:
@@ -149,7 +150,9 @@ FEATURES: Mapping[str, Feature] = {
     "volume": Feature("shares", "shares traded on the session", _last("volume")),
     "average_volume_20": Feature("shares", "mean shares a session over 20 sessions", _average_volume),
     "dollar_volume_20": Feature("usd", "mean dollars traded a session over 20 sessions", _dollar_volume),
-    "relative_volume": Feature("ratio", "volume against the mean of the 20 sessions before", _relative_volume),
+    "relative_volume": Feature(
+        "ratio", "volume against the mean of the 20 sessions before", _relative_volume
+    ),
     "gap": Feature("percent", "open against the close before", _gap),
     "return_1": Feature("percent", "change over 1 session", _return_over(1)),
     "return_5": Feature("percent", "change over 5 sessions", _return_over(5)),
@@ -158,7 +161,9 @@ FEATURES: Mapping[str, Feature] = {
     "return_126": Feature("percent", "change over 126 sessions", _return_over(126)),
     "distance_to_high_252": Feature("percent", "close against the 252-session high", _distance_to_high(252)),
     "distance_to_sma_20": Feature("percent", "close against its 20-session mean", _distance_to_average(20)),
-    "distance_to_sma_200": Feature("percent", "close against its 200-session mean", _distance_to_average(200)),
+    "distance_to_sma_200": Feature(
+        "percent", "close against its 200-session mean", _distance_to_average(200)
+    ),
     "rsi_14": Feature("points", "Wilder's RSI over 14 sessions", _rsi(14)),
     "volatility_20": Feature("percent", "annualised deviation of 20 daily log returns", _volatility),
     "atr_percent": Feature("percent", "Wilder's ATR over 14 sessions against the close", _atr_percent),

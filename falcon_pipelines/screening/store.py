@@ -48,7 +48,9 @@ def save_screen(session: Session, screen: Screen) -> int:
 def count_picks(session: Session) -> int:
     """Picks of the newest screen of each profile."""
     newest = select(func.max(ScreenRun.id)).group_by(ScreenRun.profile)
-    return session.scalar(select(func.count()).select_from(ScreenPick).where(ScreenPick.run_id.in_(newest))) or 0
+    return (
+        session.scalar(select(func.count()).select_from(ScreenPick).where(ScreenPick.run_id.in_(newest))) or 0
+    )
 
 
 def _price(value: float) -> Decimal:

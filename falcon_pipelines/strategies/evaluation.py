@@ -1,8 +1,8 @@
 """What conditions and operands evaluate to on bars.
 
 Three-valued logic (Kleene): a comparison with an unknown operand is neither true nor false, so `not` of it
-is not true either, and nothing is signalled during warm-up. All arrays are packed (see workspace.py), so every
-step looks at a ticker's own earlier bars only.
+is not true either, and nothing is signalled during warm-up. All arrays are packed (see workspace.py), so
+every step looks at a ticker's own earlier bars only.
 """
 
 import json
@@ -27,16 +27,11 @@ class Evaluator:
     """Evaluates the trees of one strategy with one choice of parameters on one workspace."""
 
     def __init__(
-        self,
-        workspace: Workspace,
-        uses: "Sequence[IndicatorUse]",
-        params: Mapping[str, float],
-        timeframe: str,
+        self, workspace: Workspace, uses: "Sequence[IndicatorUse]", params: Mapping[str, float]
     ) -> None:
         self.workspace = workspace
         self.uses = {use.id: use for use in uses}
         self.params = params
-        self.timeframe = timeframe
 
     def number(self, value: float | str) -> float:
         """A number of the spec, looked up where it is "$name"."""
@@ -79,11 +74,16 @@ class Evaluator:
         return value if isinstance(value, np.ndarray) else np.full(self.workspace.shape, value, order="F")
 
     def reference(self, name: str) -> Array:
-        """A bar field, or an output of an indicator."""
+        """A bar field, or an output of an indicator; one of a coarser timeframe as of its last complete
+        bar."""
         if name in FIELDS:
             return self.workspace.field(name)
         use_id, _, output = name.partition(".")
         use = self.uses[use_id]
+        if use.timeframe not in (None, self.workspace.timeframe):
+            timeframe = str(use.timeframe)
+            inner = Evaluator(self.workspace.coarser(timeframe), tuple(self.uses.values()), self.params)
+            return self.workspace.from_coarser(timeframe, inner.reference(name))
         indicator = INDICATORS[use.fn]
         arguments = indicator.arguments({key: self.number(value) for key, value in use.params.items()})
         source = use.source if use.source is not None else "close"
@@ -92,7 +92,6 @@ class Evaluator:
             arguments,
             self.array(source) if indicator.takes_source else self.workspace.field("close"),
             self._key(source) if indicator.takes_source else "",
-            "" if use.timeframe in (None, self.timeframe) else str(use.timeframe),
         )
         return values[indicator.outputs.index(output) if output else 0]
 

@@ -1,13 +1,17 @@
 """New York time of bars: which session a bar belongs to, and how far into it the bar starts."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from falcon_pipelines.bars import calendar
+
 NEW_YORK = ZoneInfo("America/New_York")
 OPEN_MINUTE = 9 * 60 + 30
+WHOLE_SESSION = 390.0
 
 
 def new_york(timestamps: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
@@ -31,6 +35,28 @@ def minutes_from_open(timestamps: NDArray[np.datetime64]) -> NDArray[np.int64]:
     local = new_york(timestamps)
     minutes: NDArray[np.int64] = (local - local.astype("datetime64[D]")).astype(np.int64) - OPEN_MINUTE
     return minutes
+
+
+def close_minutes(days: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Minutes from 09:30 to the close of each date (days since 1970-01-01): 390, or fewer on early closes.
+
+    A date that the calendar does not know as a session counts as a whole one.
+    """
+    known, where = np.unique(days, return_inverse=True)
+    minutes = np.array([_session_minutes(int(day)) for day in known], dtype=np.float64)
+    return minutes[where] if len(known) else np.empty(0)
+
+
+@cache
+def _session_minutes(day: int) -> float:
+    session = date(1970, 1, 1) + timedelta(days=day)
+    try:
+        if not calendar.is_session(session):
+            return WHOLE_SESSION
+    except calendar.OutsideCalendar:
+        return WHOLE_SESSION
+    opens, closes = calendar.session_open_close(session)
+    return (closes - opens).total_seconds() / 60
 
 
 def _offset_minutes(hour: int) -> int:

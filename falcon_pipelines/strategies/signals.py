@@ -11,6 +11,7 @@ from falcon_pipelines.strategies.evaluation import Evaluator, rolling_extreme
 from falcon_pipelines.strategies.exits import AtrStop, IndicatorStop, SwingStop, VolatilityTarget
 from falcon_pipelines.strategies.indicators import INDICATORS
 from falcon_pipelines.strategies.spec import Spec, chosen_params
+from falcon_pipelines.strategies.timeframes import check_timeframe
 from falcon_pipelines.strategies.warm_up import entry_warm_up
 from falcon_pipelines.strategies.workspace import Array, Mask, Workspace
 
@@ -41,6 +42,15 @@ class Signals:
     warm_up: int
 
 
+def workspace_for(spec: Spec, panel: Panel) -> Workspace:
+    """A workspace to pass to `compute_signals` again and again.
+
+    Raises WrongBars unless the panel has bars of the spec's timeframe (timeframes.at_timeframe makes them).
+    """
+    check_timeframe(panel, spec.timeframe)
+    return Workspace(panel, spec.timeframe)
+
+
 def compute_signals(
     spec: Spec,
     panel: Panel | Workspace,
@@ -53,9 +63,9 @@ def compute_signals(
     Values other than those of `param_grid`, which the spec's own validation has seen, go through
     `with_params` first. Holds `signals(data[:t]) == signals(data)[:t]` for every t.
     """
-    space = panel if isinstance(panel, Workspace) else Workspace(panel)
+    space = panel if isinstance(panel, Workspace) else workspace_for(spec, panel)
     chosen = chosen_params(spec, params)
-    evaluator = Evaluator(space, spec.indicators, chosen, spec.timeframe)
+    evaluator = Evaluator(space, spec.indicators, chosen)
     distance, level_long, level_short = _stops(spec, evaluator)
     volatility = _volatility(space) if isinstance(spec.sizing, VolatilityTarget) else None
 
@@ -85,7 +95,7 @@ def compute_signals(
         stop_level_short=_numbers(space, level_short),
         rank=_rank(spec, evaluator),
         volatility=_numbers(space, volatility),
-        warm_up=entry_warm_up(spec, chosen),
+        warm_up=_warm_up(spec, chosen, evaluator),
     )
 
 
@@ -108,14 +118,39 @@ def _stops(spec: Spec, evaluator: Evaluator) -> tuple[Array | None, Array | None
 
 
 def _volatility(space: Workspace) -> Array:
-    """Standard deviation (ddof 1) of the last 20 returns, annualised with 252 sessions."""
+    """Standard deviation (ddof 1) of the last 20 daily returns of complete days, annualised with 252
+    sessions."""
+    if space.timeframe != "day":
+        return space.from_coarser("day", _volatility(space.coarser("day")))
     close = space.field("close")
     result = np.full(close.shape, np.nan, order="F")
-    if len(close) > VOLATILITY_BARS:
-        returns = close[1:] / close[:-1] - 1.0
-        windows = np.lib.stride_tricks.sliding_window_view(returns, VOLATILITY_BARS, axis=0)
-        result[VOLATILITY_BARS:] = windows.std(axis=-1, ddof=1) * np.sqrt(SESSIONS_PER_YEAR)
+    returns = close[1:] / close[:-1] - 1.0
+    bars = len(returns) - VOLATILITY_BARS + 1
+    if bars > 0:
+        # Added up one by one: the same order for every length of history gives the same bits.
+        mean, squares = np.zeros_like(returns[:bars]), np.zeros_like(returns[:bars])
+        for lag in range(VOLATILITY_BARS):
+            mean += returns[lag : lag + bars] / VOLATILITY_BARS
+        for lag in range(VOLATILITY_BARS):
+            squares += (returns[lag : lag + bars] - mean) ** 2
+        result[VOLATILITY_BARS:] = np.sqrt(squares / (VOLATILITY_BARS - 1) * SESSIONS_PER_YEAR)
     return result
+
+
+def _warm_up(spec: Spec, params: Mapping[str, float], evaluator: Evaluator) -> int:
+    """What the spec alone tells; with indicators of a coarser timeframe, where an entry is first
+    decidable."""
+    needed = entry_warm_up(spec, params)
+    if all(use.timeframe in (None, spec.timeframe) for use in spec.indicators):
+        return needed
+    space = evaluator.workspace
+    decidable = space.never
+    for entry in (spec.entry.long, spec.entry.short):
+        if entry is not None:
+            known = evaluator.holds(entry) | evaluator.holds(entry, wanted=False)
+            decidable = decidable | space.unpacked(known, False)
+    rows = np.flatnonzero(decidable.any(axis=1))
+    return max(needed, int(rows[0]) if len(rows) else len(space.panel))
 
 
 def _rank(spec: Spec, evaluator: Evaluator) -> Array:

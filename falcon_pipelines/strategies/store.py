@@ -9,8 +9,12 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.db import models
 from falcon_pipelines.errors import InputError
-from falcon_pipelines.strategies.spec import Spec, validate_spec, spec_hash
+from falcon_pipelines.strategies.spec import Spec, spec_hash, validate_spec
 from falcon_pipelines.strategies.transcripts import Transcript
+
+
+class UnknownTranscript(InputError):
+    """No transcript is stored under this id."""
 
 
 class UnknownSpec(InputError):
@@ -27,10 +31,26 @@ def save_transcript(session: Session, transcript: Transcript) -> None:
             url=transcript.url,
             channel=transcript.channel,
             origin=transcript.origin,
-            words=[[word.text, word.start_seconds] for word in transcript.words],
+            words=[list(word) for word in transcript.words],
             original=transcript.original,
         )
         .on_conflict_do_nothing()
+    )
+
+
+def load_transcript(session: Session, transcript_id: str) -> Transcript:
+    """A stored transcript; raises UnknownTranscript."""
+    row = session.get(models.Transcript, transcript_id)
+    if row is None:
+        raise UnknownTranscript(f"no transcript is stored as {transcript_id!r}; materialise transcripts first")
+    return Transcript(
+        id=row.id,
+        title=row.title,
+        url=row.url,
+        channel=row.channel,
+        origin=row.origin,  # type: ignore[arg-type]
+        words=tuple((text, start) for text, start in row.words),
+        original=row.original,
     )
 
 
@@ -48,7 +68,7 @@ def save_spec(
         row = models.StrategySpec(
             name=spec.name,
             spec_hash=digest,
-            document=spec.model_dump(mode="json", exclude_unset=True),
+            document=spec.document(),
             transcript_id=transcript_id,
             extraction=None if extraction is None else dict(extraction),
         )

@@ -24,20 +24,28 @@ def most_traded(panel: Panel, count: int) -> tuple[str, ...]:
     return tuple(panel.tickers[i] for i in order[:count] if dollars[i] > 0)
 
 
-def universe_bars(spec: Spec, store: BarStore, version: str, start: date | None = None, end: date | None = None) -> Panel:
+def universe_bars(
+    spec: Spec, store: BarStore, version: str, start: date | None = None, end: date | None = None
+) -> Panel:
     """The adjusted bars a spec is run on, pinned to `version`.
 
     A spec that names no tickers gets the most traded ones of the first SELECTION_SESSIONS sessions, and is run
     on what comes after those, so that the choice knows nothing of the test. Raises TooShort and the store's errors.
     """
-    sessions = [s for s in store.sessions("day", version) if (start is None or s >= start) and (end is None or s <= end)]
+    sessions = [
+        s
+        for s in store.sessions("day", version)
+        if (start is None or s >= start) and (end is None or s <= end)
+    ]
     wanted = spec.universe or DEFAULT_UNIVERSE
     if isinstance(wanted, MostLiquid):
         if len(sessions) <= SELECTION_SESSIONS:
             raise TooShort(
                 f"{len(sessions)} sessions are too few: {SELECTION_SESSIONS} go into choosing the most traded tickers"
             )
-        before = store.panel(None, sessions[0], sessions[SELECTION_SESSIONS - 1], ("close", "volume"), version=version)
+        before = store.panel(
+            None, sessions[0], sessions[SELECTION_SESSIONS - 1], ("close", "volume"), version=version
+        )
         tickers = most_traded(before, int(wanted.liquid))
         sessions = sessions[SELECTION_SESSIONS:]
     else:

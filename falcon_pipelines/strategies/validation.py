@@ -212,6 +212,20 @@ def _check_indicators(spec: "Spec", problems: Problems) -> None:
                     _check_operand(path, leaf, earlier, problems)
             else:
                 _check_operand((*here, "source"), source, earlier, problems)
+            _check_source_timeframe(spec, use, (*here, "source"), source, problems)
+
+
+def _check_source_timeframe(
+    spec: "Spec", use: "IndicatorUse", path: Path, source: Any, problems: Problems
+) -> None:
+    timeframes = {other.id: other.timeframe or spec.timeframe for other in spec.indicators}
+    own = use.timeframe or spec.timeframe
+    for where, leaf in operands(source, path) if isinstance(source, dict) else [(path, source)]:
+        name = leaf.partition(".")[0] if isinstance(leaf, str) else ""
+        if name in timeframes and timeframes[name] != own:
+            problems.append(
+                (where, f"'{name}' is on {timeframes[name]} bars and {use.id} on {own}: must be the same")
+            )
 
 
 def _use_problems(spec: "Spec", use: "IndicatorUse", indicator: Indicator) -> Iterator[tuple[Path, str]]:
@@ -239,8 +253,9 @@ def _use_problems(spec: "Spec", use: "IndicatorUse", indicator: Indicator) -> It
             ("timeframe",),
             f"'{timeframe}' is finer than the strategy's {spec.timeframe}; allowed: {higher}",
         )
-    if indicator.intraday and timeframe in ("day", "week", "month"):
-        yield ("fn",), f"{use.fn} needs an intraday timeframe; allowed: 1m, 5m, 15m, 30m, 1h"
+    fit = TIMEFRAMES[: TIMEFRAMES.index(indicator.coarsest) + 1]
+    if timeframe not in fit:
+        yield ("fn",), f"{use.fn} means nothing on {timeframe} bars; allowed: {', '.join(fit)}"
 
 
 def _check_needs(spec: "Spec", known: dict[str, tuple[str, ...]], problems: Problems) -> None:

@@ -48,17 +48,17 @@ class _Lookbacks:
                 return self.operand(reference)
         return 0
 
-    def indicator(self, use: IndicatorUse) -> int:
+    def indicator(self, use: IndicatorUse, output: str) -> int:
         indicator = INDICATORS[use.fn]
         arguments = indicator.arguments({key: self.number(value) for key, value in use.params.items()})
         source = self.operand(use.source) if use.source is not None and indicator.takes_source else 0
-        return indicator.lookback(**arguments) + source
+        return indicator.lookbacks(arguments)[indicator.outputs.index(output) if output else 0] + source
 
     def operand(self, operand: Any) -> int:
         match operand:
             case str():
-                use = self.uses.get(operand.partition(".")[0])
-                return self.indicator(use) if use else 0
+                name, _, output = operand.partition(".")
+                return self.indicator(self.uses[name], output) if name in self.uses else 0
             case c.Lag(lag=(of, bars)) | c.PctChange(pct_change=(of, bars)):
                 return self.operand(of) + self.bars(bars)
             case c.Highest(highest=(of, bars)) | c.Lowest(lowest=(of, bars)):

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from falcon_pipelines.bars.panel import FIELDS, Panel
 from falcon_pipelines.strategies.indicators import INDICATORS, Column
 from falcon_pipelines.strategies.sessions import minutes_from_open, session_days
+from falcon_pipelines.strategies.timeframes import coarser
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-IndicatorKey = tuple[str, tuple[tuple[str, float], ...], str, str]
+IndicatorKey = tuple[str, tuple[tuple[str, float], ...], str]
 Scalar = TypeVar("Scalar", np.float64, np.bool_)
 CACHE_BYTES = 256 * 2**20
 
@@ -28,8 +29,9 @@ class Workspace:
     Packed arrays are (T, N): the bars of each ticker moved up over the rows where it has none, then NaN.
     """
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, timeframe: str) -> None:
         self.panel = panel
+        self.timeframe = timeframe
         self.shape = panel["close"].shape
         present = np.isfinite(panel["close"])
         for name in ("open", "high", "low"):
@@ -41,16 +43,20 @@ class Workspace:
         self._fields: dict[str, Array] = {}
         self._cache: OrderedDict[IndicatorKey, tuple[Array, ...]] = OrderedDict()
         self._cached_bytes = 0
+        self._coarser: dict[str, tuple[Workspace, NDArray[np.int64]]] = {}
 
     def field(self, name: str) -> Array:
         """One bar field, packed."""
         if name not in self._fields:
-            values = self.panel[name]
-            if self._rows is not None:
-                values = np.take_along_axis(values, self._rows, axis=0)
-                values[np.arange(self.shape[0])[:, None] >= self.counts] = np.nan
-            self._fields[name] = np.asfortranarray(values, dtype=np.float64)
+            self._fields[name] = self.packed(self.panel[name])
         return self._fields[name]
+
+    def packed(self, values: Array) -> Array:
+        """Values on the panel's rows, moved to each ticker's own bars."""
+        if self._rows is not None:
+            values = np.take_along_axis(values, self._rows, axis=0)
+            values[np.arange(self.shape[0])[:, None] >= self.counts] = np.nan
+        return np.asfortranarray(values, dtype=np.float64)
 
     def unpacked(self, values: "NDArray[Scalar]", absent: float) -> "NDArray[Scalar]":
         """Packed values back on the panel's rows; `absent` where a ticker has no bar."""
@@ -106,10 +112,10 @@ class Workspace:
         )
 
     def indicator(
-        self, fn: str, arguments: Mapping[str, float], source: Array, source_key: str, timeframe: str = ""
+        self, fn: str, arguments: Mapping[str, float], source: Array, source_key: str
     ) -> tuple[Array, ...]:
         """The outputs of an indicator on all tickers, packed; kept for the next time it is asked for."""
-        key = (fn, tuple(sorted(arguments.items())), source_key, timeframe)
+        key = (fn, tuple(sorted(arguments.items())), source_key)
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
@@ -121,6 +127,24 @@ class Workspace:
                 output[: len(values), index] = values
         self._remember(key, outputs)
         return outputs
+
+    def coarser(self, timeframe: str) -> "Workspace":
+        """A workspace on bars of a coarser timeframe, complete ones and a last one that may not be."""
+        if timeframe not in self._coarser:
+            panel, rows = coarser(self.panel, self.timeframe, timeframe)
+            self._coarser[timeframe] = (Workspace(panel, timeframe), rows)
+        return self._coarser[timeframe][0]
+
+    def from_coarser(self, timeframe: str, values: Array) -> Array:
+        """Packed values of a coarser timeframe, on each of this one's bars: those of the last complete
+        bar."""
+        other = self.coarser(timeframe)
+        _, rows = self._coarser[timeframe]
+        spread = other.unpacked(values, np.nan)
+        last = np.maximum.accumulate(np.where(other._present, np.arange(len(spread))[:, None], -1), axis=0)
+        index = np.where(rows[:, None] >= 0, last[np.maximum(rows, 0)], -1)
+        found = np.take_along_axis(spread, np.maximum(index, 0), axis=0)
+        return self.packed(np.where(index >= 0, found, np.nan))
 
     def _remember(self, key: IndicatorKey, outputs: tuple[Array, ...]) -> None:
         self._cache[key] = outputs

@@ -37,7 +37,9 @@ def until(condition: Callable[[], bool], seconds: float = 30) -> None:
 @pytest.fixture
 def web(tmp_path: Path) -> Service:
     port = free_port()
-    return Service("web", (sys.executable, "-c", SERVER, str(port)), tmp_path / "web.log", f"http://127.0.0.1:{port}/")
+    return Service(
+        "web", (sys.executable, "-c", SERVER, str(port)), tmp_path / "web.log", f"http://127.0.0.1:{port}/"
+    )
 
 
 def test_a_killed_service_comes_back_and_stop_ends_it(web: Service) -> None:
@@ -55,7 +57,9 @@ def test_a_killed_service_comes_back_and_stop_ends_it(web: Service) -> None:
 
 
 def test_a_service_that_cannot_start_is_named_with_its_log(tmp_path: Path) -> None:
-    broken = Service("broken", (sys.executable, "-c", "raise SystemExit(3)"), tmp_path / "b.log", "http://127.0.0.1:9/")
+    broken = Service(
+        "broken", (sys.executable, "-c", "raise SystemExit(3)"), tmp_path / "b.log", "http://127.0.0.1:9/"
+    )
     supervisor = Supervisor((broken,), {})
     supervisor.start()
     with pytest.raises(ServiceFailed, match=r"broken stopped while starting; see .*b\.log"):

@@ -7,7 +7,9 @@ import numpy as np
 from falcon_pipelines.bars.panel import Panel
 
 
-def day_panel(closes: dict[str, list[float]], *, volume: float = 1e6, first: date = date(2024, 1, 2)) -> Panel:
+def day_panel(
+    closes: dict[str, list[float]], *, volume: float = 1e6, first: date = date(2024, 1, 2)
+) -> Panel:
     """Day bars with the given closes, half a dollar of range around each, on consecutive calendar days."""
     close = np.column_stack([np.asarray(values, dtype=float) for values in closes.values()])
     length = len(close)

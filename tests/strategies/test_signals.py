@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import talib
 
-from falcon_pipelines.strategies.signals import Signals, compute_signals
+from falcon_pipelines.strategies.signals import Signals, compute_signals, workspace_for
 from falcon_pipelines.strategies.spec import Spec, parse_spec
-from falcon_pipelines.strategies.workspace import Workspace
 from tests.strategies.panels import day_panel, random_day_panel
 
 
@@ -129,7 +128,7 @@ def test_a_shared_workspace_gives_the_same_signals_as_the_spec_with_its_params()
     )
     spec = spec_of("{crosses_above: [r, s]}", more)
     panel = random_day_panel(80, 3, gaps=0.1)
-    workspace = Workspace(panel)
+    workspace = workspace_for(spec, panel)
     for n in (3, 5, 8, 3):
         values = {"n": n, "top": 50 + n}
         assert_same(

@@ -14,7 +14,9 @@ class ManifestEntry(Base):
     __tablename__ = "manifest"
     __table_args__ = (
         CheckConstraint("kind IN ('bars', 'actions', 'securities')", name="kind"),
-        CheckConstraint("(kind = 'bars') = (session IS NOT NULL AND frequency IS NOT NULL)", name="bars_session"),
+        CheckConstraint(
+            "(kind = 'bars') = (session IS NOT NULL AND frequency IS NOT NULL)", name="bars_session"
+        ),
         Index("ix_manifest_session", "kind", "frequency", "session"),
     )
 

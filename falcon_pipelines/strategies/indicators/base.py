@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import talib
 from numpy.typing import NDArray
 
 from falcon_pipelines.strategies.numbers import Bounds
@@ -63,11 +64,11 @@ class Indicator:
     title: str
     convention: str
     compute: Callable[..., tuple[Values, ...]]
-    lookback: Callable[..., int]
+    lookback: Callable[..., int | tuple[int, ...]]
     parameters: tuple[IndicatorParameter, ...] = ()
     outputs: tuple[str, ...] = ("value",)
     inputs: tuple[str, ...] = ("source",)
-    intraday: bool = False
+    coarsest: Literal["1h", "day", "month"] = "month"
 
     @property
     def takes_source(self) -> bool:
@@ -84,6 +85,11 @@ class Indicator:
             if value is not None
         }
 
+    def lookbacks(self, arguments: Mapping[str, float]) -> tuple[int, ...]:
+        """Leading values that are NaN, of each output."""
+        found = self.lookback(**arguments)
+        return found if isinstance(found, tuple) else (found,) * len(self.outputs)
+
     def on_column(self, column: Column, arguments: Mapping[str, float]) -> tuple[Values, ...]:
         """Its outputs on one ticker; bars on which an input is unknown are passed over, not spread."""
         known = np.isfinite(getattr(column, self.inputs[0]))
@@ -99,7 +105,7 @@ class Indicator:
         return tuple(results)
 
     def _guarded(self, column: Column, arguments: Mapping[str, float]) -> tuple[Values, ...]:
-        if len(column) <= self.lookback(**arguments):
+        if len(column) <= min(self.lookbacks(arguments)):
             return tuple(np.full(len(column), np.nan) for _ in self.outputs)
         return self.compute(column, **arguments)
 
@@ -112,3 +118,35 @@ def count(name: str, default: int | None = None, low: int = 2, high: int = 10_00
 def positive(name: str, default: float, high: float = 100) -> IndicatorParameter:
     """A parameter that is a number above zero."""
     return IndicatorParameter(name, Bounds(above=0, high=high), default)
+
+
+def lagged(values: Values, bars: int) -> Values:
+    """The values `bars` bars earlier, NaN at the start."""
+    result = np.full(len(values), np.nan)
+    result[bars:] = values[: max(len(values) - bars, 0)]
+    return result
+
+
+def ratio(top: Values, bottom: Values) -> Values:
+    """`top / bottom`, NaN where that is no number."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = np.divide(top, bottom)
+    return np.where(np.isfinite(result), result, np.nan)
+
+
+def highest(values: Values, period: int) -> Values:
+    """Largest of the last `period` values."""
+    result: Values = values if period == 1 else talib.MAX(values, period)
+    return result
+
+
+def lowest(values: Values, period: int) -> Values:
+    """Smallest of the last `period` values."""
+    result: Values = values if period == 1 else talib.MIN(values, period)
+    return result
+
+
+def mean(values: Values, period: int) -> Values:
+    """Mean of the last `period` values."""
+    result: Values = values if period == 1 else talib.SMA(values, period)
+    return result

@@ -1,16 +1,21 @@
-"""Indicators of volume, and of price weighted by it."""
+"""Indicators of volume, and of where in a bar's range the volume traded."""
 
 import numpy as np
 import talib
 
-from falcon_pipelines.strategies.indicators.base import Column, Indicator, Values, count
+from falcon_pipelines.strategies.indicators.base import Column, Indicator, Values, count, lagged, mean, ratio
+
+HLCV = ("high", "low", "close", "volume")
 
 
 def _volume_ratio(bars: Column, period: int) -> tuple[Values, ...]:
-    average = bars.volume if period == 1 else talib.SMA(bars.volume, period)
-    usual = np.full(len(bars), np.nan)
-    usual[1:] = np.where(average[:-1] > 0, average[:-1], np.nan)
-    return (bars.volume / usual,)
+    return (ratio(bars.volume, lagged(mean(bars.volume, period), 1)),)
+
+
+def _money_flow(bars: Column, period: int) -> tuple[Values, ...]:
+    spread = bars.high - bars.low
+    place = np.where(spread > 0, ratio(2 * bars.close - bars.high - bars.low, spread), 0.0)
+    return (ratio(mean(place * bars.volume, period), mean(bars.volume, period)),)
 
 
 INDICATORS = (
@@ -22,5 +27,53 @@ INDICATORS = (
         lookback=lambda period: period,
         parameters=(count("period", 20, low=1),),
         inputs=("volume",),
+    ),
+    Indicator(
+        name="obv",
+        title="on-balance volume",
+        convention="Granville: running sum of volume signed by the change of the source; only its "
+        "changes mean something",
+        compute=lambda bars: (talib.OBV(bars.source, bars.volume),),
+        lookback=lambda: 0,
+        inputs=("source", "volume"),
+    ),
+    Indicator(
+        name="accumulation_distribution",
+        title="accumulation/distribution line",
+        convention="Chaikin: running sum of volume x place of the close in the bar; only its changes "
+        "mean something",
+        compute=lambda bars: (talib.AD(bars.high, bars.low, bars.close, bars.volume),),
+        lookback=lambda: 0,
+        inputs=HLCV,
+    ),
+    Indicator(
+        name="chaikin_oscillator",
+        title="Chaikin oscillator",
+        convention="EMA(fast) - EMA(slow) of the accumulation/distribution line, EMAs started at its "
+        "first value",
+        compute=lambda bars, fast, slow: (
+            talib.ADOSC(bars.high, bars.low, bars.close, bars.volume, fast, slow),
+        ),
+        lookback=lambda fast, slow: max(fast, slow) - 1,
+        parameters=(count("fast", 3), count("slow", 10)),
+        inputs=HLCV,
+    ),
+    Indicator(
+        name="chaikin_money_flow",
+        title="Chaikin money flow",
+        convention="volume x place of the close in the bar, summed over `period`, over the volume; -1 to 1",
+        compute=_money_flow,
+        lookback=lambda period: period - 1,
+        parameters=(count("period", 20, low=1),),
+        inputs=HLCV,
+    ),
+    Indicator(
+        name="mfi",
+        title="money flow index",
+        convention="Quong and Soudack: RSI of typical price x volume, plain sums over `period`; 0 to 100",
+        compute=lambda bars, period: (talib.MFI(bars.high, bars.low, bars.close, bars.volume, period),),
+        lookback=lambda period: period,
+        parameters=(count("period", 14),),
+        inputs=HLCV,
     ),
 )

@@ -1,0 +1,142 @@
+"""The JSON API: the same read models the pages show, typed and documented by OpenAPI."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, HTTPException, Path, Query, Request
+from sqlalchemy.orm import Session
+
+from falcon_pipelines.dashboard.attention import Notice, notices
+from falcon_pipelines.dashboard.cursors import parse_cursor
+from falcon_pipelines.dashboard.database import Database
+from falcon_pipelines.dashboard.overview import Overview, overview
+from falcon_pipelines.dashboard.queries import backtests, market_data, screening, strategies, trading
+from falcon_pipelines.dashboard.values import Page, Value
+
+Found = TypeVar("Found")
+
+
+class Problem(Value):
+    """Why there is no answer."""
+
+    detail: str
+
+
+router = APIRouter(prefix="/api/v1", tags=["data"], responses={503: {"model": Problem}})
+
+MAY_BE_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
+Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
+AccountId = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the first account when left out")]
+Ticker = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9.\-/ ]{1,20}$")]
+Limit = Annotated[int, Query(ge=1, le=500)]
+After = Annotated[str | None, Query(max_length=500, description="`next` of the page before")]
+
+
+class OverviewAnswer(Overview):
+    """The overview and what in it needs a person."""
+
+    notices: list[Notice]
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+@router.get("/overview", responses=MAY_BE_MISSING)
+async def get_overview(request: Request, account: AccountId = None) -> OverviewAnswer:
+    """Everything on the first page."""
+    found = await _database(request).read(lambda session: overview(session, account))
+    if account is not None and found.account is None:
+        raise HTTPException(404, f"there is no account {account}")
+    return OverviewAnswer(**dict(found), notices=notices(found, datetime.now(UTC)))
+
+
+@router.get("/accounts")
+async def get_accounts(request: Request) -> list[trading.AccountName]:
+    """The paper accounts, open ones first."""
+    return await _database(request).read(trading.accounts)
+
+
+@router.get("/accounts/{account_id}/equity", responses=MAY_BE_MISSING)
+async def get_equity(request: Request, account_id: Id) -> trading.EquityCurve:
+    """Equity at each close beside the benchmark."""
+
+    def read(session: Session) -> trading.EquityCurve | None:
+        account = trading.chosen(trading.accounts(session), account_id)
+        return None if account is None else trading.equity_curve(session, account)
+
+    return _present(await _database(request).read(read), f"account {account_id}")
+
+
+@router.get("/accounts/{account_id}/positions")
+async def get_positions(request: Request, account_id: Id) -> list[trading.Position]:
+    """The open positions, derived from the postings."""
+    return await _database(request).read(lambda session: trading.positions(session, account_id))
+
+
+@router.get("/orders")
+async def get_orders(
+    request: Request,
+    account: AccountId = None,
+    ticker: Ticker = None,
+    status: Annotated[str | None, Query(pattern="^[a-z_]{1,20}$")] = None,
+    limit: Limit = 50,
+    after: After = None,
+) -> Page[trading.OrderRow]:
+    """Orders, newest first."""
+    cursor = parse_cursor(after)
+    return await _database(request).read(
+        lambda session: trading.orders(
+            session, account_id=account, ticker=ticker, status=status, after=cursor, limit=limit
+        )
+    )
+
+
+@router.get("/fills")
+async def get_fills(
+    request: Request, account: AccountId = None, ticker: Ticker = None, limit: Limit = 50, after: After = None
+) -> Page[trading.FillRow]:
+    """Fills, newest first."""
+    cursor = parse_cursor(after)
+    return await _database(request).read(
+        lambda session: trading.fills(session, account_id=account, ticker=ticker, after=cursor, limit=limit)
+    )
+
+
+@router.get("/candidates")
+async def get_candidates(request: Request) -> list[screening.Screen]:
+    """The candidates of the newest screened session, by profile."""
+    return await _database(request).read(screening.newest_screens)
+
+
+@router.get("/strategies")
+async def get_strategies(request: Request) -> list[strategies.StrategyRow]:
+    """Every strategy with its newest backtest and verdict."""
+    return await _database(request).read(strategies.strategies)
+
+
+@router.get("/strategies/{spec_id}", responses=MAY_BE_MISSING)
+async def get_strategy(request: Request, spec_id: Id) -> strategies.StrategyDetail:
+    """One strategy: rules with their evidence, backtest, trades, verdict."""
+    found = await _database(request).read(lambda session: strategies.strategy(session, spec_id))
+    return _present(found, f"strategy {spec_id}")
+
+
+@router.get("/backtests/{backtest_id}/equity", responses=MAY_BE_MISSING)
+async def get_backtest_equity(request: Request, backtest_id: Id) -> backtests.BacktestCurve:
+    """Equity of a backtest beside its benchmark."""
+    found = await _database(request).read(lambda session: backtests.backtest_curve(session, backtest_id))
+    return _present(found, f"backtest {backtest_id}")
+
+
+@router.get("/data")
+async def get_data(request: Request) -> market_data.DataHealth:
+    """What the bar store holds."""
+    return await _database(request).read(market_data.data_health)
+
+
+def _present(found: Found | None, what: str) -> Found:
+    if found is None:
+        raise HTTPException(404, f"there is no {what}")
+    return found

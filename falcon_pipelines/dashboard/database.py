@@ -1,0 +1,84 @@
+"""How a request reads PostgreSQL: in a worker thread, one read-only transaction, never past a deadline."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import anyio
+from anyio import CapacityLimiter, to_thread
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
+
+from falcon_pipelines.db.engine import DatabaseUnavailable, database_engine, transaction, unavailable
+from falcon_pipelines.db.migrate import current_revision, newest_revision
+from falcon_pipelines.errors import FalconError
+
+Result = TypeVar("Result")
+
+STATEMENT_TIMEOUT_MS = 2000
+DEADLINE_SECONDS = 2.5
+"""A server that hangs without closing its connections is given up on after this long."""
+CONNECTIONS = 5
+
+
+class DatabaseBehind(FalconError):
+    """The database lacks what this code reads."""
+
+
+class Database:
+    """The application database as the dashboard sees it: nothing is ever written."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = database_engine(url, statement_timeout_ms=STATEMENT_TIMEOUT_MS, pool_size=CONNECTIONS)
+        self._threads: CapacityLimiter | None = None
+        self._expected = newest_revision()
+
+    async def read(self, query: Callable[[Session], Result]) -> Result:
+        """What `query` finds, all of it as of one moment.
+
+        Raises DatabaseUnavailable when there is no answer in time and DatabaseBehind when a table is missing.
+        """
+        return await self._within_deadline(lambda: self._read(query))
+
+    async def require_schema(self) -> str:
+        """The schema revision. Raises DatabaseUnavailable, and DatabaseBehind when another is expected."""
+        found = await self._within_deadline(self._revision)
+        if found != self._expected:
+            raise DatabaseBehind(
+                f"the database is at schema revision {found or 'none'}, this program expects "
+                f"{self._expected}; run `falcon db upgrade`"
+            )
+        return found
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+    def _read(self, query: Callable[[Session], Result]) -> Result:
+        try:
+            with transaction(self._engine) as session:
+                session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+                return query(session)
+        except ProgrammingError as error:
+            raise DatabaseBehind(
+                f"the database lacks what this page reads: {str(error.orig).splitlines()[0]}; "
+                "run `falcon db upgrade`"
+            ) from error
+        except PoolTimeout as error:
+            raise DatabaseUnavailable("PostgreSQL has no free connection; try again") from error
+
+    def _revision(self) -> str | None:
+        try:
+            return current_revision(self._engine)
+        except OperationalError as error:
+            raise unavailable(self._engine, error) from error
+
+    async def _within_deadline(self, work: Callable[[], Result]) -> Result:
+        if self._threads is None:
+            self._threads = CapacityLimiter(CONNECTIONS)
+        try:
+            with anyio.fail_after(DEADLINE_SECONDS):
+                return await to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
+        except TimeoutError:
+            raise DatabaseUnavailable(f"PostgreSQL did not answer within {DEADLINE_SECONDS} s") from None

@@ -1,0 +1,1 @@
+"""What the pages and the API read: one module per subject, typed values out, nothing written."""

@@ -1,0 +1,374 @@
+"""The paper accounts: equity, orders, fills, and positions, which are derived from the postings here."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import ColumnElement, and_, func, select, tuple_
+from sqlalchemy.orm import Session
+
+from falcon_pipelines.dashboard.cursors import Cursor
+from falcon_pipelines.dashboard.queries.documents import text
+from falcon_pipelines.dashboard.values import Dollars, Page, PerShare, Quantity, Ratio, Value
+from falcon_pipelines.db.models import Account, AccountMark, Fill, Order, PositionMark, Posting, StrategySpec
+
+SECURITIES = "securities"
+"""The ledger whose legs carry shares and their cost."""
+STOPS = ("stop", "stop_limit", "trailing")
+
+
+class AccountName(Value):
+    """A paper account and the strategy that trades in it."""
+
+    id: int
+    name: str
+    spec_id: int | None
+    strategy: str | None
+    synthetic: bool
+    opened_at: datetime
+    closed_at: datetime | None
+
+
+class EquityPoint(Value):
+    """Equity at the close of a session, and the same start held in the benchmark."""
+
+    session: date
+    equity: Dollars
+    benchmark: Dollars | None
+
+
+class EquityCurve(Value):
+    """The equity of an account at each close, oldest first."""
+
+    account_id: int
+    account: str
+    synthetic: bool
+    points: list[EquityPoint]
+
+
+class Standing(Value):
+    """An account at its newest close; profits compare with the close before and with the first close."""
+
+    session: date
+    equity: Dollars
+    cash: Dollars
+    market_value: Dollars
+    receivable: Dollars
+    benchmark: Dollars | None
+    first_session: date
+    first_equity: Dollars
+    first_benchmark: Dollars | None
+    day_profit: Dollars | None
+
+    @property
+    def total_profit(self) -> Decimal:
+        """Since the first close."""
+        return self.equity - self.first_equity
+
+    @property
+    def total_return(self) -> float | None:
+        """Since the first close, as a ratio."""
+        return _growth(self.equity, self.first_equity)
+
+    @property
+    def day_return(self) -> float | None:
+        """Since the close before, as a ratio."""
+        return None if self.day_profit is None else _growth(self.equity, self.equity - self.day_profit)
+
+    @property
+    def benchmark_return(self) -> float | None:
+        """The benchmark's since the first close, as a ratio."""
+        if self.benchmark is None or self.first_benchmark is None:
+            return None
+        return _growth(self.benchmark, self.first_benchmark)
+
+    @property
+    def exposure(self) -> float | None:
+        """Net market value of the positions over equity."""
+        return float(self.market_value / self.equity) if self.equity else None
+
+
+class Position(Value):
+    """An open position: shares and cost from the postings, value at the last known price."""
+
+    ticker: str
+    quantity: Quantity
+    cost: Dollars
+    average_cost: PerShare
+    price: PerShare | None
+    priced_at: datetime | None
+    market_value: Dollars | None
+    unrealised: Dollars | None
+    unrealised_return: Ratio | None
+    stop: PerShare | None
+    target: PerShare | None
+
+
+class OrderRow(Value):
+    """An order and how much of it is filled."""
+
+    id: str
+    account_id: int
+    ticker: str
+    side: str
+    type: str
+    quantity: Quantity
+    filled: Quantity
+    limit: PerShare | None
+    stop: PerShare | None
+    status: str
+    reason: str | None
+    submitted_at: datetime
+
+
+class FillRow(Value):
+    """A trade of an order."""
+
+    id: str
+    order_id: str
+    account_id: int
+    ticker: str
+    side: str
+    quantity: Quantity
+    price: PerShare
+    fee: Dollars
+    filled_at: datetime
+    flags: list[str]
+
+
+def accounts(session: Session) -> list[AccountName]:
+    """All accounts: open ones first, then the newest."""
+    rows = session.execute(
+        select(Account, StrategySpec.name)
+        .outerjoin(StrategySpec, Account.spec_id == StrategySpec.id)
+        .order_by(Account.closed_at.is_not(None), Account.opened_at.desc(), Account.id.desc())
+    ).all()
+    return [
+        AccountName(
+            id=account.id,
+            name=account.name,
+            spec_id=account.spec_id,
+            strategy=strategy,
+            synthetic=account.synthetic,
+            opened_at=account.opened_at,
+            closed_at=account.closed_at,
+        )
+        for account, strategy in rows
+    ]
+
+
+def chosen(every: Sequence[AccountName], account_id: int | None) -> AccountName | None:
+    """The account asked for, the first one when none was asked for; None when there is no such account."""
+    if account_id is None:
+        return every[0] if every else None
+    return next((account for account in every if account.id == account_id), None)
+
+
+def equity_curve(session: Session, account: AccountName) -> EquityCurve:
+    """Every close of an account."""
+    rows = session.execute(
+        select(AccountMark.session, AccountMark.equity, AccountMark.benchmark)
+        .where(AccountMark.account_id == account.id)
+        .order_by(AccountMark.session)
+    ).all()
+    return EquityCurve(
+        account_id=account.id,
+        account=account.name,
+        synthetic=account.synthetic,
+        points=[EquityPoint(session=row[0], equity=row[1], benchmark=row[2]) for row in rows],
+    )
+
+
+def standing(session: Session, account_id: int) -> Standing | None:
+    """The account at its newest close; None before its first."""
+    of_account = select(AccountMark).where(AccountMark.account_id == account_id)
+    last = session.scalars(of_account.order_by(AccountMark.session.desc()).limit(2)).all()
+    first = session.scalars(of_account.order_by(AccountMark.session).limit(1)).first()
+    if not last or first is None:
+        return None
+    newest = last[0]
+    return Standing(
+        session=newest.session,
+        equity=newest.equity,
+        cash=newest.cash,
+        market_value=newest.market_value,
+        receivable=newest.receivable,
+        benchmark=newest.benchmark,
+        first_session=first.session,
+        first_equity=first.equity,
+        first_benchmark=first.benchmark,
+        day_profit=newest.equity - last[1].equity if len(last) > 1 else None,
+    )
+
+
+def positions(session: Session, account_id: int) -> list[Position]:
+    """The open positions of an account, by ticker."""
+    held = (
+        select(
+            Posting.ticker,
+            func.sum(Posting.quantity).label("quantity"),
+            func.sum(Posting.amount).label("cost"),
+        )
+        .where(Posting.account_id == account_id, Posting.ledger == SECURITIES, Posting.ticker.is_not(None))
+        .group_by(Posting.ticker)
+        .having(func.sum(Posting.quantity) != 0)
+        .subquery()
+    )
+    rows = session.execute(
+        select(held.c.ticker, held.c.quantity, held.c.cost, PositionMark.price, PositionMark.priced_at)
+        .outerjoin(
+            PositionMark, and_(PositionMark.account_id == account_id, PositionMark.ticker == held.c.ticker)
+        )
+        .order_by(held.c.ticker)
+    ).all()
+    exits = session.scalars(
+        select(Order)
+        .where(Order.account_id == account_id, Order.status == "open")
+        .order_by(Order.submitted_at)
+    ).all()
+    return [_position(row.ticker, row.quantity, row.cost, row.price, row.priced_at, exits) for row in rows]
+
+
+def _position(
+    ticker: str,
+    quantity: Decimal,
+    cost: Decimal,
+    price: Decimal | None,
+    priced_at: datetime | None,
+    open_orders: Sequence[Order],
+) -> Position:
+    closing = [o for o in open_orders if o.ticker == ticker and o.side == ("sell" if quantity > 0 else "buy")]
+    value = None if price is None else quantity * price
+    return Position(
+        ticker=ticker,
+        quantity=quantity,
+        cost=cost,
+        average_cost=cost / quantity,
+        price=price,
+        priced_at=priced_at,
+        market_value=value,
+        unrealised=None if value is None else value - cost,
+        unrealised_return=None if value is None or not cost else float((value - cost) / abs(cost)),
+        stop=next((o.stop for o in closing if o.type in STOPS and o.stop is not None), None),
+        target=next((o.limit for o in closing if o.type == "limit"), None),
+    )
+
+
+def orders(
+    session: Session,
+    *,
+    account_id: int | None = None,
+    ticker: str | None = None,
+    status: str | None = None,
+    after: Cursor | None = None,
+    limit: int = 50,
+) -> Page[OrderRow]:
+    """Orders, newest first."""
+    query = (
+        select(Order, _filled().label("filled"))
+        .where(*_matching(account_id, ticker))
+        .order_by(Order.submitted_at.desc(), Order.id.desc())
+        .limit(limit + 1)
+    )
+    if status is not None:
+        query = query.where(Order.status == status)
+    if after is not None:
+        query = query.where(tuple_(Order.submitted_at, Order.id) < (after.at, after.id))
+    rows = session.execute(query).all()
+    items = [_order_row(order, filled) for order, filled in rows[:limit]]
+    return Page(
+        items=items,
+        next=str(Cursor(at=items[-1].submitted_at, id=items[-1].id)) if len(rows) > limit else None,
+    )
+
+
+def fills(
+    session: Session,
+    *,
+    account_id: int | None = None,
+    ticker: str | None = None,
+    after: Cursor | None = None,
+    limit: int = 50,
+) -> Page[FillRow]:
+    """Fills, newest first."""
+    query = (
+        select(Fill, Order)
+        .join(Order, Fill.order_id == Order.id)
+        .where(*_matching(account_id, ticker))
+        .order_by(Fill.filled_at.desc(), Fill.id.desc())
+        .limit(limit + 1)
+    )
+    if after is not None:
+        query = query.where(tuple_(Fill.filled_at, Fill.id) < (after.at, after.id))
+    rows = session.execute(query).all()
+    items = [_fill_row(fill, order) for fill, order in rows[:limit]]
+    return Page(
+        items=items,
+        next=str(Cursor(at=items[-1].filled_at, id=items[-1].id)) if len(rows) > limit else None,
+    )
+
+
+def rejected_since(session: Session, account_id: int, since: datetime) -> int:
+    """How many orders of an account were rejected since a time."""
+    return (
+        session.scalar(
+            select(func.count()).where(
+                Order.account_id == account_id, Order.status == "rejected", Order.submitted_at >= since
+            )
+        )
+        or 0
+    )
+
+
+def _matching(account_id: int | None, ticker: str | None) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if account_id is not None:
+        conditions.append(Order.account_id == account_id)
+    if ticker is not None:
+        conditions.append(Order.ticker == ticker)
+    return conditions
+
+
+def _filled() -> ColumnElement[Decimal]:
+    return (
+        select(func.coalesce(func.sum(Fill.quantity), 0))
+        .where(Fill.order_id == Order.id)
+        .correlate(Order)
+        .scalar_subquery()
+    )
+
+
+def _order_row(order: Order, filled: Decimal) -> OrderRow:
+    return OrderRow(
+        id=order.id,
+        account_id=order.account_id,
+        ticker=order.ticker,
+        side=order.side,
+        type=order.type,
+        quantity=order.quantity,
+        filled=filled,
+        limit=order.limit,
+        stop=order.stop,
+        status=order.status,
+        reason=order.reason,
+        submitted_at=order.submitted_at,
+    )
+
+
+def _fill_row(fill: Fill, order: Order) -> FillRow:
+    return FillRow(
+        id=fill.id,
+        order_id=order.id,
+        account_id=order.account_id,
+        ticker=order.ticker,
+        side=order.side,
+        quantity=fill.quantity,
+        price=fill.price,
+        fee=fill.fee,
+        filled_at=fill.filled_at,
+        flags=[flag for flag in map(text, fill.flags or []) if flag],
+    )
+
+
+def _growth(now: Decimal, before: Decimal) -> float | None:
+    return float(now / before - 1) if before else None

@@ -1,0 +1,33 @@
+"""Templates to responses. Everything is escaped; a forgotten variable is an error, not a blank."""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import HTMLResponse
+
+from falcon_pipelines.dashboard.assets import asset_url, plotly_style_ids
+from falcon_pipelines.dashboard.formatting import add_filters
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    add_filters(environment)
+    environment.globals.update(asset=asset_url, plotly_style_ids=plotly_style_ids)
+    return environment
+
+
+_ENVIRONMENT = _environment()
+
+
+def render(request: Request, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """The page a template makes of `values`."""
+    content = _ENVIRONMENT.get_template(template).render(path=request.url.path, **values)
+    return HTMLResponse(content, status_code=status)

@@ -1,0 +1,427 @@
+"""Rule atoms put together to a strategy: deterministic, and adding nothing that was not said."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from falcon_pipelines.strategies.extraction.atoms import (
+    Atom,
+    Evidence,
+    Finding,
+    Flag,
+    IndicatorUse,
+    Refusal,
+    tidy,
+)
+from falcon_pipelines.strategies.extraction.result import (
+    Assumption,
+    ExtractionResult,
+    Rule,
+    Status,
+    Variant,
+)
+from falcon_pipelines.strategies.indicators import INDICATORS
+from falcon_pipelines.strategies.spec import InvalidSpec, Spec, validate_spec
+from falcon_pipelines.strategies.transcripts import Transcript
+
+_SINGLE = (
+    "exit.stop",
+    "exit.target",
+    "exit.trailing",
+    "exit.breakeven",
+    "exit.time_stop",
+    "sizing",
+    "timeframe",
+)
+_EXITS = ("signal", "stop", "target", "trailing", "time_stop")
+_MAX_VARIANTS = 12
+_NO_STOP = "R is the distance to the stop, and no stop is stated"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One field of the spec as it will be written, with the atoms that say so."""
+
+    field: str
+    value: Any
+    atoms: tuple[Atom, ...]
+
+
+@dataclass
+class _Plan:
+    """What is to be written; lives only while one result is assembled."""
+
+    parts: dict[str, _Part] = field(default_factory=dict)
+    open: list[_Part] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    flags: list[Flag] = field(default_factory=list)
+    must_choose: bool = False
+
+
+def assemble(transcript: Transcript, finding: Finding, extractor: str) -> ExtractionResult:
+    """The strategy that the atoms of a transcript state.
+
+    An unspecified stop stays unspecified; a field stated in two ways, or ambiguous, is left out of the spec,
+    and each reading becomes a variant. `extractor` is named in the result.
+    """
+    atoms = _distinct(finding.atoms)
+    plan = _Plan()
+    for side in ("long", "short"):
+        _plan_entry(plan, atoms, side)
+    _plan_exits(plan, atoms)
+    for name in _SINGLE:
+        _plan_single(plan, atoms, name)
+    _plan_partial(plan, atoms)
+    _drop_unresolvable(plan)
+    _drop_unknown_indicators(plan)
+    has_entry = any(name.startswith("entry.") for name in plan.parts)
+    refused = [*finding.refused, *plan.refused]
+    spec = None
+    if has_entry:
+        try:
+            spec = _spec(transcript, finding, plan.parts)
+        except InvalidSpec as error:
+            refused.append(Refusal("the strategy as a whole", str(error).splitlines()[0]))
+    variants = _variants(transcript, finding, plan)
+    status, reason = _status(plan, spec, variants)
+    return ExtractionResult(
+        status=status,
+        spec=spec,
+        rules=tuple(_rules(atoms, plan)),
+        variants=variants,
+        assumptions=tuple(_assumptions(spec)),
+        claims=finding.claims,
+        refused=tuple(refused),
+        flags=(*finding.flags, *plan.flags),
+        extractor=extractor,
+        reason=reason,
+    )
+
+
+def _key(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _distinct(atoms: Iterable[Atom]) -> tuple[Atom, ...]:
+    """The first of atoms that say the same; one said again later is no second rule."""
+    kept: dict[tuple[str, str, str], Atom] = {}
+    for atom in sorted(atoms, key=lambda atom: atom.evidence.first_word):
+        kept.setdefault((atom.field, atom.state, _key([atom.value, atom.readings])), atom)
+    return tuple(kept.values())
+
+
+def _stated(atoms: Sequence[Atom], name: str) -> list[Atom]:
+    return [atom for atom in atoms if atom.field == name and atom.state == "stated"]
+
+
+def _groups(atoms: Sequence[Atom]) -> list[list[Atom]]:
+    groups: dict[int, list[Atom]] = {}
+    for atom in atoms:
+        groups.setdefault(atom.group, []).append(atom)
+    ordered = list(groups.values())
+    keys = [{_key(atom.value) for atom in group} for group in ordered]
+    return [
+        group
+        for i, group in enumerate(ordered)
+        if not any(keys[i] < other or (keys[i] == other and j < i) for j, other in enumerate(keys) if j != i)
+    ]
+
+
+def _joined(atoms: Sequence[Atom]) -> Any:
+    """One condition from atoms said together; None where "and" and "or" are mixed."""
+    if len(atoms) == 1:
+        return atoms[0].value
+    joins = {atom.join for atom in atoms[1:]}
+    if len(joins) > 1:
+        return None
+    return {joins.pop(): [atom.value for atom in atoms]}
+
+
+def _shape(value: Any) -> str:
+    """The condition with its numbers left out, to tell a second number for the same thing."""
+    return re.sub(r"(?<=[\s,\[])-?\d+(?:\.\d+)?(?=[\],])", "#", _key(value))
+
+
+def _plan_entry(plan: _Plan, atoms: Sequence[Atom], side: str) -> None:
+    name = f"entry.{side}"
+    stated = _stated(atoms, name)
+    filters = [
+        f for f in _stated(atoms, f"filter.{side}") if _key(f.value) not in {_key(a.value) for a in stated}
+    ]
+    open_atoms = [
+        atom for atom in atoms if atom.field == name and atom.state == "ambiguous" and atom.readings
+    ]
+    groups = _groups(stated)
+    conditions = [(_joined(group), tuple(group)) for group in groups]
+    for condition, group in conditions:
+        if condition is None:
+            plan.must_choose = True
+            values = [atom.value for atom in group]
+            for reading in ({"any": [{"all": values[:-1]}, values[-1]]}, {"all": values}):
+                plan.open.append(_Part(name, _with_filters(reading, filters), group))
+    usable = [(condition, group) for condition, group in conditions if condition is not None]
+    if len(usable) != len(conditions):
+        return
+    if len(usable) > 1:
+        plan.must_choose = True
+        everyone = tuple(atom for _, group in usable for atom in group)
+        plan.flags.append(Flag("several_entries", usable[1][1][0].evidence))
+        if len({_shape(condition) for condition, _ in usable}) < len(usable):
+            readings = [condition for condition, _ in usable]
+        else:
+            readings = [{"all": [c for c, _ in usable]}, {"any": [c for c, _ in usable]}]
+        plan.open.extend(
+            _Part(name, _with_filters(reading, filters), (*everyone, *filters)) for reading in readings
+        )
+        return
+    for condition, group in usable:
+        plan.parts[name] = _Part(name, _with_filters(condition, filters), (*group, *filters))
+        return_open = [atom for atom in open_atoms if atom.evidence.first_word > group[0].evidence.first_word]
+        open_atoms = return_open if len(return_open) < len(open_atoms) else open_atoms
+    for atom in open_atoms:
+        if name not in plan.parts:
+            plan.must_choose = True
+        stated_with_it = [a for a in stated if a.group == atom.group]
+        for reading in atom.readings:
+            together = {"all": [*(a.value for a in stated_with_it), reading]} if stated_with_it else reading
+            plan.open.append(_Part(name, _with_filters(together, filters), (atom, *stated_with_it, *filters)))
+        if stated_with_it:
+            plan.must_choose = True
+
+
+def _with_filters(condition: Any, filters: Sequence[Atom]) -> Any:
+    if not filters:
+        return condition
+    inner = condition["all"] if isinstance(condition, dict) and set(condition) == {"all"} else [condition]
+    return {"all": [*inner, *(atom.value for atom in filters)]}
+
+
+def _plan_exits(plan: _Plan, atoms: Sequence[Atom]) -> None:
+    by_side: dict[str, tuple[Any, tuple[Atom, ...]]] = {}
+    for side, name in (("long", "exit.signal"), ("short", "exit.signal.short")):
+        groups = _groups(_stated(atoms, name))
+        conditions = [condition for group in groups if (condition := _joined(group)) is not None]
+        if conditions:
+            condition = conditions[0] if len(conditions) == 1 else {"any": conditions}
+            by_side[side] = condition, tuple(atom for group in groups for atom in group)
+    both = {"entry.long", "entry.short"} <= set(plan.parts)
+    if by_side:
+        used = tuple(atom for _, group in by_side.values() for atom in group)
+        if both or len(by_side) > 1:
+            value: Any = {side: condition for side, (condition, _) in by_side.items()}
+        else:
+            value = next(iter(by_side.values()))[0]
+        plan.parts["exit.signal"] = _Part("exit.signal", value, used)
+    for atom in atoms:
+        if atom.field.startswith("exit.signal") and atom.state == "ambiguous":
+            plan.open.extend(_Part("exit.signal", reading, (atom,)) for reading in atom.readings)
+
+
+def _plan_single(plan: _Plan, atoms: Sequence[Atom], name: str) -> None:
+    stated = _stated(atoms, name)
+    if len(stated) == 1:
+        plan.parts[name] = _Part(name, stated[0].value, (stated[0],))
+    elif stated:
+        plan.flags.append(Flag(f"{name}_stated_in_two_ways", stated[1].evidence))
+        plan.open.extend(_Part(name, atom.value, (atom,)) for atom in stated)
+    for atom in atoms:
+        if atom.field == name and atom.state == "ambiguous" and name not in plan.parts:
+            plan.open.extend(_Part(name, reading, (atom,)) for reading in atom.readings)
+
+
+def _plan_partial(plan: _Plan, atoms: Sequence[Atom]) -> None:
+    stated = _stated(atoms, "exit.partial")
+    parts = [part for atom in stated for part in atom.value]
+    if parts and sum(part["fraction"] for part in parts) <= 1:
+        plan.parts["exit.partial"] = _Part("exit.partial", parts, tuple(stated))
+    elif parts:
+        plan.refused.append(
+            Refusal("exit.partial", "the parts add up to more than the whole", stated[0].evidence)
+        )
+
+
+def _needs_stop(value: Any) -> bool:
+    text = _key(value)
+    return '"r_multiple"' in text or '"risk_per_trade"' in text
+
+
+def _drop_unresolvable(plan: _Plan) -> None:
+    if "exit.stop" in plan.parts:
+        return
+    for name in ("exit.target", "exit.breakeven", "exit.partial", "sizing"):
+        part = plan.parts.get(name)
+        if part is not None and _needs_stop(part.value):
+            del plan.parts[name]
+            plan.refused.append(
+                Refusal(f"{name} {_key(part.value)}", f"unresolvable: {_NO_STOP}", part.atoms[0].evidence)
+            )
+            plan.flags.append(Flag("unresolvable", part.atoms[0].evidence))
+
+
+def _drop_unknown_indicators(plan: _Plan) -> None:
+    for name, part in list(plan.parts.items()):
+        for use in _uses(part.atoms):
+            if use.fn not in INDICATORS and name in plan.parts:
+                del plan.parts[name]
+                why = f"{use.fn} is not among the indicators"
+                plan.refused.append(Refusal(name, why, part.atoms[0].evidence, unsupported=True))
+
+
+def _uses(atoms: Iterable[Atom]) -> tuple[IndicatorUse, ...]:
+    return tuple({use.id: use for atom in atoms for use in atom.indicators}.values())
+
+
+def _spec(transcript: Transcript, finding: Finding, parts: dict[str, _Part]) -> Spec:
+    """The spec of these parts. Raises InvalidSpec."""
+    document: dict[str, Any] = {
+        "spec_version": 1,
+        "name": _name(transcript, parts),
+        "source": _source(transcript, finding),
+    }
+    used = tuple(atom for part in parts.values() for atom in part.atoms)
+    if indicators := [_indicator_document(use) for use in _uses(used)]:
+        document["indicators"] = indicators
+    provenance: dict[str, Any] = {}
+    for name, part in parts.items():
+        place = document
+        *above, last = name.split(".")
+        for step in above:
+            place = place.setdefault(step, {})
+        place[last] = part.value
+        provenance[name] = {"state": "stated", **_evidence(part.atoms[0].evidence)}
+        _filter_provenance(provenance, name, part)
+    for atom in used:
+        for use in atom.indicators:
+            for key, state in use.states:
+                state_name = {"unspecified": "default"}.get(state, state)
+                said = _evidence(atom.evidence) if state == "stated" else {}
+                provenance.setdefault(f"indicators.{use.id}.{key}", {"state": state_name, **said})
+    for name in ("timeframe", "sizing"):
+        provenance.setdefault(name, {"state": "default"})
+    document["provenance"] = provenance
+    document["unsupported"] = [
+        {"what": refusal.what, "why": refusal.why, **_evidence(refusal.evidence)}
+        for refusal in finding.refused
+        if refusal.unsupported
+    ]
+    return validate_spec(document)
+
+
+def _filter_provenance(provenance: dict[str, Any], name: str, part: _Part) -> None:
+    if not isinstance(part.value, dict) or set(part.value) != {"all"}:
+        return
+    for index, value in enumerate(part.value["all"]):
+        saying = next((atom for atom in part.atoms if _key(atom.value) == _key(value)), None)
+        if saying is not None:
+            provenance[f"{name}.all.{index}"] = {"state": "stated", **_evidence(saying.evidence)}
+
+
+def _indicator_document(use: IndicatorUse) -> dict[str, Any]:
+    """The indicator with the registry's defaults written out, so that a person sees them."""
+    document = use.document()
+    known = INDICATORS[use.fn]
+    if not known.takes_source:
+        document.pop("source", None)
+    params = {p.name: p.default for p in known.parameters if p.default is not None} | document.get(
+        "params", {}
+    )
+    if params:
+        document["params"] = params
+    return document
+
+
+def _evidence(evidence: Evidence | None) -> dict[str, Any]:
+    if evidence is None:
+        return {}
+    return {"quote": evidence.quote, "start_seconds": evidence.start_seconds}
+
+
+def _source(transcript: Transcript, finding: Finding) -> dict[str, Any]:
+    source: dict[str, Any] = {"video": transcript.id}
+    if transcript.url:
+        source["url"] = transcript.url
+    if transcript.channel:
+        source["channel"] = transcript.channel
+    if finding.claims:
+        source["claims"] = [{"text": claim.text, **_evidence(claim.evidence)} for claim in finding.claims]
+    return source
+
+
+def _name(transcript: Transcript, parts: dict[str, _Part]) -> str:
+    """A name from the entry's indicators and the transcript's id; never from its title."""
+    entry = next(part for name, part in parts.items() if name.startswith("entry."))
+    subject = "_".join(use.id for use in _uses(entry.atoms))[:50] or "price"
+    ending = re.sub(r"[^a-z0-9]+", "_", transcript.id.lower()).strip("_")[:20]
+    return f"{subject}_{ending}".rstrip("_")
+
+
+def _variants(transcript: Transcript, finding: Finding, plan: _Plan) -> tuple[Variant, ...]:
+    found: list[Variant] = []
+    for part in plan.open:
+        parts = {**plan.parts, part.field: part}
+        if not any(name.startswith("entry.") for name in parts) or any(
+            use.fn not in INDICATORS for use in _uses(part.atoms)
+        ):
+            continue
+        try:
+            spec = _spec(transcript, finding, parts)
+        except InvalidSpec:
+            continue
+        found.append(Variant(part.field, part.value, spec))
+    distinct = {_key([variant.field, variant.value]): variant for variant in found}
+    return tuple(distinct.values())[:_MAX_VARIANTS]
+
+
+def _status(plan: _Plan, spec: Spec | None, variants: Sequence[Variant]) -> tuple[Status, str]:
+    if spec is None:
+        if any(variant.field.startswith("entry.") for variant in variants):
+            return "needs_overlay", "the entry can be read in more than one way; choose a variant"
+        return "not_mechanisable", "no entry is stated that can be computed"
+    if plan.must_choose:
+        return "needs_overlay", "the entry can be read in more than one way; choose a variant"
+    if not any(getattr(spec.exit, name) is not None for name in _EXITS):
+        return "needs_overlay", "no exit is stated; add one"
+    return "runnable", "an entry and an exit are stated"
+
+
+def _assumptions(spec: Spec | None) -> Iterable[Assumption]:
+    if spec is None:
+        return
+    full = spec.model_dump(mode="json")
+    for name, provenance in spec.provenance.items():
+        if provenance.state == "stated":
+            continue
+        value: Any = full
+        for step in name.split("."):
+            value = next(i for i in value if i["id"] == step) if isinstance(value, list) else value[step]
+        why = "not said; Falcon's default" if provenance.state == "default" else "not said; the usual meaning"
+        yield Assumption(name, value, why)
+
+
+def _rules(atoms: Sequence[Atom], plan: _Plan) -> Iterable[Rule]:
+    """Every rule in spoken order, then the fields of its indicators, then what nobody specified."""
+    in_two_ways = {part.field for part in plan.open} - set(plan.parts)
+    for atom in atoms:
+        state, why = atom.state, atom.why
+        if state == "stated" and atom.field in in_two_ways and atom.field in _SINGLE:
+            state, why = "ambiguous", "stated in two ways"
+        yield Rule(atom.field, state, atom.value, atom.evidence, why, atom.readings)
+    seen: set[str] = set()
+    for atom in atoms:
+        if atom.state not in ("stated", "ambiguous"):
+            continue
+        for use in atom.indicators:
+            for key, state in use.states:
+                name = f"indicators.{use.id}.{key}"
+                if name not in seen:
+                    seen.add(name)
+                    value = use.fn if key == "fn" else tidy(dict(use.params).get(key.removeprefix("params.")))
+                    yield Rule(name, state, value, atom.evidence if state == "stated" else None)
+    said = {atom.field for atom in atoms if atom.state in ("stated", "ambiguous", "negated")}
+    tells = any(name.startswith("entry.") for name in said)
+    if "exit.stop" not in said and (tells or any(_needs_stop(atom.value) for atom in atoms)):
+        yield Rule("exit.stop", "unspecified", None, None)
+    if tells and not any(name.startswith("exit.") and name != "exit.level" for name in said):
+        yield Rule("exit.signal", "unspecified", None, None)

@@ -1,0 +1,536 @@
+"""Spoken comparisons ("the fifty day crosses above the two hundred day") as conditions of a spec."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from falcon_pipelines.strategies.extraction import operands
+from falcon_pipelines.strategies.extraction.atoms import IndicatorUse
+from falcon_pipelines.strategies.extraction.operands import NUMBER, NotExpressible, Operand
+
+_UP = r"above|up through|higher than|greater than|more than|bigger than|exceeds|to the upside of"
+_DOWN = r"below|down through|lower than|less than|smaller than"
+_MOVES = (
+    r"drops?|dropped|dropping|falls?|fell|falling|fallen|dips?|dipped|dipping|goes|go|going|gone|gets?|"
+    r"getting|got|closes?|closed|closing|"
+    r"comes?|coming|moves?|moved|moving|rises?|risen|rising|climbs?|climbed|climbing|breaks?|broke|"
+    r"broken|breaking|pops?|popped|"
+    r"pushes|push|pulls?|pulled|sinks?|sank|sunk|slides?|slid|crash|crashes|crashed|trades?|trading|"
+    r"stays?|staying|sits?|sitting|remains?|"
+    r"spikes?|dives?|plunges?|heads?|turns?|turned|reads?|prints?|shoots?|jumps?|tanks|holds?|holding|"
+    r"runs?|lands?|finish|finishes"
+)
+_AUXILIARY = (
+    r"is|are|being|has to be|has to|have to be|have to|must be|must|needs to be|needs to|need to be|"
+    r"need to|should be|"
+    r"should|to be|to|has|have|starts to|begins to|gets to|does|do|was|were|had|ever|actually|will|would"
+)
+_BACK = (
+    r"(?:back|up|down|all the way|right|its way|out|decisively|cleanly|again|somewhere|anywhere|anything|"
+    r"convincingly)"
+)
+_COMPARISON = (
+    rf"(?P<aux>(?:(?:{_AUXILIARY}) )*)(?P<neg>not |no longer )?(?:being |trading )?"
+    rf"(?:(?P<verb>cross(?:es|ed|ing)?|{_MOVES}) )?(?P<back>(?:{_BACK} )*)"
+    rf"(?P<dir>{_UP}|{_DOWN}|through)"
+)
+COMPARE = re.compile(
+    rf"(?<!\S)(?P<left>{operands.LEFT}) {_COMPARISON} (?P<right>{operands.RIGHT})(?!\S)(?P<tail> again)?"
+)
+ELIDED = re.compile(
+    rf"(?<!\S)(?:(?:anything|anywhere|something|stuff|on|at) )?(?P<aux>)(?P<left>)(?P<neg>not )?"
+    rf"(?P<verb>)(?P<back>)(?P<dir>above|below) "
+    rf"(?P<right>{operands.CHANNEL}|{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.VWAP}|"
+    rf"{operands.BAND})(?!\S)"
+)
+BREAKOUT = re.compile(
+    rf"(?<!\S)(?:(?:a |the )?(?:breakout|break|close|move|push) (?P<dir>above|below|of|through) |"
+    rf"(?:breaks|breaking|takes out|taking out|makes|making|sets|prints|hits|hitting|clears|touches) "
+    rf"(?:a new |a fresh |new |out above |out of |to a new )?)"
+    rf"(?P<right>(?:new )?(?:{operands.CHANNEL}))(?!\S)"
+)
+UNDIRECTED = re.compile(
+    rf"(?<!\S)(?P<left>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|"
+    rf"{operands.MACD}) (?:cross(?:es|ed|ing)?|crosses and|meets) "
+    rf"(?P<right>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|{operands.MACD})(?!\S)"
+)
+PAIR_CROSS = re.compile(
+    rf"(?<!\S)(?:a |the )?(?:(?P<mood>bullish|bearish|upward|downward) )?cross (?:of|between) "
+    rf"(?P<left>{operands.LEFT}|{NUMBER}) "
+    rf"(?P<link>and|above|below|with) (?P<right>{operands.RIGHT})(?!\S)"
+)
+MACD_CROSS = re.compile(
+    r"(?<!\S)(?:(?:a |the )?(?P<mood>bullish|bearish) (?:macd cross|cross (?:on|in|of) the macd|macd signal)"
+    r"|(?:the )?macd (?:line )?crosses (?P<way>up|down|bullish|bearish|above|below|positive|negative)"
+    r"(?! (?:the|its|through|signal|zero|0)\b)"
+    r"|(?:the )?macd (?:histogram )?(?:turns|goes|flips) (?P<sign>positive|negative|green|red))(?!\S)"
+)
+NAMED_CROSS = re.compile(r"(?<!\S)(?:a |the )?(?P<name>golden|death) cross(?:es)?(?! (?:of|between))(?!\S)")
+REACHES = re.compile(
+    rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}|{operands.PRICE}|{operands.PRONOUN}) "
+    rf"(?P<aux>(?:(?:{_AUXILIARY}) )*)(?:hits?|reaches|reach|touches|touch|tags?|gets? (?:back |up |"
+    rf"down |all the way )*to|comes? (?:back |up |down )*to|(?:goes|moves|rises|climbs|drops|falls|"
+    rf"dips) (?:back |up |down )*to) "
+    rf"(?P<right>{operands.BAND}|{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.CHANNEL}|"
+    rf"{operands.LEVEL})(?!\S)"
+)
+BETWEEN = re.compile(
+    rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}) (?:(?:{_AUXILIARY}) )*"
+    rf"(?:somewhere )?between (?P<low>{NUMBER}) and (?P<high>{NUMBER}){operands.NOT_A_QUANTITY}(?!\S)"
+)
+EXTREME = re.compile(
+    rf"(?<!\S)(?:(?P<left>{operands.RSI}|{operands.OSCILLATOR}|{operands.PRICE}|{operands.PRONOUN}) (?:"
+    rf"(?:{_AUXILIARY}|gets|goes|becomes|looks|says|shows) )*)?(?P<mood>oversold|overbought)(?! "
+    rf"(?:bounce|strategy|level|territory means))(?!\S)"
+)
+STREAK = re.compile(
+    rf"(?<!\S)(?P<bars>{NUMBER}) (?:(?:straight|consecutive) )?(?P<mood>red|green|down|up|lower|higher|"
+    rf"losing|winning) (?:bar|day|close|closes|session)(?P<row> in a row| straight)?(?!\S)"
+)
+CHANGE = re.compile(
+    rf"(?<!\S)(?:{operands.PRICE}|{operands.PRONOUN}) (?:is |has |have )?(?P<verb>drops|dropped|falls|"
+    rf"fallen|loses|lost|is down|down|rises|risen|gains|gained|is up|up|goes up|goes down) (?:by )?"
+    rf"(?:more than |at least )?(?P<percent>{NUMBER}) percent (?:or more )?(?:in|within|of the last|"
+    rf"in the last) (?P<bars>{NUMBER}) (?P<unit>day|bar|session|week)(?!\S)"
+)
+RECROSS = re.compile(
+    rf"(?<!\S)(?:(?:(?P<left>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|"
+    rf"{operands.MACD}|{operands.PRONOUN}|that|(?:the )?(?:lines|2|average|fast line|fast average|"
+    rf"fast 1)) (?:cross|crosses|crossed|crossing|goes|falls|drops) (?:back |right back )*(?P<dir>above|"
+    rf"below|down|up|the other way|again)(?: again| the other way)?)"
+    rf"|(?P<opposite>(?:the |an )?(?:opposite|reverse) (?:cross|happens|signal|is true|direction)))(?!\S)"
+)
+PATTERNS = (
+    CHANGE,
+    COMPARE,
+    RECROSS,
+    BETWEEN,
+    PAIR_CROSS,
+    MACD_CROSS,
+    NAMED_CROSS,
+    UNDIRECTED,
+    BREAKOUT,
+    REACHES,
+    STREAK,
+    EXTREME,
+    ELIDED,
+)
+
+_NEGATED = {"lt": "gte", "lte": "gt", "gt": "lte", "gte": "lt"}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A comparison found at `start` to `end` of the canonical text.
+
+    `value` is None where the words leave a choice; then `readings` holds what they may mean and `why` what is
+    open. `required` marks "has to be", `state_of_trend` a comparison of price with an average.
+    """
+
+    start: int
+    end: int
+    value: Any
+    indicators: tuple[IndicatorUse, ...]
+    readings: tuple[Any, ...] = ()
+    why: str | None = None
+    required: bool = False
+    state_of_trend: bool = False
+    elided: bool = False
+    left: Operand | None = None
+    right: Operand | None = None
+
+
+def negate(value: dict[str, Any]) -> dict[str, Any]:
+    """The opposite condition, written without `not` where the spec has a word for it."""
+    (name, content), *_ = value.items()
+    if name in _NEGATED:
+        return {_NEGATED[name]: content}
+    if name == "not":
+        return dict(content)
+    if name in ("all", "any"):
+        return {"any" if name == "all" else "all": [negate(part) for part in content]}
+    return {"not": value}
+
+
+def find_conditions(visible: str) -> tuple[list[Condition], list[tuple[int, int, str]]]:
+    """Conditions in canonical text in spoken order, and (start, end, why) of those that cannot be used."""
+    found: list[Condition] = []
+    refused: list[tuple[int, int, str]] = []
+    for match in _matches(visible):
+        try:
+            condition = _read(match, found)
+        except NotExpressible as error:
+            refused.append((match.start(), match.end(), str(error)))
+            continue
+        if condition is not None:
+            found.append(condition)
+    return found, refused
+
+
+def _matches(visible: str) -> Iterator[re.Match[str]]:
+    """The longest match at each place, patterns earlier in the table first, none overlapping."""
+    position = 0
+    while True:
+        hits = [hit for pattern in PATTERNS if (hit := pattern.search(visible, position))]
+        if not hits:
+            return
+        best = min(hits, key=lambda hit: (hit.start(), hit.start() - hit.end()))
+        yield best
+        position = best.end()
+
+
+def _read(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    reader = {
+        COMPARE: _compare,
+        RECROSS: _recross,
+        ELIDED: _elided,
+        BREAKOUT: _breakout,
+        UNDIRECTED: _undirected,
+        PAIR_CROSS: _pair_cross,
+        MACD_CROSS: _macd_cross,
+        NAMED_CROSS: _named_cross,
+        REACHES: _reaches,
+        BETWEEN: _between,
+        EXTREME: _extreme,
+        STREAK: _streak,
+        CHANGE: _change,
+    }[match.re]
+    return reader(match, before)
+
+
+def _make(match: re.Match[str], value: Any, *sides: Operand, **more: Any) -> Condition:
+    uses = {use.id: use for side in sides for use in side.indicators}
+    return Condition(match.start(), match.end(), value, tuple(uses.values()), **more)
+
+
+def _last_oscillator(match: re.Match[str], before: list[Condition]) -> Operand | None:
+    """What "it" is when compared with a number: the oscillator spoken of last, within about 60 words."""
+    for condition in reversed(before):
+        if match.start() - condition.end > 400:
+            return None
+        if condition.left is not None and condition.left.kind in ("oscillator", "macd"):
+            return condition.left
+    nearby = re.findall(operands.RSI, match.string[max(0, match.start() - 250) : match.start()])
+    return operands.read_operand(nearby[-1]) if nearby else None
+
+
+def _sides(match: re.Match[str], before: list[Condition]) -> tuple[Operand, Operand] | None:
+    left, right = operands.read_operand(match["left"]), operands.read_operand(match["right"])
+    if left is not None and left.kind == "volume":
+        right = operands.average_volume(match["right"])
+        return (left, right) if right else None
+    if right is None or right.bare:
+        number = operands.level(match["right"])
+        if left is not None and left.kind in ("oscillator", "macd") and number is not None:
+            right = number
+    if left is not None and left.kind == "pronoun":
+        if right is None:
+            right = operands.level(match["right"]) if re.fullmatch(operands.LEVEL, match["right"]) else None
+        if right is not None and (right.kind == "level" or (right.bare and _last_oscillator(match, before))):
+            left = _last_oscillator(match, before)
+            right = operands.level(match["right"])
+        elif right is not None:
+            left = Operand("price", "close")
+    if left is None or right is None:
+        return None
+    if left.kind == "average" and right.kind == "average":
+        left = operands.as_average(left, right) if left.bare or (not _typed(left) and _typed(right)) else left
+        right = (
+            operands.as_average(right, left) if right.bare or (not _typed(right) and _typed(left)) else right
+        )
+    if left.kind == "macd" and right.kind == "level" and right.value != 0:
+        return None
+    if right.kind == "level" and left.kind not in ("oscillator", "macd"):
+        return None
+    if left.kind == "price" and right.kind not in ("average", "band", "channel", "vwap"):
+        return None
+    if left.kind == "average" and left.bare and right.kind != "average":
+        return None
+    if left.kind == "oscillator" and right.kind != "level":
+        return None
+    if left.kind == "macd" and right.kind not in ("macd", "level"):
+        return None
+    return left, right
+
+
+def _typed(operand: Operand) -> bool:
+    return dict(operand.indicators[0].states).get("fn") == "stated"
+
+
+def _compare(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    if re.fullmatch(operands.SOME_AVERAGE, match["right"]) or re.fullmatch(
+        operands.SOME_AVERAGE, match["left"]
+    ):
+        return _make(match, None, why="the average's period is not said")
+    sides = _sides(match, before)
+    if sides is None:
+        return None
+    left, right = sides
+    verb, direction = match["verb"] or "", match["dir"]
+    crosses = verb.startswith("cross") or (
+        verb
+        and left.kind == right.kind == "average"
+        and verb not in ("stays", "is", "holding", "holds", "trading")
+    )
+    more: dict[str, Any] = {
+        "required": bool(re.search(r"has to|have to|must|need|should", match["aux"])),
+        "state_of_trend": not crosses and left.kind in ("price", "volume"),
+        "left": left,
+        "right": right,
+    }
+    if direction == "through":
+        way = "above" if "up" in match["back"] else "below" if "down" in match["back"] else None
+        if way is None:
+            both = (
+                {"crosses_above": [left.value, right.value]},
+                {"crosses_below": [left.value, right.value]},
+            )
+            return _make(match, None, left, right, readings=both, why="through, but not which way", **more)
+        direction, crosses = way, True
+    up = re.fullmatch(_UP, direction) is not None
+    name = ("crosses_above" if up else "crosses_below") if crosses else ("gt" if up else "lt")
+    value: dict[str, Any] = {name: [left.value, right.value]}
+    return _make(match, negate(value) if match["neg"] else value, left, right, **more)
+
+
+def _recross(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    """The last cross spoken of, the other way round: "crosses back below" names no second average."""
+    crosses = [c for c in before if isinstance(c.value, dict) and next(iter(c.value)).startswith("crosses_")]
+    if not crosses or match.start() - crosses[-1].end > 700:
+        return None
+    last = crosses[-1]
+    (name, pair), *_ = last.value.items()
+    if match["left"] and not re.fullmatch(
+        rf"{operands.PRONOUN}|that|(?:the )?(?:lines|2|average|fast .*)", match["left"]
+    ):
+        named = re.search(NUMBER, match["left"])
+        period = dict(last.indicators[0].params).get("period")
+        if named is None or float(named[0]) != period:
+            return None
+    direction = match["dir"]
+    if direction in ("above", "up") or (
+        direction in (None, "the other way", "again") and name == "crosses_below"
+    ):
+        value = {"crosses_above": pair}
+    else:
+        value = {"crosses_below": pair}
+    return Condition(match.start(), match.end(), value, last.indicators, left=last.left, right=last.right)
+
+
+def _elided(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    right = operands.read_operand(match["right"])
+    if right is None or right.bare:
+        return None
+    left = Operand("price", "close")
+    name = "gt" if match["dir"] == "above" else "lt"
+    return _make(
+        match,
+        {name: ["close", right.value]},
+        left,
+        right,
+        elided=True,
+        state_of_trend=True,
+        left=left,
+        right=right,
+    )
+
+
+def _breakout(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    words = match["right"].removeprefix("new ")
+    right = operands.read_operand(words)
+    if right is None:
+        return None
+    low = re.search(r"\blow", words) is not None
+    direction = match["dir"]
+    if direction in ("above", "below") and (direction == "below") != low:
+        low = direction == "below"
+    left = Operand("price", "close")
+    return _make(match, {"lt" if low else "gt": ["close", right.value]}, left, right, left=left, right=right)
+
+
+def _undirected(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    sides = _sides(match, before)
+    if sides is None:
+        return None
+    pair = [sides[0].value, sides[1].value]
+    readings = ({"crosses_above": pair}, {"crosses_below": pair})
+    return _make(
+        match,
+        None,
+        *sides,
+        readings=readings,
+        why="a cross, but not which way",
+        left=sides[0],
+        right=sides[1],
+    )
+
+
+def _pair_cross(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    right = operands.read_operand(match["right"])
+    left = operands.read_operand(match["left"])
+    if left is None and re.fullmatch(NUMBER, match["left"]):
+        left = operands.read_operand(f"the {match['left']}")
+    if left is None or right is None or left.kind != "average" or right.kind != "average":
+        return None
+    if left.bare or (not _typed(left) and _typed(right)):
+        left = operands.as_average(left, right)
+    if right.bare:
+        right = operands.as_average(right, left)
+    pair = [left.value, right.value]
+    up: bool | None = None
+    if match["mood"]:
+        up = match["mood"] in ("bullish", "upward")
+    elif match["link"] in ("above", "below"):
+        up = match["link"] == "above"
+    if up is None:
+        readings = ({"crosses_above": pair}, {"crosses_below": pair})
+        return _make(
+            match,
+            None,
+            left,
+            right,
+            readings=readings,
+            why="a cross, but not which way",
+            left=left,
+            right=right,
+        )
+    return _make(
+        match, {"crosses_above" if up else "crosses_below": pair}, left, right, left=left, right=right
+    )
+
+
+def _macd_cross(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    line = operands.read_operand("macd")
+    if line is None:
+        return None
+    if match["sign"]:
+        histogram = "histogram" in match[0] or match["sign"] in ("green", "red")
+        value = "macd.histogram" if histogram else "macd.line"
+        return _make(
+            match, {"gt" if match["sign"] in ("positive", "green") else "lt": [value, 0.0]}, line, left=line
+        )
+    if match["way"] in ("positive", "negative"):
+        return _make(
+            match,
+            {"crosses_above" if match["way"] == "positive" else "crosses_below": ["macd.line", 0.0]},
+            line,
+            left=line,
+        )
+    up = (match["mood"] or match["way"]) in ("bullish", "up", "above")
+    return _make(
+        match, {"crosses_above" if up else "crosses_below": ["macd.line", "macd.signal"]}, line, left=line
+    )
+
+
+def _named_cross(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    def conventional(period: float) -> Operand:
+        use = operands.indicator("sma", period, (("fn", "inferred"), ("params.period", "inferred")))
+        return Operand("average", use.id, (use,))
+
+    fast, slow = conventional(50), conventional(200)
+    name = "crosses_above" if match["name"] == "golden" else "crosses_below"
+    return _make(match, {name: [fast.value, slow.value]}, fast, slow, left=fast, right=slow)
+
+
+def _reaches(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    if re.fullmatch(operands.BAND, match["right"]):
+        band = operands.read_operand(match["right"])
+        if band is None:
+            return None
+        if band.value == "bollinger.lower":
+            return _make(match, {"lte": ["low", band.value]}, band, left=Operand("price", "low"), right=band)
+        if band.value == "bollinger.upper":
+            return _make(
+                match, {"gte": ["high", band.value]}, band, left=Operand("price", "high"), right=band
+            )
+    sides = _sides(match, before)
+    if sides is None:
+        return None
+    left, right = sides
+    required = bool(re.search(r"has to|must|need", match["aux"]))
+    if right.kind == "level":
+        if re.search(r" (?:up|rises|climbs)\b", match[0]):
+            name = "gte"
+        elif re.search(r" (?:down|drops|falls|dips)\b", match[0]):
+            name = "lte"
+        elif right.value == 50:
+            pair = [left.value, right.value]
+            return _make(
+                match,
+                None,
+                left,
+                right,
+                readings=({"gte": pair}, {"lte": pair}),
+                why="from which side is not said",
+                left=left,
+                right=right,
+            )
+        else:
+            name = "gte" if right.value > 50 else "lte"
+        return _make(
+            match, {name: [left.value, right.value]}, left, right, required=required, left=left, right=right
+        )
+    if right.kind == "channel":
+        words = match["right"]
+        name = "lt" if re.search(r"\blow", words) else "gt"
+        return _make(match, {name: ["close", right.value]}, left, right, left=left, right=right)
+    pulls_down = {"all": [{"lte": ["low", right.value]}, {"gte": ["high", right.value]}]}
+    return _make(
+        match,
+        None,
+        left,
+        right,
+        readings=(pulls_down,),
+        why="a touch, but not from which side",
+        left=left,
+        right=right,
+    )
+
+
+def _between(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    left = operands.read_operand(match["left"])
+    low, high = float(match["low"]), float(match["high"])
+    if left is None or low >= high:
+        return None
+    return _make(match, {"between": [left.value, low, high]}, left, left=left)
+
+
+def _extreme(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    left = operands.read_operand(match["left"]) if match["left"] else None
+    if left is None or left.kind != "oscillator":
+        left = _last_oscillator(match, before)
+    if left is None:
+        return _make(match, None, why=f"{match['mood']}, but by which measure and at which level is not said")
+    low = match["mood"] == "oversold"
+    levels = (30.0, 20.0) if low else (70.0, 80.0)
+    readings = tuple({"lt" if low else "gt": [left.value, number]} for number in levels)
+    return _make(
+        match, None, left, readings=readings, why=f"{match['mood']}, but the level is not said", left=left
+    )
+
+
+def _streak(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    bars = float(match["bars"])
+    if (
+        not 2 <= bars <= 20
+        or bars != int(bars)
+        or not (match["row"] or re.search("straight|consecutive", match[0]))
+    ):
+        return None
+    mood = match["mood"]
+    earlier: Any = "open" if mood in ("red", "green") else {"lag": ["close", 1]}
+    name = "lt" if mood in ("red", "down", "lower", "losing") else "gt"
+    return _make(
+        match,
+        {"for_n_bars": {"bars": int(bars), "of": {name: ["close", earlier]}}},
+        left=Operand("price", "close"),
+    )
+
+
+def _change(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    bars = int(float(match["bars"]) * operands.BARS_PER_UNIT[match["unit"]])
+    percent = float(match["percent"])
+    down = re.search("drop|fall|los|down", match["verb"]) is not None
+    value = {"lte" if down else "gte": [{"pct_change": ["close", bars]}, -percent if down else percent]}
+    return _make(match, value, left=Operand("price", "close"))

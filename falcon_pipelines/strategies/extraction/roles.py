@@ -1,0 +1,293 @@
+"""What a spoken condition is for: the words of entry and exit, and which condition each belongs to."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from falcon_pipelines.strategies.extraction.comparisons import Condition
+
+Kind = Literal["long", "short", "exit", "cover", "watch", "trade"]
+
+_THING = (
+    r"(?: (?:it|them|the trade|my trade|the position|my position|the stock|the share|share|stock|a trade|"
+    r"a position|everything|1|the dip|the whole position|the rest|a stock))?"
+)
+_NOT_A_PRICE = (
+    r"(?<!below )(?<!above )(?<!from )(?<!below my )(?<!above my )(?<!below the )(?<!above the )"
+    r"(?<!from my )(?<!below your )(?<!from the )(?<!of my )(?<!at my )(?<!to my )(?<!of the )(?<!to )"
+)
+_TABLE: tuple[tuple[Kind, str], ...] = (
+    (
+        "cover",
+        rf"(?:cover(?:ing)?(?: the short| my short)?|buy(?:ing)? (?:it |them )?(?:back|to cover)|"
+        rf"close the short|get out of the short|exit the short|exit short){_THING}",
+    ),
+    (
+        "short",
+        r"(?:sell(?:ing)? short|go(?:ing)? short|get short|enter(?:ing)? short|take (?:a |the )?short|"
+        r"open a short|short(?:ing)? it|shorting|(?<!in )(?<!a )(?<!the )(?<!my )(?<!very )(?<!pretty )"
+        r"(?<!that )short(?= (?:when|if|once|the stock|at|on|after|only|below|above|as|stock|anything|a|"
+        r"while|\|))|(?:my |the )?short (?:entry|signal|setup|side)(?: is| signal)*)",
+    ),
+    (
+        "exit",
+        rf"(?:sell(?:ing)?(?: signal)?|exit(?:ing|s)?(?: signal| rule| is)?|get(?:ting)? out(?: of)?|"
+        rf"close (?:out )?(?:the trade|the position|my position|it out|it|out|everything)|take (?:it|"
+        rf"the trade) off|(?:am|are|get|be|is) out|dump|bail(?: out)?|liquidate|take (?:my |the )?profit|"
+        rf"way out|done with|step aside|unload|flatten)(?: (?:half|all))?{_THING}",
+    ),
+    (
+        "long",
+        rf"(?:buy(?:ing)?(?! and hold)(?: signal| rule| trigger| condition)?|go(?:ing)? long|get"
+        rf"(?:ting)? long|enter(?:ing)?(?: long)?|get(?:ting)? in(?:to)?|jump in|hop in|step in|come in|"
+        rf"open(?:ing)? (?:up )?(?:a|the|my) (?:new )?(?:long|position|trade)|take (?:the|a|my|this|"
+        rf"that) (?:trade|long|position|entry|setup|signal)|pull the trigger|(?:am|are) (?:in|long|"
+        rf"a buyer)|start a position|initiate a position|put (?:the|a) trade on|place the trade|"
+        rf"get me in|{_NOT_A_PRICE}(?:entry|entries)(?! price)(?: signal| rule| trigger| condition|"
+        rf" criteria)?|long (?:signal|entry)|signal to buy|go in|my signal|the signal|my trigger|"
+        rf"the trigger|time to buy|a buy){_THING}",
+    ),
+    (
+        "trade",
+        r"(?:trade|trading|touch|touching|longs|no long|take trades|taking trades|take longs|"
+        r"take long trades|own|hold anything|trades|consider|look at)(?: (?:anything|stock|it|a stock|"
+        r"them|a trade|it at all|stock at all))?",
+    ),
+    (
+        "watch",
+        r"(?:wait(?:ing)?(?: for| until| till| around for)?|look(?:ing)? for|watch(?:ing)? for|want"
+        r"(?:ing)? to see|like to see|need(?:ing)? to see|want|need)",
+    ),
+)
+_CUES = tuple((kind, re.compile(rf"(?<!\S){pattern}(?!\S)")) for kind, pattern in _TABLE)
+_DENIAL = re.compile(
+    r"(?<!\S)(?:never|not|no|avoid|refuse to|stay away from|neither|nor|without|quit)(?: (?:ever|going|"
+    r"to|want|like|even|be|do|anything|a|the|my|think|about|take|any|recommend|i))* $"
+)
+_ONLY = re.compile(r"(?<!\S)only(?: (?:ever|want|going|to|be|like|take|a|the))* $")
+_INTRO = (
+    r"(?:when|if|once|until|unless|till|on|after|while|as long as|because|where|only|whose|with|as|for|"
+    r"that|which|in case|provided)"
+)
+_TO_CONDITION = re.compile(
+    rf"^(?: (?!(?:and|or|not|never|because)\b)[a-z0-9']+){{0,5}}? {_INTRO}(?: (?:the|a|an|my|we|i|you|it|"
+    rf"that|of|and|only|when|if|there|see|is|get|have|in|both|first|long|to|close|daily|to see|at|any|"
+    rf"after|on))* ?$"
+)
+_BARE_LINK = re.compile(
+    r"^(?: (?:it|is|are|the|a|an|my|for|to|of|on|that|at|see|i|stock|anything|share|something|in|this|"
+    r"simple|pretty|into|would be|be|will|the stock|stuff|names|me|\|so|\|well|both))* ?$"
+)
+_FROM_CONDITION = re.compile(
+    r"^ (?:(?:i|we|you|will|would|that|is|this|it|my|the|am|a|are|and|to|go|ahead|look|ready|want|going|"
+    r"at|next|open|day|can|start|by|where|when|time|on|your|our|be|have|has|gives|triggers|means|us|me|"
+    r"get|as|cue|signal|for|good|only|long|"
+    r"bar|again|\|so|straight|tomorrow|morning|the_second|need|should|must|or|enough|happens|days|close|"
+    r"too|both|true|conditions|met|together|line|of)(?: |$)){0,9}$"
+)
+_CHAIN = re.compile(
+    r"^ (?:(?:\|but |\|so )?(?:and|or|plus|with|while|together with|along with|combined with|in addition|"
+    r"as long as|provided|\|but|at the same time|and_also)(?: (?:when|if|only|as long as|the|a|an|that|"
+    r"at|same|time|once|until|i|we|want|need|see|to|my|it|also|have|with|on|time|is|in|there|while|both|"
+    r"for|wait|after|long))*|if|when|while|as long as|only if|only when|\|but only if|\|but only when|"
+    r"provided|in|that|which|that is|which is) ?$"
+)
+_OWN_INTRO = re.compile(rf"^(?: (?!and\b)[a-z']+){{0,3}}? {_INTRO}(?!\S)")
+
+
+@dataclass(frozen=True)
+class Cue:
+    """Words that say what to do; `denied` and `only` tell of a "never" or an "only" that stands with them."""
+
+    start: int
+    end: int
+    kind: Kind
+    denied: bool
+    only: bool
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A condition with the cue it belongs to and the characters that together say so.
+
+    `chained_to` is the place of the condition before it whose purpose it shares, `join` how; `unless` marks
+    "not until" and "not unless", `because` a denial of the condition as a reason.
+    """
+
+    condition: Condition
+    cue: Cue
+    start: int
+    end: int
+    chained_to: int | None = None
+    join: Literal["all", "any"] = "all"
+    only: bool = False
+    unless: bool = False
+    because: bool = False
+
+
+def find_cues(visible: str, taken: Sequence[Condition]) -> list[Cue]:
+    """Cues in canonical text outside the conditions, in spoken order, none overlapping."""
+    blocked = visible
+    for condition in taken:
+        blocked = (
+            blocked[: condition.start] + "#" * (condition.end - condition.start) + blocked[condition.end :]
+        )
+    cues: list[Cue] = []
+    for kind, pattern in _CUES:
+        for match in pattern.finditer(blocked):
+            before = blocked[max(0, match.start() - 60) : match.start()]
+            cues.append(
+                Cue(
+                    match.start(), match.end(), kind, bool(_DENIAL.search(before)), bool(_ONLY.search(before))
+                )
+            )
+            blocked = blocked[: match.start()] + "#" * (match.end() - match.start()) + blocked[match.end() :]
+    return sorted(cues, key=lambda cue: cue.start)
+
+
+def assign(visible: str, conditions: Sequence[Condition], cues: Sequence[Cue]) -> list[Assignment | None]:
+    """For each condition the cue it belongs to; None where nothing says what it is for."""
+    result: list[Assignment | None] = []
+    used: set[int] = set()
+    for number, condition in enumerate(conditions):
+        earlier = conditions[number - 1].end if number else 0
+        later = conditions[number + 1].start if number + 1 < len(conditions) else len(visible)
+        before = _before(visible, condition, earlier, cues, used)
+        after = _after(visible, condition, later, cues)
+        chain = _chain(visible, condition, number, conditions, result)
+        chosen = _choose(condition, before, after, chain, visible, cues, later)
+        if chosen is not None and chosen.chained_to is None:
+            used.add(cues.index(chosen.cue))
+        result.append(chosen)
+    return result
+
+
+def _before(
+    visible: str, condition: Condition, earlier: int, cues: Sequence[Cue], used: set[int]
+) -> Assignment | None:
+    candidates = [
+        i
+        for i, cue in enumerate(cues)
+        if cue.end <= condition.start and cue.start >= earlier and i not in used
+    ]
+    if not candidates:
+        return None
+    for index in reversed(candidates):
+        cue = cues[index]
+        gap = visible[cue.end : condition.start]
+        if re.search(r"[.?#]", gap):
+            return None
+        linked = _TO_CONDITION.match(gap) or _BARE_LINK.match(gap)
+        if linked is None:
+            continue
+        if cue.kind == "watch" and any(cues[i].kind != "watch" for i in candidates if i < index):
+            outer = cues[max(i for i in candidates if i < index and cues[i].kind != "watch")]
+            if re.match(
+                r"^(?: (?:i|we|you|and|first|must|have|to|a|the|it|is|when))* $",
+                visible[outer.end : cue.start],
+            ):
+                cue = outer
+        words = gap.split()
+        denial = visible[max(0, cue.start - 60) : cue.start]
+        start = cue.start - (len(m[0]) if (m := _DENIAL.search(denial)) else 0)
+        start -= len(m[0]) if not cue.denied and (m := _ONLY.search(denial)) else 0
+        subject = re.search(
+            r"(?<!\S)(?:i|we|you)(?: (?:will|would|do))? $", visible[max(0, start - 12) : start]
+        )
+        start -= len(subject[0]) if subject else 0
+        return Assignment(
+            condition,
+            cue,
+            start,
+            condition.end,
+            only=cue.only or "only" in words,
+            unless="unless" in words or "until" in words or "till" in words,
+            because="just_because" in words or "because" in words or "|because" in words,
+        )
+    return None
+
+
+def _after(visible: str, condition: Condition, later: int, cues: Sequence[Cue]) -> Assignment | None:
+    for cue in cues:
+        if cue.start < condition.end or cue.end > later or cue.kind in ("watch", "trade"):
+            continue
+        gap = visible[condition.end : cue.start]
+        denied = re.sub(r"(?:do not|never|will not|would not|not) $", "", gap)
+        if not _FROM_CONDITION.match(denied if cue.denied else gap):
+            return None
+        intro = re.search(
+            (
+                r"(?<!\S)(?:when|if|once|after|and when|and if|wait for|until)(?: (?:the|a|my|we|i|you|see|"
+                r"get|have|it))* $"
+            ),
+            visible[max(0, condition.start - 40) : condition.start],
+        )
+        start = condition.start - (len(intro[0]) if intro else 0)
+        return Assignment(condition, cue, start, cue.end, only=cue.only)
+    return None
+
+
+def _chain(
+    visible: str,
+    condition: Condition,
+    number: int,
+    conditions: Sequence[Condition],
+    result: Sequence[Assignment | None],
+) -> Assignment | None:
+    if not number or (previous := result[number - 1]) is None:
+        return None
+    gap = visible[conditions[number - 1].end : condition.start]
+    if previous.end > conditions[number - 1].end or not _CHAIN.match(gap):
+        return None
+    join: Literal["all", "any"] = "any" if re.match(r"^ (?:\|but )?or\b", gap) else "all"
+    return Assignment(
+        condition,
+        previous.cue,
+        condition.start,
+        condition.end,
+        number - 1,
+        join,
+        previous.only,
+        previous.unless,
+    )
+
+
+def _choose(
+    condition: Condition,
+    before: Assignment | None,
+    after: Assignment | None,
+    chain: Assignment | None,
+    visible: str,
+    cues: Sequence[Cue],
+    later: int,
+) -> Assignment | None:
+    """Which of the three readings holds; None where two contradict each other."""
+    own = (
+        after is not None
+        and later < len(visible)
+        and _OWN_INTRO.match(visible[after.cue.end : later]) is not None
+    )
+    own = own and not re.search(r"[.?]", visible[after.cue.end : later]) if after else False
+    if after is not None and own and (before is not None or chain is not None):
+        after = None
+    if before is not None and before.cue.kind == "watch":
+        return after or before
+    if before is not None and after is not None:
+        kinds = {before.cue.kind, after.cue.kind}
+        direct = visible[before.cue.end : condition.start].strip()
+        if len(kinds) == 1:
+            return before
+        if re.match(r"^(?:and|\|\S+)(?: |$)", direct):
+            return after
+        if re.search(r"[.?|]", visible[condition.end : after.cue.start]):
+            return before
+        return None
+    if chain is not None:
+        intro = re.search(
+            r"(?<!\S)(?:when|if|once)\b", visible[max(0, condition.start - 12) : condition.start]
+        )
+        if after is not None and (intro or after.cue.kind != chain.cue.kind):
+            return after
+        return chain
+    return before or after

@@ -1,0 +1,1 @@
+"""Caption files written for Falcon, for the demo and for trying extraction without a network."""

@@ -1,0 +1,359 @@
+"""The account while one bar is worked through: every change of an order, a fill or the books is made here.
+
+A `Turn` is created from one state and ends in the next; which order meets which price is decided in
+`matching`, what is asked of the account in `engine`.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from hashlib import sha256
+
+from falcon_pipelines.backtesting.fill_rules import BUY, SELL, capacity, slipped, trail_level
+from falcon_pipelines.trading.account import AccountState, Outcome, Rules, equity
+from falcon_pipelines.trading.brackets import children, first_stop
+from falcon_pipelines.trading.ledger import ZERO, Bookkeeper
+from falcon_pipelines.trading.moments import Moment
+from falcon_pipelines.trading.orders import Bar, Fill, Halt, Order, Rejection, Sizing, Status, usd
+from falcon_pipelines.trading.risk import Exposure, refusal
+
+STOP_ROLES = ("stop", "trail")
+WHOLE_POSITION_ROLES = ("stop", "trail", "target", "time")
+
+
+def money(amount: Decimal) -> str:
+    """Dollars as a person reads them."""
+    return f"{amount:,.2f}"
+
+
+def trailed(order: Order) -> Order:
+    """A trailing order with the level that follows from its best price."""
+    if order.type != "trailing" or order.best is None or order.trail_pct is None:
+        return order
+    direction = 1 if order.side == "sell" else -1
+    return replace(order, stop=usd(trail_level(direction, order.best, order.trail_pct)))
+
+
+class Turn:
+    """One account at one bar time. `bars` are the bars of that time by ticker."""
+
+    def __init__(self, state: AccountState, moment: Moment, bars: Mapping[str, Bar], rules: Rules) -> None:
+        self.state = state
+        self.moment = moment
+        self.bars = bars
+        self.rules = rules
+        self.keeper = Bookkeeper(state.books)
+        self.orders = dict(state.orders)
+        self.prices = dict(state.prices)
+        self.halts = list(state.halts)
+        self.ended_halts: list[Halt] = []
+        self.cooling = dict(state.cooling)
+        self.stop_exits = list(state.stop_exits)
+        self.held_by = dict(state.held_by)
+        self.sequence = state.sequence
+        self.day_start_equity = state.day_start_equity
+        self.peak_equity = state.peak_equity
+        self.changed: dict[str, Order] = {}
+        self.fills: list[Fill] = []
+        self.rejections: list[Rejection] = []
+        self.traded: dict[str, int] = {}
+        self.sizing_equity = ZERO
+        self.held_back = ZERO
+        """Proceeds of exits inside the bar: whether they came before an entry inside it is not known."""
+        self.positions_at_open: set[str] | None = None
+
+    def outcome(self) -> Outcome:
+        """The next state and everything that happened."""
+        held = self.keeper.books.lots
+        known = set(held) | {order.ticker for order in self.orders.values()}
+        state = AccountState(
+            name=self.state.name,
+            books=self.keeper.books,
+            orders=self.orders,
+            prices={ticker: price for ticker, price in self.prices.items() if ticker in known},
+            halts=tuple(self.halts),
+            session=self.moment.session,
+            day_start_equity=self.day_start_equity,
+            peak_equity=self.peak_equity,
+            sequence=self.sequence,
+            cooling=self.cooling,
+            stop_exits=tuple(self.stop_exits),
+            held_by={ticker: name for ticker, name in self.held_by.items() if ticker in held},
+        )
+        return Outcome(
+            state,
+            tuple(self.changed.values()),
+            tuple(self.fills),
+            tuple(self.rejections),
+            tuple(self.keeper.entries),
+            tuple(self.ended_halts),
+        )
+
+    def held(self, ticker: str) -> int:
+        return self.keeper.books.quantity(ticker)
+
+    def equity(self) -> Decimal:
+        return equity(self.keeper.books, self.prices)
+
+    def open_orders(self, ticker: str | None = None) -> list[Order]:
+        """Open orders in order of arrival."""
+        return [order for order in self.orders.values() if ticker is None or order.ticker == ticker]
+
+    def free_cash(self, besides: str = "") -> Decimal:
+        """Cash that is neither kept back for another open order nor of uncertain timing."""
+        reserved = sum((order.reserve for order in self.orders.values() if order.id != besides), ZERO)
+        return self.keeper.books.cash - reserved - self.held_back
+
+    def cost(self, price: Decimal, quantity: int) -> Decimal:
+        """What buying costs, fee included, in dollars."""
+        return usd(price * quantity) + self.fee(price, quantity)
+
+    def fee(self, price: Decimal, quantity: int) -> Decimal:
+        return usd(price * quantity * Decimal(str(self.rules.costs.fee_bps)) / 10_000)
+
+    def put(self, order: Order) -> Order:
+        """Store a new form of an order."""
+        self.changed[order.id] = order
+        if order.status == "open":
+            self.orders[order.id] = order
+        else:
+            self.orders.pop(order.id, None)
+        return order
+
+    def next_sequence(self) -> int:
+        self.sequence += 1
+        return self.sequence
+
+    def end(self, order: Order, status: Status, reason: str | None = None) -> None:
+        """Close an order."""
+        self.put(replace(order, status=status, reason=reason, reserve=ZERO))
+
+    def reject(self, order: Order, reason: str) -> None:
+        """Refuse an order, or what is left of it."""
+        self.refuse(order.id, reason)
+        self.end(order, "cancelled" if order.filled else "rejected", reason)
+
+    def refuse(self, name: str, reason: str) -> None:
+        self.rejections.append(Rejection(name, reason, self.moment.time))
+
+    def halt(self, kind: str, reason: str) -> None:
+        """Stop entries, once for each kind."""
+        if all(halt.kind != kind for halt in self.halts):
+            self.halts.append(Halt(kind, reason, self.moment.time))  # type: ignore[arg-type]
+
+    def end_halts(self, *kinds: str) -> None:
+        for halt in [halt for halt in self.halts if halt.kind in kinds]:
+            self.halts.remove(halt)
+            self.ended_halts.append(replace(halt, until=self.moment.time))
+
+    def allowed_volume(self, ticker: str) -> float:
+        """Shares of the ticker that may still trade on this bar, all orders of the account together."""
+        share = self.rules.limits.volume_share
+        if share is None:
+            return math.inf
+        volume = self.bars[ticker].volume
+        if math.isnan(volume):
+            return 0
+        return max(0, int(capacity(volume, share)) - self.traded.get(ticker, 0))
+
+    def enter(self, order: Order, price: float, *, slip: bool) -> bool:
+        """Fill a buy as far as halts, limits, cash and volume allow; whether anything was filled.
+
+        What cannot be paid for is refused, what the volume does not allow stays open.
+        """
+        if self.halts:
+            return False
+        paid = usd(slipped(BUY, price, self.rules.costs.slippage_bps) if slip else price)
+        free = self.free_cash(order.id)
+        if order.protect and order.protect.void_if_passed and not order.filled:
+            stop = first_stop(order.protect, float(paid))
+            if stop is not None and not stop < float(paid):
+                self.reject(order, f"the stop {stop:.2f} is already passed at {money(paid)}")
+                return False
+        if order.sizing and not order.filled:
+            order = self.put(replace(order, quantity=self._sized(order, order.sizing, paid)))
+        if order.sizing:
+            order = replace(order, quantity=order.filled + min(order.remaining, self._affordable(paid, free)))
+            if not order.remaining:
+                self.reject(order, f"{money(free)} dollars of free cash buy no share at {money(paid)}")
+                return False
+        reason = self._limit_refusal(order, self.cost(paid, order.remaining))
+        if reason is None and not order.filled and self.cost(paid, order.remaining) > free:
+            reason = self._too_dear(order, paid, order.remaining, free)
+        quantity = int(min(order.remaining, self.allowed_volume(order.ticker)))
+        if reason is None and self.cost(paid, quantity) > free:
+            reason = self._too_dear(order, paid, quantity, free)
+        if reason is not None:
+            self.reject(order, reason)
+            return False
+        if order.type == "stop" or order.type == "trailing":
+            order = self.put(replace(order, triggered=True))
+        if not quantity:
+            return False
+        cost = self.cost(paid, quantity)
+        fill = self._fill(order, quantity, paid, ())
+        self.keeper.buy(self.moment.time, order.ticker, quantity, cost, fill.id)
+        if order.strategy:
+            self.held_by[order.ticker] = order.strategy
+        order = replace(order, filled=order.filled + quantity, cost=order.cost + paid * quantity)
+        left = order.remaining
+        reserve = self.cost(max(paid, usd(order.limit or 0)), left) if left else ZERO
+        order = replace(order, reserve=min(reserve, max(ZERO, self.free_cash(order.id))))
+        self.put(order) if left else self.end(order, "filled")
+        self._protect(order, quantity, paid)
+        return True
+
+    def _too_dear(self, order: Order, price: Decimal, quantity: int, free: Decimal) -> str:
+        needed = self.cost(price, quantity)
+        return (
+            f"not enough cash: {quantity} {order.ticker} at {money(price)} cost {money(needed)} dollars, "
+            f"{money(max(free, ZERO))} are free"
+        )
+
+    def _sized(self, order: Order, sizing: Sizing, price: Decimal) -> int:
+        """Whole shares a sizing rule asks for at the fill price, as in the backtest kernel."""
+        if sizing.rule == "fixed_shares":
+            return int(sizing.amount)
+        worth = float(self.sizing_equity)
+        per_share = float(price) * (1.0 + self.rules.costs.fee_bps / 10_000.0)
+        if sizing.rule == "risk_per_trade":
+            stop = first_stop(order.protect, float(price)) if order.protect else None
+            risk = float(price) - stop if stop is not None else math.nan
+            shares = worth * sizing.amount / 100.0 / risk if risk > 0 else 0.0
+        elif sizing.rule == "volatility_target":
+            volatility = sizing.volatility or math.nan
+            part = min(1.0, sizing.amount / 100.0 / volatility) if volatility > 0 else 0.0
+            shares = worth * part / per_share
+        else:
+            shares = worth * sizing.amount / 100.0 / per_share
+        return math.floor(shares + 1e-9)
+
+    def _affordable(self, price: Decimal, free: Decimal) -> int:
+        fee = Decimal(str(self.rules.costs.fee_bps)) / 10_000
+        shares = max(0, int(free / (price * (1 + fee))))
+        while shares and self.cost(price, shares) > free:
+            shares -= 1
+        return shares
+
+    def _limit_refusal(self, order: Order, cost: Decimal) -> str | None:
+        books = self.keeper.books
+        ticker = order.ticker
+        cooling = self.cooling.get(ticker)
+        holding = set(books.lots) | (self.positions_at_open or set())
+        exposure = Exposure(
+            equity=self.equity(),
+            invested={
+                name: (books.quantity(name) * self.prices[name], self.held_by.get(name))
+                for name in books.lots
+            },
+            opening=ticker not in holding,
+            positions=len(holding),
+        )
+        still = cooling if cooling is not None and cooling > self.moment.session else None
+        return refusal(self.rules.limits, exposure, ticker, order.strategy, cost, still)
+
+    def leave(self, order: Order, price: float, *, slip: bool, flags: tuple[str, ...] = ()) -> int:
+        """Fill a sale as far as shares and volume allow; returns the shares sold.
+
+        Siblings of a bracket shrink with it, and no open sale is left that exceeds what is still held.
+        """
+        ticker = order.ticker
+        if order.type in ("stop", "trailing"):
+            order = self.put(replace(order, triggered=True))
+        quantity = int(min(order.remaining, self.held(ticker), self.allowed_volume(ticker)))
+        if quantity <= 0:
+            return 0
+        got = usd(slipped(SELL, price, self.rules.costs.slippage_bps) if slip else price)
+        fill = self._fill(order, quantity, got, flags)
+        proceeds = usd(got * quantity) - self.fee(got, quantity)
+        profit = self.keeper.sell(
+            self.moment.time, ticker, quantity, proceeds, self.moment.settles_on, fill.id
+        )
+        order = replace(order, filled=order.filled + quantity, cost=order.cost + got * quantity)
+        self.put(order) if order.remaining else self.end(order, "filled")
+        if profit < 0 and self.rules.limits.cooldown:
+            self.cooling[ticker] = self.moment.session_after(self.rules.limits.cooldown + 1)
+        if order.role in STOP_ROLES or order.type in ("stop", "stop_limit", "trailing"):
+            self.stop_exits.append(self.moment.session)
+        if order.parent:
+            self._shrink_siblings(order, quantity)
+        self.fit_exits(ticker)
+        return quantity
+
+    def _fill(self, order: Order, quantity: int, price: Decimal, flags: tuple[str, ...]) -> Fill:
+        time = self.moment.time
+        sequence = sum(1 for fill in self.fills if fill.order == order.id)
+        name = sha256(f"{order.id}|{time.isoformat()}|{sequence}".encode()).hexdigest()[:32]
+        fee = self.fee(price, quantity)
+        fill = Fill(name, order.id, order.ticker, order.side, quantity, price, fee, time, sequence, flags)
+        self.fills.append(fill)
+        self.traded[order.ticker] = self.traded.get(order.ticker, 0) + quantity
+        self.prices[order.ticker] = price
+        return fill
+
+    def _protect(self, entry: Order, added: int, price: Decimal) -> None:
+        """Put or move the exits of an entry after one of its fills."""
+        if entry.protect is None:
+            return
+        for child in children(entry, added, price, self.moment, self.orders):
+            known = self.orders.get(child.id)
+            self.put(child if known else replace(child, sequence=self.next_sequence()))
+
+    def _shrink_siblings(self, exit_: Order, sold: int) -> None:
+        family = [
+            order for order in self.orders.values() if order.parent == exit_.parent and order.id != exit_.id
+        ]
+        whole = [order for order in family if order.role in WHOLE_POSITION_ROLES]
+        covered = exit_.remaining if exit_.role in WHOLE_POSITION_ROLES else None
+        for order in whole:
+            order = self._reduce(order, order.remaining - sold, f"{exit_.id} was filled")
+            covered = order.remaining if covered is None else min(covered, order.remaining)
+        for order in family:
+            if order.role == "partial" and covered is not None:
+                self._reduce(order, min(order.remaining, covered), f"{exit_.id} was filled")
+        entry = self.orders.get(exit_.parent or "")
+        if entry is not None:
+            self.end(entry, "cancelled", f"{exit_.id} was filled")
+
+    def _reduce(self, order: Order, remaining: int, reason: str) -> Order:
+        """Make what is left of an order smaller; cancels it where nothing is left."""
+        if remaining >= order.remaining:
+            return order
+        smaller = replace(order, quantity=order.filled + max(0, remaining))
+        if smaller.remaining:
+            return self.put(smaller)
+        self.end(order, "cancelled", reason)
+        return smaller
+
+    def fit_exits(self, ticker: str) -> None:
+        """No open sale may exceed the shares held, nor all brackets together.
+
+        The oldest bracket gives way.
+        """
+        held = self.held(ticker)
+        reason = "the position was closed" if not held else "less is held"
+        for order in self.open_orders(ticker):
+            if order.side == "sell":
+                self._reduce(order, min(order.remaining, held), reason)
+        covers: dict[str, int] = {}
+        for order in self.open_orders(ticker):
+            if order.parent and order.role in WHOLE_POSITION_ROLES:
+                covers[order.parent] = order.remaining
+        excess = sum(covers.values()) - held
+        for parent, cover in covers.items():
+            if excess <= 0:
+                break
+            cut = min(excess, cover)
+            excess -= cut
+            for order in self.open_orders(ticker):
+                if order.parent == parent:
+                    self._reduce(order, min(order.remaining, cover - cut), reason)
+
+    def settle_session(self, session: date) -> None:
+        """The first moment of a session: pay what is due, forget yesterday's halts, remember the start."""
+        self.keeper.settle(self.moment.time, session)
+        self.day_start_equity = self.equity()
+        self.peak_equity = max(self.peak_equity, self.day_start_equity)
+        self.end_halts("daily_loss")

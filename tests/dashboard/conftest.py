@@ -1,0 +1,30 @@
+"""A dashboard over a database of the test's own, empty or seeded."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from falcon_pipelines.dashboard.app import create_app
+from falcon_pipelines.db.embedded import EmbeddedPostgres
+from tests.dashboard.seed import seeded_database
+
+
+@pytest.fixture
+def empty(database_url: str) -> Iterator[TestClient]:
+    """A client of a dashboard whose database has tables but no rows."""
+    with TestClient(create_app(database_url), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def seeded_url(postgres: EmbeddedPostgres) -> str:
+    """A database with believable content, for tests that only read it."""
+    return seeded_database(postgres, "seeded")
+
+
+@pytest.fixture
+def seeded(seeded_url: str) -> Iterator[TestClient]:
+    """A client of a dashboard over believable content."""
+    with TestClient(create_app(seeded_url), raise_server_exceptions=False) as client:
+        yield client

@@ -1,0 +1,202 @@
+"""What is answered while PostgreSQL is down, frozen, refuses, or has another schema."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+
+from falcon_pipelines.dashboard.app import create_app
+from falcon_pipelines.db.embedded import EmbeddedPostgres
+from falcon_pipelines.db.engine import database_engine
+from tests.dashboard.seed import seed
+
+NOWHERE = "postgresql://nobody:s3cr3t-password@127.0.0.1:9/falcon"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def down() -> Iterator[TestClient]:
+    """A dashboard whose database is not there."""
+    with TestClient(create_app(NOWHERE), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/", "/strategies/1"])
+def test_without_a_database_every_page_says_so_and_comes_back_by_itself(down: TestClient, path: str) -> None:
+    response = down.get(path)
+    assert response.status_code == 503
+    assert "The database does not answer" in response.text
+    assert '<meta http-equiv="refresh" content="5">' in response.text
+    assert response.headers["Retry-After"] == "5"
+    assert "s3cr3t" not in response.text
+
+
+def test_without_a_database_the_process_is_healthy_but_not_ready(down: TestClient) -> None:
+    assert down.get("/healthz").status_code == 200
+    ready = down.get("/readyz")
+    assert ready.status_code == 503
+    assert "not available" in ready.json()["status"]
+    assert "s3cr3t" not in ready.text
+
+
+def test_without_a_database_the_api_answers_503_as_json(down: TestClient) -> None:
+    response = down.get("/api/v1/overview")
+    assert response.status_code == 503
+    assert response.json() == {"detail": "the database does not answer"}
+
+
+def test_ready_names_the_schema_revision(empty: TestClient) -> None:
+    assert empty.get("/readyz").json()["status"] == "ok"
+
+
+def test_another_schema_is_told_from_a_dead_database(database_url: str) -> None:
+    engine = database_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+        connection.execute(text("DROP TABLE accounts CASCADE"))
+    engine.dispose()
+    with TestClient(create_app(database_url), raise_server_exceptions=False) as client:
+        ready = client.get("/readyz")
+        assert ready.status_code == 503
+        assert "falcon db upgrade" in ready.json()["status"]
+        page = client.get("/")
+        assert page.status_code == 503
+        assert "another schema" in page.text
+
+
+def test_a_frozen_database_is_given_up_on_and_the_page_recovers(
+    database_url: str, postgres: EmbeddedPostgres
+) -> None:
+    seed(database_url)
+    with TestClient(create_app(database_url), raise_server_exceptions=False) as client:
+        assert client.get("/").status_code == 200
+        backends = _backends(database_url)
+        for pid in (postgres.pid, *backends):
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            assert client.get("/").status_code == 503
+        finally:
+            for pid in (postgres.pid, *backends):
+                os.kill(pid, signal.SIGCONT)
+        assert client.get("/").status_code == 200
+
+
+def test_the_dashboard_cannot_write(database_url: str) -> None:
+    app = create_app(database_url)
+    with TestClient(app) as client:
+        statement = text("DELETE FROM transcripts")
+
+        @app.get("/write")
+        async def write() -> None:
+            await app.state.database.read(lambda session: session.execute(statement))
+
+        with pytest.raises(Exception, match="read-only transaction"):
+            client.get("/write")
+
+
+def test_reading_needs_neither_pandas_nor_dagster_nor_numba() -> None:
+    code = (
+        "import sys, falcon_pipelines.dashboard.server;"
+        "heavy = {'pandas', 'numpy', 'numba', 'polars', 'vectorbt', 'dagster', 'plotly'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_the_process_serves_and_stops_cleanly(database_url: str, stop: signal.Signals) -> None:
+    port = _free_port()
+    process = _start(database_url, port)
+    try:
+        assert _answers(port) == 200
+        process.send_signal(stop)
+        assert process.wait(timeout=10) == 0
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_taken_port_is_one_clear_line(database_url: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = _start(database_url, port)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert err.strip().splitlines() == [
+        f"falcon dashboard: the dashboard cannot listen on 127.0.0.1:{port}: Address already in use; "
+        "stop what is there or set FALCON_DASHBOARD_PORT"
+    ]
+
+
+@pytest.mark.parametrize(("url", "exit_code"), [(None, 2), ("mysql://localhost/x", 2), ("nonsense", 2)])
+def test_a_wrong_database_url_is_one_clear_line(url: str | None, exit_code: int, tmp_path: Path) -> None:
+    process = _start(url, _free_port(), home=tmp_path)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == exit_code
+    assert len(err.strip().splitlines()) == 1
+    assert "FALCON_DATABASE_URL" in err
+
+
+def _backends(url: str) -> list[int]:
+    engine = database_engine(url)
+    with engine.connect() as connection:
+        pids = list(
+            connection.scalars(
+                text(
+                    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+                    "AND pid <> pg_backend_pid()"
+                )
+            )
+        )
+    engine.dispose()
+    return pids
+
+
+def _start(url: str | None, port: int, home: Path | None = None) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FALCON_")}
+    environment["FALCON_DASHBOARD_PORT"] = str(port)
+    if home is not None:
+        environment["FALCON_HOME"] = str(home)
+    if url is not None:
+        environment["FALCON_DATABASE_URL"] = url
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "falcon_pipelines.dashboard.server"],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _answers(port: int) -> int:
+    """Status of /readyz once the process listens."""
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the dashboard never listened")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
