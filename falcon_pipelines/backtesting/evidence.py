@@ -91,7 +91,9 @@ def gather(
     ledger = ledger if ledger is not None else InMemoryTrials()
     chosen = spec.with_params()
     signals = compute_signals(chosen, panel)
-    result = run_backtest(chosen, panel, cash=cash, signals=signals, fee_bps=fee_bps, slippage_bps=slippage_bps)
+    result = run_backtest(
+        chosen, panel, cash=cash, signals=signals, fee_bps=fee_bps, slippage_bps=slippage_bps
+    )
 
     grid = tuple(param_grid(spec))
     default = {name: parameter.value for name, parameter in spec.params.items()}

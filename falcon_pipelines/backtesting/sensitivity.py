@@ -102,7 +102,7 @@ def regimes(result: BacktestResult) -> tuple[Regime, ...]:
                     float(market[mask].mean() * periods),
                     sharpe_ratio(strategy[mask], periods),
                     sharpe_ratio(market[mask], periods),
-                )  # fmt: skip
+                )
             )
     return tuple(found)
 

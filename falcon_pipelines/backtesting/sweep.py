@@ -124,7 +124,7 @@ def _runs(
     from falcon_pipelines.strategies.signals import compute_signals
     from falcon_pipelines.strategies.workspace import Workspace
 
-    space = Workspace(panel)
+    space = Workspace(panel, spec.timeframe)
     names = _fill_params(spec)
     packed: dict[tuple[float, ...], NDArray[np.void]] = {}
     for chosen in params:

@@ -93,7 +93,7 @@ timeframe: 5m
 indicators: [{id: hour, fn: ema, params: {period: 3}, timeframe: 1h}, {id: day, fn: sma, params: {period: 2}, timeframe: day}]
 entry: {long: {gt: [close, hour]}, short: {lt: [close, day]}}
 execution: {rank_by: RANK}
-"""  # noqa: E501
+"""
 
 
 def test_an_hourly_indicator_changes_when_its_hour_is_over() -> None:
