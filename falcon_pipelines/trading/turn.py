@@ -351,6 +351,20 @@ class Turn:
                 if order.parent == parent:
                     self._reduce(order, min(order.remaining, cover - cut), reason)
 
+    def coming(self, ticker: str) -> int:
+        """Shares that open market purchases may still bring: a sale may be placed against them."""
+        return sum(o.remaining for o in self.open_orders(ticker) if o.side == "buy" and o.type == "market")
+
+    def drop_baseless_sales(self) -> None:
+        """Refuse sales that were placed against purchases which then did not come about."""
+        for order in self.open_orders():
+            if order.side == "sell":
+                backed = self.held(order.ticker) + self.coming(order.ticker)
+                if not backed:
+                    self.reject(order, f"no position: no {order.ticker} is held to sell")
+                else:
+                    self._reduce(order, min(order.remaining, backed), "less is held")
+
     def settle_session(self, session: date) -> None:
         """The first moment of a session: pay what is due, forget yesterday's halts, remember the start."""
         self.keeper.settle(self.moment.time, session)
