@@ -10,7 +10,16 @@ from falcon_pipelines.dashboard.attention import Notice, notices
 from falcon_pipelines.dashboard.cursors import parse_cursor
 from falcon_pipelines.dashboard.database import Database
 from falcon_pipelines.dashboard.overview import Overview, overview
-from falcon_pipelines.dashboard.queries import backtests, market_data, screening, strategies, trading
+from falcon_pipelines.dashboard.queries import (
+    backtests,
+    coverage,
+    market_data,
+    screening,
+    strategies,
+    system,
+    trading,
+    videos,
+)
 from falcon_pipelines.dashboard.values import Page, Value
 
 Found = TypeVar("Found")
@@ -134,6 +143,57 @@ async def get_backtest_equity(request: Request, backtest_id: Id) -> backtests.Ba
 async def get_data(request: Request) -> market_data.DataHealth:
     """What the bar store holds."""
     return await _database(request).read(market_data.data_health)
+
+
+@router.get("/screens")
+async def get_screens(
+    request: Request,
+    profile: Annotated[str | None, Query(max_length=200, pattern="^[^\\x00]*$")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before")] = None,
+    limit: Limit = 50,
+) -> Page[screening.ScreenRow]:
+    """Screening runs, newest first."""
+    return await _database(request).read(
+        lambda session: screening.screen_runs(session, profile=profile, before=before, limit=limit)
+    )
+
+
+@router.get("/screens/{run_id}", responses=MAY_BE_MISSING)
+async def get_screen(request: Request, run_id: Id) -> screening.Screen:
+    """One run with its candidates."""
+    found = await _database(request).read(lambda session: screening.screen(session, run_id))
+    return _present(found, f"screen run {run_id}")
+
+
+@router.get("/videos")
+async def get_videos(request: Request) -> list[videos.VideoRow]:
+    """Every video, newest first."""
+    return await _database(request).read(videos.videos)
+
+
+@router.get("/videos/{transcript_id}", responses=MAY_BE_MISSING)
+async def get_video(
+    request: Request, transcript_id: Annotated[str, Path(max_length=200, pattern="^[^\\x00]+$")]
+) -> videos.VideoDetail:
+    """A transcript with the words of its rules marked."""
+    found = await _database(request).read(lambda session: videos.video(session, transcript_id))
+    return _present(found, "such video")
+
+
+@router.get("/data/coverage")
+async def get_coverage(
+    request: Request,
+    frequency: Annotated[str | None, Query(pattern="^[a-z0-9]{1,20}$")] = None,
+    year: Annotated[int | None, Query(ge=1900, le=2200)] = None,
+) -> coverage.Coverage:
+    """The calendar of one year, by default the newest of the day bars."""
+    return await _database(request).read(lambda session: coverage.coverage(session, frequency, year))
+
+
+@router.get("/system")
+async def get_system(request: Request) -> system.SystemState:
+    """The database, and when each stage last wrote."""
+    return await _database(request).read(system.system_state)
 
 
 def _present(found: Found | None, what: str) -> Found:

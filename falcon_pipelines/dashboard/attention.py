@@ -93,6 +93,7 @@ def _about_trading(overview: Overview) -> list[Notice]:
                 kind="act",
                 message=f"{overview.rejected} {'order was' if overview.rejected == 1 else 'orders were'} "
                 "rejected since the last close.",
+                link="/trading?status=rejected",
             )
         )
     if (

@@ -217,7 +217,12 @@ def _research(session: Session, hostile: str) -> None:
             "refused": [
                 {"what": "wait for a strong candle" + hostile, "why": "no measurable meaning was given"}
             ],
-            "flags": ["one rule is a default" + hostile],
+            "assumptions": [
+                {"field": "sizing", "value": {"percent_of_equity": 95}, "why": "no size was said" + hostile}
+            ],
+            "flags": [
+                {"kind": "sponsored" + hostile, "quote": "thanks to our sponsor", "start_seconds": 70.0}
+            ],
         },
     )
     rsi = StrategySpec(

@@ -14,6 +14,8 @@ from falcon_pipelines.db.models import Account, AccountMark, Fill, Order, Positi
 
 SECURITIES = "securities"
 """The ledger whose legs carry shares and their cost."""
+CAPITAL = "capital"
+"""The ledger that says, negated, what was paid in."""
 STOPS = ("stop", "stop_limit", "trailing")
 
 
@@ -47,7 +49,7 @@ class EquityCurve(Value):
 
 
 class Standing(Value):
-    """An account at its newest close; profits compare with the close before and with the first close."""
+    """An account at its newest close; profits compare with the close before and with what was paid in."""
 
     session: date
     equity: Dollars
@@ -55,20 +57,19 @@ class Standing(Value):
     market_value: Dollars
     receivable: Dollars
     benchmark: Dollars | None
+    paid_in: Dollars
     first_session: date
-    first_equity: Dollars
-    first_benchmark: Dollars | None
     day_profit: Dollars | None
 
     @property
     def total_profit(self) -> Decimal:
-        """Since the first close."""
-        return self.equity - self.first_equity
+        """Since the account was opened."""
+        return self.equity - self.paid_in
 
     @property
     def total_return(self) -> float | None:
-        """Since the first close, as a ratio."""
-        return _growth(self.equity, self.first_equity)
+        """Since the account was opened, as a ratio; None when nothing was paid in."""
+        return _growth(self.equity, self.paid_in)
 
     @property
     def day_return(self) -> float | None:
@@ -77,10 +78,8 @@ class Standing(Value):
 
     @property
     def benchmark_return(self) -> float | None:
-        """The benchmark's since the first close, as a ratio."""
-        if self.benchmark is None or self.first_benchmark is None:
-            return None
-        return _growth(self.benchmark, self.first_benchmark)
+        """The benchmark's from the same start, as a ratio."""
+        return None if self.benchmark is None else _growth(self.benchmark, self.paid_in)
 
     @property
     def exposure(self) -> float | None:
@@ -183,8 +182,17 @@ def standing(session: Session, account_id: int) -> Standing | None:
     """The account at its newest close; None before its first."""
     of_account = select(AccountMark).where(AccountMark.account_id == account_id)
     last = session.scalars(of_account.order_by(AccountMark.session.desc()).limit(2)).all()
-    first = session.scalars(of_account.order_by(AccountMark.session).limit(1)).first()
-    if not last or first is None:
+    first, paid_in = session.execute(
+        select(
+            select(func.min(AccountMark.session))
+            .where(AccountMark.account_id == account_id)
+            .scalar_subquery(),
+            select(func.coalesce(-func.sum(Posting.amount), 0))
+            .where(Posting.account_id == account_id, Posting.ledger == CAPITAL)
+            .scalar_subquery(),
+        )
+    ).one()
+    if not last:
         return None
     newest = last[0]
     return Standing(
@@ -194,9 +202,8 @@ def standing(session: Session, account_id: int) -> Standing | None:
         market_value=newest.market_value,
         receivable=newest.receivable,
         benchmark=newest.benchmark,
-        first_session=first.session,
-        first_equity=first.equity,
-        first_benchmark=first.benchmark,
+        paid_in=paid_in,
+        first_session=first,
         day_profit=newest.equity - last[1].equity if len(last) > 1 else None,
     )
 
