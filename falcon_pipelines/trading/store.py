@@ -209,7 +209,7 @@ def save(
         rows = [order_row(account_id, order) for order in sorted(outcome.orders, key=_arrival)]
         statement = insert(ORDERS)
         kept = {name: statement.excluded[name] for name in rows[0] if name not in ("id", "account_id")}
-        session.execute(statement.values(rows).on_conflict_do_update(index_elements=["id"], set_=kept))
+        session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=kept), rows)
     if outcome.fills:
         session.execute(insert(models.Fill), [fill_row(fill) for fill in outcome.fills])
     if outcome.entries:
@@ -276,10 +276,11 @@ def _save_marks(
     if fresh:
         position = insert(models.PositionMark)
         session.execute(
-            position.values(fresh).on_conflict_do_update(
+            position.on_conflict_do_update(
                 index_elements=["account_id", "ticker"],
                 set_={"price": position.excluded.price, "priced_at": position.excluded.priced_at},
-            )
+            ),
+            fresh,
         )
     for ticker, price in state.prices.items():
         if ticker not in priced and before.prices.get(ticker) != price:
