@@ -33,6 +33,7 @@ class Problem(Value):
 
 router = APIRouter(prefix="/api/v1", tags=["data"], responses={503: {"model": Problem}})
 
+BAD_CURSOR: dict[int | str, dict[str, Any]] = {400: {"model": Problem}}
 MAY_BE_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
 Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
 AccountId = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the first account when left out")]
@@ -84,7 +85,7 @@ async def get_positions(request: Request, account_id: Id) -> list[trading.Positi
     return await _database(request).read(lambda session: trading.positions(session, account_id))
 
 
-@router.get("/orders")
+@router.get("/orders", responses=BAD_CURSOR)
 async def get_orders(
     request: Request,
     account: AccountId = None,
@@ -102,7 +103,7 @@ async def get_orders(
     )
 
 
-@router.get("/fills")
+@router.get("/fills", responses=BAD_CURSOR)
 async def get_fills(
     request: Request, account: AccountId = None, ticker: Ticker = None, limit: Limit = 50, after: After = None
 ) -> Page[trading.FillRow]:
