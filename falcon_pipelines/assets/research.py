@@ -9,6 +9,7 @@ from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 
 GROUP = "research"
+REPLAY_TOLERANCE = 1e-9
 
 
 @dg.asset(
@@ -26,7 +27,9 @@ def transcripts(context: dg.AssetExecutionContext, database: Database) -> dg.Mat
 
     bundled = {transcript.id: transcript for transcript in bundled_transcripts()}
     if context.partition_key not in bundled:
-        raise dg.Failure(f"no transcript comes with Falcon as {context.partition_key}; it has {sorted(bundled)}")
+        raise dg.Failure(
+            f"no transcript comes with Falcon as {context.partition_key}; it has {sorted(bundled)}"
+        )
     transcript = bundled[context.partition_key]
     with database.transaction() as session:
         save_transcript(session, transcript)
@@ -86,6 +89,7 @@ def strategy_specs(context: dg.AssetExecutionContext, database: Database) -> dg.
 )
 def backtests(context: dg.AssetExecutionContext, bars: Bars, database: Database) -> dg.MaterializeResult:
     """Backtests the partition's newest spec on the current data version."""
+    from falcon_pipelines.backtesting.portfolio import replayed_equity
     from falcon_pipelines.backtesting.research import backtest_spec, run_key
     from falcon_pipelines.backtesting.store import save_backtest
     from falcon_pipelines.strategies.store import newest_spec, spec_of
@@ -93,10 +97,13 @@ def backtests(context: dg.AssetExecutionContext, bars: Bars, database: Database)
     store = bars.reader()
     with database.transaction() as session:
         row = newest_spec(session, context.partition_key)
-        spec = spec_of(row)
-        result = backtest_spec(spec, store, store.current_version())
-        saved = save_backtest(session, run_key(row, result), result)
-        saved_id = saved.id
+        result = backtest_spec(spec_of(row), store, store.current_version())
+        replayed = replayed_equity(result)
+        if abs(replayed / result.final_equity - 1) > REPLAY_TOLERANCE:
+            raise dg.Failure(
+                f"vectorbt makes {replayed:.2f} of the fills, Falcon {result.final_equity:.2f}; nothing is stored"
+            )
+        saved_id = save_backtest(session, run_key(row, result), result).id
     return dg.MaterializeResult(
         metadata={
             "backtest": saved_id,
@@ -105,6 +112,7 @@ def backtests(context: dg.AssetExecutionContext, bars: Bars, database: Database)
             "tickers": len(result.panel.tickers),
             "closed_trades": len(result.trades),
             "final_equity": result.final_equity,
+            "final_equity_replayed_by_vectorbt": replayed,
             "buy_and_hold": result.benchmark.final_equity,
             "warnings": dg.MetadataValue.json(list(result.warnings)),
         }

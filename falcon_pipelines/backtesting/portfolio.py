@@ -60,3 +60,9 @@ def replay(result: BacktestResult) -> tuple[Any, NDArray[np.int64]]:
         freq="1D" if panel.frequency == "day" else "1min",
     )
     return portfolio, last_row
+
+
+def replayed_equity(result: BacktestResult) -> float:
+    """Dollars at the last close as vectorbt accounts for the fills: an independent check of ours."""
+    portfolio, last_row = replay(result)
+    return float(portfolio.value().iloc[last_row[-1]])

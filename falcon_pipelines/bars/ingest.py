@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
 from falcon_pipelines.bars import calendar
 from falcon_pipelines.bars.actions import file_etag, read_actions_csv
-from falcon_pipelines.bars.files import temporary_area
+from falcon_pipelines.bars.files import temporary_area, write_errors
 from falcon_pipelines.bars.flat_files import (
     FlatFileSource,
     OutOfPlan,
@@ -25,7 +24,8 @@ from falcon_pipelines.bars.flat_files import (
 )
 from falcon_pipelines.bars.manifest import Entry, require_basis
 from falcon_pipelines.bars.panel import Frequency
-from falcon_pipelines.bars.store import BarStore, Staged
+from falcon_pipelines.bars.staging import Staged
+from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.validation import BadFlatFile, check_flat_file
 from falcon_pipelines.errors import FalconError, InputError
 
@@ -72,6 +72,14 @@ def ingest_session(
     return next(ingest_sessions(source, store, frequency, [session]))
 
 
+@dataclass(frozen=True)
+class SessionFailed:
+    """A session whose own file is missing or bad."""
+
+    session: date
+    error: FalconError
+
+
 def ingest_sessions(
     source: FlatFileSource, store: BarStore, frequency: Frequency, sessions: Sequence[date]
 ) -> Iterator[IngestResult]:
@@ -80,19 +88,10 @@ def ingest_sessions(
     Raises a SourceError (SessionMissing for a session without a file), a BadFlatFile, MixedBases,
     DatabaseUnavailable or StoreNotWritable at the first session that fails; those before it are kept.
     """
-    require_basis(store.log().basis, source.basis)
-    available = source.files(frequency, sessions)
-    size = BATCH[frequency]
-    for first in range(0, len(sessions), size):
-        yield from _ingest_batch(source, store, frequency, sessions[first : first + size], available)
-
-
-@dataclass(frozen=True)
-class SessionFailed:
-    """A session whose own file is missing or bad."""
-
-    session: date
-    error: FalconError
+    for outcome in ingest_each(source, store, frequency, sessions):
+        if isinstance(outcome, SessionFailed):
+            raise outcome.error
+        yield outcome
 
 
 def ingest_each(
@@ -102,17 +101,11 @@ def ingest_each(
 
     What concerns every session alike (credentials, network, database, disk) is raised.
     """
-    remaining = list(sessions)
-    while remaining:
-        done = 0
-        try:
-            for result in ingest_sessions(source, store, frequency, remaining):
-                done += 1
-                yield result
-        except (BadFlatFile, SessionMissing, OutOfPlan) as error:
-            yield SessionFailed(remaining[done], error)
-            done += 1
-        remaining = remaining[done:]
+    require_basis(store.log().basis, source.basis)
+    available = source.files(frequency, sessions)
+    size = BATCH[frequency]
+    for first in range(0, len(sessions), size):
+        yield from _ingest_batch(source, store, frequency, sessions[first : first + size], available)
 
 
 def ingest_actions(store: BarStore, path: Path) -> Entry | None:
@@ -126,24 +119,44 @@ def _ingest_batch(
     frequency: Frequency,
     sessions: Sequence[date],
     files: Mapping[date, RemoteFile],
-) -> Iterator[IngestResult]:
+) -> Iterator[IngestResult | SessionFailed]:
     started = time.perf_counter()
-    ready = list(takewhile(files.__contains__, sessions))
     known = store.log().sessions(frequency)
-    changed = [files[session] for session in ready if _is_new(files[session], known.get(session))]
+    changed = [
+        files[session]
+        for session in sessions
+        if session in files and (session not in known or known[session].etag != files[session].etag)
+    ]
+    failures = {
+        session: SessionFailed(session, missing(source.where(frequency, session), session))
+        for session in sessions
+        if session not in files
+    }
     staged: list[Staged] = []
-    failure: FalconError | None = None
+    stopped: FalconError | None = None
     if changed:
         with temporary_area(store.root) as area:
-            failure = _stage(source, store, area, changed, staged)
+            try:
+                for outcome in _stage(source, store, area, changed):
+                    if isinstance(outcome, SessionFailed):
+                        failures[outcome.session] = outcome
+                    else:
+                        staged.append(outcome)
+            except FalconError as error:
+                stopped = error
             if staged:
                 store.commit(staged)
     new = {item.draft.session for item in staged}
-    failed = {file.session for file in changed} - new
-    done = list(takewhile(lambda session: session not in failed, ready))
+    unfinished = {file.session for file in changed} - new - failures.keys()
     log = store.log()
     entries = log.sessions(frequency)
-    for session in done:
+    seconds = (time.perf_counter() - started) / len(sessions)
+    for session in sessions:
+        if session in unfinished:
+            break
+        if session in failures:
+            yield failures[session]
+            continue
         entry = entries[session]
         yield IngestResult(
             frequency=frequency,
@@ -154,39 +167,33 @@ def _ingest_batch(
             quarantined=entry.quarantined,
             etag=entry.etag,
             version=log.version,
-            seconds=(time.perf_counter() - started) / len(done),
+            seconds=seconds,
         )
-    if failure is not None:
-        raise failure
-    if len(ready) < len(sessions):
-        absent = sessions[len(ready)]
-        raise missing(source.where(frequency, absent), absent)
-
-
-def _is_new(file: RemoteFile, entry: Entry | None) -> bool:
-    return entry is None or entry.etag != file.etag
+    if stopped is not None:
+        raise stopped
 
 
 def _stage(
-    source: FlatFileSource, store: BarStore, area: Path, files: Sequence[RemoteFile], staged: list[Staged]
-) -> FalconError | None:
-    """Fetches, checks and stages files in order into `staged`, up to the first that fails: its error."""
+    source: FlatFileSource, store: BarStore, area: Path, files: Sequence[RemoteFile]
+) -> Iterator[Staged | SessionFailed]:
+    """Fetches, checks and stages files in order."""
 
     def fetch(file: RemoteFile) -> tuple[RemoteFile, Path]:
         target = area / f"{file.session}.csv.gz"
-        return source.fetch(file, target), target
+        with write_errors(target):
+            return source.fetch(file, target), target
 
     # A pool keeps the next files coming while one is checked.
     with ThreadPoolExecutor(_DOWNLOADS) as pool:
         fetches = [pool.submit(fetch, file) for file in files]
         try:
-            for running in fetches:
-                file, path = running.result()
-                checked = check_flat_file(path, file.frequency, file.session, file.etag, file.key)
-                staged.append(store.stage(area, checked, file, source.name, source.basis))
-                path.unlink()
-        except FalconError as error:
-            return error
+            for listed, running in zip(files, fetches, strict=True):
+                try:
+                    file, path = running.result()
+                    checked = check_flat_file(path, file.frequency, file.session, file.etag, file.key)
+                    yield store.stage(area, checked, file, source.name, source.basis)
+                    path.unlink()
+                except (BadFlatFile, SessionMissing, OutOfPlan) as error:
+                    yield SessionFailed(listed.session, error)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return None

@@ -124,7 +124,9 @@ class S3Source:
         position = {"StartAfter": after} if after else {}
         while True:
             list_page = self._client.list_objects_v2
-            request = partial(list_page, Bucket=self.bucket, Prefix=folder, MaxKeys=self.page_keys, **position)
+            request = partial(
+                list_page, Bucket=self.bucket, Prefix=folder, MaxKeys=self.page_keys, **position
+            )
             page = self._try(f"listing {folder}", request)
             contents = page.get("Contents", [])
             yield from contents
@@ -215,7 +217,8 @@ class S3Source:
         code, status = error.response["Error"].get("Code", ""), _status(error)
         if code in _CREDENTIAL_CODES or status == HTTPStatus.UNAUTHORIZED:
             raise BadCredentials(
-                f"{self.endpoint} does not accept the S3 keys ({code}); check FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY"
+                f"{self.endpoint} does not accept the S3 keys ({code}); "
+                "check FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY"
             ) from error
         if code == "NoSuchBucket":
             raise SourceError(
@@ -223,7 +226,8 @@ class S3Source:
             ) from error
         if status == HTTPStatus.FORBIDDEN:
             raise OutOfPlan(
-                f"{self.endpoint}: {what}: access denied; the subscription does not include it, or the keys lack the right"
+                f"{self.endpoint}: {what}: access denied; "
+                "the subscription does not include it, or the keys lack the right"
             ) from error
         if status == HTTPStatus.NOT_FOUND and session is not None:
             raise missing(f"{self.endpoint}/{self.bucket}/{what}", session) from error

@@ -10,7 +10,7 @@ import typer
 from falcon_pipelines.errors import InputError
 
 if TYPE_CHECKING:
-    from falcon_pipelines.bars.panel import Panel
+    from falcon_pipelines.bars.panel import Frequency, Panel
     from falcon_pipelines.strategies.spec import Spec
 
 SpecFile = Annotated[Path, typer.Argument(help="A strategy spec, YAML or JSON.", show_default=False)]
@@ -32,6 +32,10 @@ SlippageBps = Annotated[
     typer.Option(help="Slippage per side in basis points; default: the spec's.", min=0, max=9_999),
 ]
 Day = Annotated[str | None, typer.Option(metavar="DATE", help="Session, as 2014-06-09.")]
+
+Report = Annotated[
+    Path | None, typer.Option(help="Write a tearsheet to this file: HTML that needs nothing else.")
+]
 
 SELECTION_BARS = 20
 """Bars that choose the most traded tickers where the range has none before its start."""
@@ -114,7 +118,7 @@ def _from_store(
     from falcon_pipelines import settings
     from falcon_pipelines.bars.store import BarStore
 
-    frequency = "day" if spec.timeframe == "day" else "minute"
+    frequency: Frequency = "day" if spec.timeframe == "day" else "minute"
     if wanted is None and getattr(spec.universe, "liquid", None) is None:
         raise NoUniverse(f"{spec.name}: its universe is empty; add --tickers SPY,AAPL")
     store = BarStore(settings.load().market_data)

@@ -104,7 +104,7 @@ def _show(
     table.add_row(
         "Day bars",
         f"{report.bars:,} bars of {report.sessions} sessions, {report.first_session} to {report.last_session}; "
-        f"{report.quarantined} bad rows quarantined",
+        f"{report.quarantined} quarantined",
         f"{the_demo.store_root}\n{report.version}",
     )
     table.add_row("Candidates", f"{report.candidates}, first {', '.join(report.top)}", f"{dashboard}/")

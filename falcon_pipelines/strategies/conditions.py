@@ -96,6 +96,7 @@ class Div(Strict):
     div: tuple["Operand", "Operand"]
 
 
+ARITHMETIC = (Add, Sub, Mul, Div)
 OPERANDS = ("lag", "highest", "lowest", "pct_change", "add", "sub", "mul", "div")
 
 Operand = TypeAliasType(

@@ -71,6 +71,7 @@ def children(
             submitted_at=moment.time,
             sequence=0,
             parent=entry.id,
+            protect=protect,
             strategy=entry.strategy,
         )
         return replace(base, quantity=base.quantity + added, **fields)  # type: ignore[arg-type]

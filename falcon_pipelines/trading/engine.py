@@ -103,6 +103,10 @@ def place(turn: Turn, request: OrderRequest) -> None:
     if reason is not None:
         turn.reject(order, reason)
         return
+    if request.closes:
+        for entry in turn.open_orders(order.ticker):
+            if entry.side == "buy":
+                turn.end(entry, "cancelled", f"{order.id} closes the position")
     turn.put(replace(order, reserve=reserve(turn, order)))
 
 
@@ -129,11 +133,12 @@ def _purchase_refusal(turn: Turn, order: Order) -> str | None:
 
 
 def _sale_refusal(turn: Turn, order: Order) -> str | None:
-    open_orders = turn.open_orders(order.ticker)
-    coming = sum(o.remaining for o in open_orders if o.side == "buy" and o.type == "market")
+    if order.sizing is not None:
+        return f"no short sales: no {order.ticker} is held to sell"
+    coming = turn.coming(order.ticker)
     going = sum(
         o.remaining
-        for o in open_orders
+        for o in turn.open_orders(order.ticker)
         if order.type == "market" and o.side == "sell" and o.type == "market" and o.role == "order"
     )
     held = turn.held(order.ticker)
@@ -240,7 +245,7 @@ def split(turn: Turn, action: Split) -> None:
             continue
         needed = reserve(turn, changed)
         turn.put(replace(changed, reserve=min(needed, max(ZERO, turn.free_cash(order.id)))))
-    turn.adjust_exits(ticker)
+    turn.fit_exits(ticker)
 
 
 def judge(turn: Turn) -> None:

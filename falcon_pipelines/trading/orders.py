@@ -37,8 +37,8 @@ class Protection:
 
     `max_days` counts sessions and `max_bars` the ticker's bars, the entry's included; the exit is at the open
     of the bar after that many. `stop_distance` is in dollars, `target_r` and `breakeven_r` in multiples of
-    the distance between fill and stop. An entry with `void_if_passed` is refused where its fill price is
-    already at or beyond the stop.
+    the distance between fill and stop. With `target_first` a bar that reaches stop and target takes the
+    target. An entry with `void_if_passed` is refused where its fill price is already at or beyond the stop.
     """
 
     stop: Decimal | None = None
@@ -54,6 +54,7 @@ class Protection:
     max_bars: int | None = None
     partial: tuple[PartialExit, ...] = ()
     void_if_passed: bool = False
+    target_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class Sizing:
 class OrderRequest:
     """An order as asked for; acts on the first bar that starts at or after `at`.
 
-    Exactly one of `quantity` and `sizing` is given; `sizing` is for market buys only.
+    Exactly one of `quantity` and `sizing` is given; `sizing` is for market buys only. A sale that `closes` a
+    position also cancels purchases of its ticker that are still open.
     """
 
     id: str
@@ -88,6 +90,7 @@ class OrderRequest:
     protect: Protection | None = None
     sizing: Sizing | None = None
     strategy: str | None = None
+    closes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from falcon_pipelines.bars.panel import FIELDS, Panel
-from falcon_pipelines.trading.account import AccountState, Outcome
+from falcon_pipelines.trading.account import AccountState, Outcome, Rules
 from falcon_pipelines.trading.engine import open_account, step
 from falcon_pipelines.trading.errors import BooksDoNotBalance, CannotTrade
 from falcon_pipelines.trading.ledger import Entry, check_books, rebuild
 from falcon_pipelines.trading.moments import Moment, regular_moments
 from falcon_pipelines.trading.orders import Bar, Fill, Halt, Input, Order, OrderRequest, Rejection
 from falcon_pipelines.trading.script import Script, inputs_in_order
+from falcon_pipelines.trading.strategy_trader import Strategy, decide, rules_of
+
+if TYPE_CHECKING:
+    from falcon_pipelines.strategies.spec import Spec
 
 
 @dataclass
@@ -81,6 +86,32 @@ def replay(script: Script, panel: Panel) -> ReplayResult:
         done = due
         curve.append((moment.time, journal.state.equity))
     return _result(journal, inputs[done:], curve)
+
+
+def replay_spec(spec: "Spec", panel: Panel, cash: Decimal, rules: Rules | None = None) -> ReplayResult:
+    """Paper-trade a spec without open parameters over bars of its timeframe; each bar's decision acts on the
+    next.
+
+    `rules` default to the spec's own costs and limits.
+    """
+    from falcon_pipelines.strategies.signals import compute_signals
+
+    strategy, signals = Strategy.of(spec), compute_signals(spec, panel)
+    rules = rules or rules_of(spec)
+    moments = regular_moments(panel)
+    if not moments:
+        raise CannotTrade("none of the bars lies in a regular session of XNYS")
+    first = open_account("replay", cash, moments[0][1].starts)
+    journal = Journal(first.state)
+    journal.add(first)
+    wanted: tuple[Input, ...] = ()
+    curve = []
+    rows = [row for row, _ in moments]
+    for row, (moment, bars) in zip(rows, bars_by_time(panel, moments, panel.tickers), strict=True):
+        journal.add(step(journal.state, moment, wanted, bars, rules))
+        wanted = decide(strategy, signals, panel, row, moment, journal.state)
+        curve.append((moment.time, journal.state.equity))
+    return _result(journal, wanted, curve)
 
 
 def bars_by_time(

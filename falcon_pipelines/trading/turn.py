@@ -67,11 +67,12 @@ class Turn:
     def outcome(self) -> Outcome:
         """The next state and everything that happened."""
         held = self.keeper.books.lots
+        known = set(held) | {order.ticker for order in self.orders.values()}
         state = AccountState(
             name=self.state.name,
             books=self.keeper.books,
             orders=self.orders,
-            prices=self.prices,
+            prices={ticker: price for ticker, price in self.prices.items() if ticker in known},
             halts=tuple(self.halts),
             session=self.moment.session,
             day_start_equity=self.day_start_equity,
@@ -278,7 +279,7 @@ class Turn:
             self.stop_exits.append(self.moment.session)
         if order.parent:
             self._shrink_siblings(order, quantity)
-        self._reduce_exits(ticker)
+        self.fit_exits(ticker)
         return quantity
 
     def _fill(self, order: Order, quantity: int, price: Decimal, flags: tuple[str, ...]) -> Fill:
@@ -326,7 +327,7 @@ class Turn:
         self.end(order, "cancelled", reason)
         return smaller
 
-    def _reduce_exits(self, ticker: str) -> None:
+    def fit_exits(self, ticker: str) -> None:
         """No open sale may exceed the shares held, nor all brackets together.
 
         The oldest bracket gives way.
@@ -350,9 +351,19 @@ class Turn:
                 if order.parent == parent:
                     self._reduce(order, min(order.remaining, cover - cut), reason)
 
-    def adjust_exits(self, ticker: str) -> None:
-        """After a split: fractions are gone, so no sale may exceed the shares held."""
-        self._reduce_exits(ticker)
+    def coming(self, ticker: str) -> int:
+        """Shares that open market purchases may still bring: a sale may be placed against them."""
+        return sum(o.remaining for o in self.open_orders(ticker) if o.side == "buy" and o.type == "market")
+
+    def drop_baseless_sales(self) -> None:
+        """Refuse sales that were placed against purchases which then did not come about."""
+        for order in self.open_orders():
+            if order.side == "sell":
+                backed = self.held(order.ticker) + self.coming(order.ticker)
+                if not backed:
+                    self.reject(order, f"no position: no {order.ticker} is held to sell")
+                else:
+                    self._reduce(order, min(order.remaining, backed), "less is held")
 
     def settle_session(self, session: date) -> None:
         """The first moment of a session: pay what is due, forget yesterday's halts, remember the start."""

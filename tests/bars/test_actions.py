@@ -15,7 +15,12 @@ def write(tmp_path: Path, *lines: str, header: str = HEADER) -> Path:
 
 
 def test_actions_are_read_with_their_types(tmp_path: Path) -> None:
-    path = write(tmp_path, "NA,split,2014-06-09,7,,", "AAPL,dividend,2014-08-07,,0.47,2014-08-14", "X,delisting,2014-01-02,,,")
+    path = write(
+        tmp_path,
+        "NA,split,2014-06-09,7,,",
+        "AAPL,dividend,2014-08-07,,0.47,2014-08-14",
+        "X,delisting,2014-01-02,,,",
+    )
     dividend, split, delisting = as_actions(read_actions_csv(path))
     assert (dividend.ticker, dividend.amount, dividend.pay_date) == ("AAPL", 0.47, date(2014, 8, 14))
     assert (split.ticker, split.ratio, split.ex_date) == ("NA", 7.0, date(2014, 6, 9))

@@ -31,7 +31,9 @@ def market(tmp_path: Path, store: BarStore) -> BarStore:
     return store
 
 
-def closes(store: BarStore, adjust: Adjust, as_of: date, start: date = DAYS[0], end: date = DAYS[-1]) -> list[float]:
+def closes(
+    store: BarStore, adjust: Adjust, as_of: date, start: date = DAYS[0], end: date = DAYS[-1]
+) -> list[float]:
     return store.history("A", start, end, adjust, as_of)["close"].to_list()
 
 
@@ -54,7 +56,9 @@ def test_only_actions_known_as_of_the_day_count(market: BarStore) -> None:
 
 def test_actions_after_the_range_count_as_well(market: BarStore) -> None:
     factor = 1 - 1 / 52
-    np.testing.assert_allclose(closes(market, "all", DAYS[-1], end=DAYS[1]), [50 * factor, 52 * factor], rtol=1e-12)
+    np.testing.assert_allclose(
+        closes(market, "all", DAYS[-1], end=DAYS[1]), [50 * factor, 52 * factor], rtol=1e-12
+    )
 
 
 def test_the_newest_prices_are_the_raw_ones(market: BarStore) -> None:

@@ -16,10 +16,15 @@ def csv(tmp_path: Path, *lines: str, header: str = HEADER) -> Path:
 
 
 def test_plain_dates_make_a_day_panel_at_new_york_midnight(tmp_path: Path) -> None:
-    panel = read_bar_file(csv(tmp_path, "A,2014-06-10,2,3,1,2,10", "A,2014-01-09,1,1,1,1,5", "NA,2014-06-10,4,4,4,4,0"))
+    panel = read_bar_file(
+        csv(tmp_path, "A,2014-06-10,2,3,1,2,10", "A,2014-01-09,1,1,1,1,5", "NA,2014-06-10,4,4,4,4,0")
+    )
     assert panel.frequency == "day"
     assert panel.tickers == ("A", "NA")
-    assert [str(t) for t in panel.timestamps] == ["2014-01-09T05:00:00.000000000", "2014-06-10T04:00:00.000000000"]
+    assert [str(t) for t in panel.timestamps] == [
+        "2014-01-09T05:00:00.000000000",
+        "2014-06-10T04:00:00.000000000",
+    ]
     np.testing.assert_array_equal(panel["close"], [[1, np.nan], [2, 4]])
     assert panel.version.startswith("file-")
     assert panel.adjust == "none"
@@ -45,7 +50,9 @@ def test_times_are_new_yorks_unless_they_name_a_zone(tmp_path: Path, text: str, 
 
 
 def test_columns_may_stand_in_any_order_with_others_between(tmp_path: Path) -> None:
-    path = csv(tmp_path, "7,x,1,2,3,1.5,2014-06-10,TRUE", header="volume,note,low,open,high,close,timestamp,ticker")
+    path = csv(
+        tmp_path, "7,x,1,2,3,1.5,2014-06-10,TRUE", header="volume,note,low,open,high,close,timestamp,ticker"
+    )
     panel = read_bar_file(path)
     assert panel.tickers == ("TRUE",)
     assert [panel[name][0, 0] for name in ("open", "high", "low", "close", "volume")] == [2, 3, 1, 1.5, 7]
@@ -83,18 +90,19 @@ def test_missing_columns_files_and_contents_are_named(tmp_path: Path) -> None:
         read_bar_file(tmp_path / "none.csv")
     with pytest.raises(BadBarFile, match="no bars"):
         read_bar_file(csv(tmp_path))
+    (tmp_path / "x.parquet").write_bytes(b"no parquet")
+    (tmp_path / "empty.csv").write_bytes(b"")
     with pytest.raises(BadBarFile, match="Parquet"):
-        (tmp_path / "x.parquet").write_bytes(b"no parquet")
         read_bar_file(tmp_path / "x.parquet")
     with pytest.raises(BadBarFile):
-        (tmp_path / "empty.csv").write_bytes(b"")
         read_bar_file(tmp_path / "empty.csv")
     with pytest.raises(BadBarFile):
         read_bar_file(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "dtype", [pl.Date, pl.Datetime("us"), pl.Datetime("ns", "America/New_York"), pl.Datetime("ms", "UTC"), pl.String]
+    "dtype",
+    [pl.Date, pl.Datetime("us"), pl.Datetime("ns", "America/New_York"), pl.Datetime("ms", "UTC"), pl.String],
 )
 def test_parquet_gives_what_csv_gives(tmp_path: Path, dtype: pl.DataType) -> None:
     lines = ["A,2014-06-10,2,3,1,2,10", "B,2014-06-11,1,1,1,1,5"]

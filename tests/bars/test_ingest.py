@@ -7,7 +7,14 @@ from sqlalchemy import Engine, create_engine
 
 from falcon_pipelines.bars.files import StoreNotWritable
 from falcon_pipelines.bars.flat_files import DirectorySource, NoSuchFolder, SessionMissing
-from falcon_pipelines.bars.ingest import NotASession, ingest_range, ingest_session, ingest_sessions
+from falcon_pipelines.bars.ingest import (
+    NotASession,
+    SessionFailed,
+    ingest_each,
+    ingest_range,
+    ingest_session,
+    ingest_sessions,
+)
 from falcon_pipelines.bars.manifest import MixedBases
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.synthetic import write_synthetic_flat_files
@@ -47,7 +54,9 @@ def test_an_unchanged_session_makes_nothing_new(tmp_path: Path, store: BarStore)
     assert files_of(store) == before
 
 
-def test_a_republished_session_is_a_new_revision_and_the_old_one_stays(tmp_path: Path, store: BarStore) -> None:
+def test_a_republished_session_is_a_new_revision_and_the_old_one_stays(
+    tmp_path: Path, store: BarStore
+) -> None:
     source = DirectorySource(tmp_path)
     write_lines(tmp_path, MONDAY, [line("A", close=11)])
     old = ingest_session(source, store, "day", MONDAY)
@@ -76,15 +85,30 @@ def test_holidays_are_not_asked_for(tmp_path: Path, store: BarStore) -> None:
         ingest_session(DirectorySource(tmp_path), store, "day", date(2014, 7, 4))
 
 
-def test_a_missing_file_on_a_session_fails_and_keeps_what_came_before(tmp_path: Path, store: BarStore) -> None:
+def test_a_missing_file_on_a_session_fails_and_keeps_what_came_before(
+    tmp_path: Path, store: BarStore
+) -> None:
     write_lines(tmp_path, MONDAY, [line("A")])
     write_lines(tmp_path, date(2014, 6, 11), [line("A", date(2014, 6, 11))])
-    done = []
+    results = ingest_range(DirectorySource(tmp_path), store, "day", MONDAY, date(2014, 6, 11))
+    assert next(results).session == MONDAY
     with pytest.raises(SessionMissing, match=r"2014-06-10\.csv\.gz"):
-        for result in ingest_range(DirectorySource(tmp_path), store, "day", MONDAY, date(2014, 6, 11)):
-            done.append(result.session)
-    assert done == [MONDAY]
-    assert store.sessions() == (MONDAY,)
+        next(results)
+    assert MONDAY in store.sessions()
+
+
+def test_other_sessions_are_ingested_where_one_is_missing_and_one_is_bad(
+    tmp_path: Path, store: BarStore
+) -> None:
+    days = [date(2014, 6, day) for day in (9, 10, 11, 12)]
+    write_lines(tmp_path, days[0], [line("A", days[0])])
+    write_lines(tmp_path, days[1], ["junk"], header="wrong")
+    write_lines(tmp_path, days[3], [line("A", days[3])])
+    outcomes = list(ingest_each(DirectorySource(tmp_path), store, "day", days))
+    assert [outcome.session for outcome in outcomes] == days
+    errors = [type(outcome.error) for outcome in outcomes if isinstance(outcome, SessionFailed)]
+    assert errors == [WrongColumns, SessionMissing]
+    assert store.sessions() == (days[0], days[3])
 
 
 def test_a_truncated_file_leaves_nothing_and_the_next_run_works(tmp_path: Path, store: BarStore) -> None:
@@ -98,7 +122,10 @@ def test_a_truncated_file_leaves_nothing_and_the_next_run_works(tmp_path: Path, 
     assert store.sessions() == (MONDAY,)
     assert not [name for name in files_of(store) if name.startswith("tmp/") or "2014-06-10" in name]
     path.write_bytes(whole)
-    assert [r.status for r in ingest_range(source, store, "day", MONDAY, TUESDAY)] == ["unchanged", "new_revision"]
+    assert [r.status for r in ingest_range(source, store, "day", MONDAY, TUESDAY)] == [
+        "unchanged",
+        "new_revision",
+    ]
 
 
 def test_wrong_columns_store_nothing(tmp_path: Path, store: BarStore) -> None:

@@ -76,7 +76,9 @@ def test_a_lost_database_is_restored_from_the_mirror(tmp_path: Path, engine: Eng
     assert rows(engine) == 3
 
 
-def test_a_torn_last_line_is_ignored_by_readers_and_repaired_by_writers(tmp_path: Path, engine: Engine) -> None:
+def test_a_torn_last_line_is_ignored_by_readers_and_repaired_by_writers(
+    tmp_path: Path, engine: Engine
+) -> None:
     before = add(Manifest(tmp_path), engine, draft(9), draft(10))
     mirror = tmp_path / MIRROR
     whole = mirror.read_bytes()
@@ -104,7 +106,9 @@ def test_an_altered_mirror_is_refused(tmp_path: Path, engine: Engine) -> None:
         Manifest(tmp_path).read()
 
 
-def test_a_folder_and_a_database_of_different_stores_do_not_go_together(tmp_path: Path, engine: Engine) -> None:
+def test_a_folder_and_a_database_of_different_stores_do_not_go_together(
+    tmp_path: Path, engine: Engine
+) -> None:
     add(Manifest(tmp_path / "a"), engine, draft(9), draft(10))
     with Session(engine) as session, session.begin():
         session.execute(delete(ManifestEntry))
@@ -115,9 +119,14 @@ def test_a_folder_and_a_database_of_different_stores_do_not_go_together(tmp_path
 
 def test_a_failed_publication_adds_no_entry(tmp_path: Path, engine: Engine) -> None:
     manifest = Manifest(tmp_path)
-    with pytest.raises(RuntimeError), manifest.writing(engine) as batch:
-        batch.append([draft(9)])
-        raise RuntimeError
+
+    def fail() -> None:
+        with manifest.writing(engine) as batch:
+            batch.append([draft(9)])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert manifest.read().entries == ()
     assert rows(engine) == 0
 

@@ -27,7 +27,11 @@ AAPL_SPLITS = [
 @cache
 def upload(folder: Path, endpoint: str, pattern: str) -> None:
     client = boto3.client(
-        "s3", endpoint_url=endpoint, aws_access_key_id="key", aws_secret_access_key="secret", region_name="us-east-1"
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+        region_name="us-east-1",
     )
     for path in folder.glob(pattern):
         client.put_object(Bucket=BUCKET, Key=path.relative_to(folder).as_posix(), Body=path.read_bytes())
@@ -55,14 +59,19 @@ def test_aapl_across_its_seven_for_one_split(spring: BarStore) -> None:
     before_2020 = spring.history("AAPL", *range_, "splits", date(2014, 12, 31))
     np.testing.assert_allclose(before_2020["close"], [647.35 / 7, 645.57 / 7, 93.7, 94.25], rtol=1e-12)
     after_2020 = spring.history("AAPL", *range_, "splits", date(2021, 3, 31))
-    np.testing.assert_allclose(after_2020["close"], [647.35 / 28, 645.57 / 28, 93.7 / 4, 94.25 / 4], rtol=1e-12)
+    np.testing.assert_allclose(
+        after_2020["close"], [647.35 / 28, 645.57 / 28, 93.7 / 4, 94.25 / 4], rtol=1e-12
+    )
     raw = spring.history("AAPL", *range_)
     np.testing.assert_allclose(after_2020["volume"], raw["volume"] * np.array([28, 28, 4, 4]))
 
 
 def test_minutes_of_a_split_day_keep_their_mixed_prices(real_flat_files: Path, store: BarStore) -> None:
     days = date(2014, 6, 5), date(2014, 6, 9)
-    assert sum(r.quarantined for r in ingest_range(DirectorySource(real_flat_files), store, "minute", *days)) == 0
+    assert (
+        sum(r.quarantined for r in ingest_range(DirectorySource(real_flat_files), store, "minute", *days))
+        == 0
+    )
     minutes = store.history("AAPL", days[1], days[1], frequency="minute")
     assert minutes["open"][0] == 645.57
     assert minutes["close"][0] == 92.42
@@ -82,7 +91,9 @@ def test_minutes_of_an_early_close_end_early(real_flat_files: Path, store: BarSt
 
 
 @pytest.mark.slow
-def test_twenty_three_years_of_seven_tickers(real_flat_files: Path, s3_endpoint: str, tmp_path: Path, engine: Engine) -> None:
+def test_twenty_three_years_of_seven_tickers(
+    real_flat_files: Path, s3_endpoint: str, tmp_path: Path, engine: Engine
+) -> None:
     upload(real_flat_files, s3_endpoint, "us_stocks_sip/day_aggs_v1/*/*/*.csv.gz")
     store = BarStore(tmp_path / "store", engine)
     start, end = date(1998, 1, 2), date(2021, 3, 31)

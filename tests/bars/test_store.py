@@ -10,7 +10,8 @@ from falcon_pipelines.bars.adjust import AsOfRequired
 from falcon_pipelines.bars.flat_files import DirectorySource
 from falcon_pipelines.bars.ingest import ingest_range, ingest_session
 from falcon_pipelines.bars.manifest import UnknownVersion
-from falcon_pipelines.bars.store import BarStore, NoBars, ReadOnlyStore, StoreDamaged, UnknownTicker
+from falcon_pipelines.bars.reading import StoreDamaged
+from falcon_pipelines.bars.store import BarStore, NoBars, ReadOnlyStore, UnknownTicker
 from falcon_pipelines.errors import InputError
 from tests.bars.market import MONDAY, TUESDAY, line, write_lines
 
@@ -119,7 +120,9 @@ def test_actions_replace_those_of_the_tickers_they_name(filled: BarStore) -> Non
     assert filled.add_actions(actions_table(first[1:]), "csv", "3") is None
 
 
-def test_a_second_store_object_sees_what_the_first_added(filled: BarStore, engine: Engine, tmp_path: Path) -> None:
+def test_a_second_store_object_sees_what_the_first_added(
+    filled: BarStore, engine: Engine, tmp_path: Path
+) -> None:
     reader = BarStore(filled.root)
     version = reader.current_version()
     write_lines(tmp_path / "in", date(2014, 6, 12), [line("C", date(2014, 6, 12))])

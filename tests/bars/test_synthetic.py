@@ -22,7 +22,9 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
 @pytest.fixture
 def ingested(tmp_path: Path, store: BarStore) -> tuple[BarStore, SyntheticMarket]:
     market = write_synthetic_flat_files(tmp_path / "in", tickers=30, sessions=300)
-    results = ingest_range(DirectorySource(tmp_path / "in"), store, "day", market.sessions[0], market.sessions[-1])
+    results = ingest_range(
+        DirectorySource(tmp_path / "in"), store, "day", market.sessions[0], market.sessions[-1]
+    )
     assert sum(result.quarantined for result in results) == 1
     ingest_actions(store, market.actions_file)
     return store, market

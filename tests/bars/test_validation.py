@@ -34,7 +34,9 @@ def test_a_clean_file_becomes_bars_sorted_by_ticker(tmp_path: Path) -> None:
     assert checked.quarantined.is_empty()
 
 
-@pytest.mark.parametrize("ticker", ["NA", "NULL", "NAN", "TRUE", "FALSE", "INF", "None", "1E5", "BRK.B", "ABRpD"])
+@pytest.mark.parametrize(
+    "ticker", ["NA", "NULL", "NAN", "TRUE", "FALSE", "INF", "None", "1E5", "BRK.B", "ABRpD"]
+)
 def test_tickers_that_look_like_values_come_through(tmp_path: Path, ticker: str) -> None:
     for others in ([], [line("BAD", high=1)], ["x,y"]):
         assert check(tmp_path, [line(ticker), *others]).good["ticker"].to_list() == [ticker]
@@ -158,4 +160,6 @@ def test_every_row_is_either_good_or_quarantined(
     assert checked.rows_in == 1 + len(lines) + len(junk)
     assert checked.good.height + checked.quarantined.height == checked.rows_in
     original = gzip.decompress(path.read_bytes()).decode().split("\n")
-    assert all(original[number - 1] == raw for number, raw in checked.quarantined.select("line", "raw").rows())
+    assert all(
+        original[number - 1] == raw for number, raw in checked.quarantined.select("line", "raw").rows()
+    )

@@ -1,5 +1,4 @@
-"""What holds for every indicator: no look-ahead, the warm-up it says, values from its published definition."""
-definition."""
+"""Every indicator of the registry: no look-ahead, the warm-up it says, values from its definition."""
 
 from datetime import date
 

@@ -387,15 +387,11 @@ def test_flatten_cancels_entries_and_sells_everything_at_the_next_open() -> None
 
 def test_daily_loss_halts_entries_until_the_next_session() -> None:
     bars = days([flat(100), flat(90), flat(90), flat(90)])
-    result = run(
-        bars, buy(50), buy(1, id="no", at=D3), buy(1, id="yes", at=D4), limits={"daily_loss": 0.03}
-    )
+    result = run(bars, buy(50), buy(1, id="no", at=D3), buy(1, id="yes", at=D4), limits={"daily_loss": 0.03})
     assert [row["order"] for row in result["rejections"]] == []
     assert [f[0] for f in fills(result)] == ["in", "no", "yes"]
     intraday = minutes([flat(100), flat(90), flat(90)])
-    result = run(
-        intraday, buy(50, at=D1), buy(1, id="no", at=f"{D1}T09:32"), limits={"daily_loss": 0.03}
-    )
+    result = run(intraday, buy(50, at=D1), buy(1, id="no", at=f"{D1}T09:32"), limits={"daily_loss": 0.03})
     assert [row["order"] for row in result["rejections"]] == ["no"]
     assert result["halts"][0]["kind"] == "daily_loss"
 

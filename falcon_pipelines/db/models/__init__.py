@@ -7,8 +7,10 @@ from falcon_pipelines.db.models.research import Backtest, StrategySpec, Transcri
 from falcon_pipelines.db.models.screening import ScreenPick, ScreenRun
 from falcon_pipelines.db.models.trading import (
     Account,
+    AccountHalt,
     AccountMark,
     Fill,
+    OperatorCommand,
     Order,
     PositionMark,
     Posting,
@@ -17,11 +19,13 @@ from falcon_pipelines.db.models.trading import (
 __all__ = [
     "CHANNEL",
     "Account",
+    "AccountHalt",
     "AccountMark",
     "Backtest",
     "Base",
     "Fill",
     "ManifestEntry",
+    "OperatorCommand",
     "Order",
     "PositionMark",
     "Posting",

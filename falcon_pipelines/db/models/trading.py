@@ -23,6 +23,13 @@ class Account(Base):
     synthetic: Mapped[bool] = mapped_column(comment="trades synthetic bars")
     opened_at: Mapped[Moment]
     closed_at: Mapped[Moment | None]
+    cursor: Mapped[Moment | None] = mapped_column(comment="timestamp of the last bar that was worked through")
+    rules: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, comment="costs and limits")
+    memory: Mapped[dict[str, Any]] = mapped_column(
+        JSONB,
+        default=dict,
+        comment="what risk control remembers: peak, start of the day, cooldowns, stop exits",
+    )
 
 
 class Order(Base):
@@ -31,7 +38,7 @@ class Order(Base):
     __tablename__ = "orders"
     __table_args__ = (
         CheckConstraint("side IN ('buy', 'sell')", name="side"),
-        CheckConstraint("quantity > 0", name="quantity_positive"),
+        CheckConstraint("quantity >= 0", name="quantity_not_negative"),
         Index("ix_orders_account", "account_id", "status"),
     )
 
@@ -40,14 +47,22 @@ class Order(Base):
     ticker: Mapped[str]
     side: Mapped[str]
     type: Mapped[str] = mapped_column(comment="market, limit, stop, stop_limit, trailing")
-    quantity: Mapped[Shares]
+    quantity: Mapped[Shares] = mapped_column(comment="0 while a sizing rule has not decided it")
     limit: Mapped[Price | None] = mapped_column("limit_price")
     stop: Mapped[Price | None] = mapped_column("stop_price")
     trail_pct: Mapped[Decimal | None] = mapped_column(Numeric(10, 4))
     parent_id: Mapped[str | None] = mapped_column(ForeignKey("orders.id"))
-    status: Mapped[str] = mapped_column(comment="open, filled, cancelled, rejected")
+    role: Mapped[str] = mapped_column(default="order", comment="order, stop, trail, target, partial, time")
+    due: Mapped[date | None] = mapped_column(comment="session of a scheduled exit")
+    status: Mapped[str] = mapped_column(comment="submitted, open, filled, cancelled, rejected")
     reason: Mapped[str | None]
-    submitted_at: Mapped[Moment]
+    submitted_at: Mapped[Moment] = mapped_column(comment="acts on the first bar that starts then or later")
+    sequence: Mapped[int] = mapped_column(default=0, comment="order of arrival in the account")
+    detail: Mapped[dict[str, Any]] = mapped_column(
+        JSONB,
+        default=dict,
+        comment="what matching remembers, in today's shares: filled, best, protection, ...",
+    )
     created_at: Mapped[Created]
 
 
@@ -70,13 +85,18 @@ class Posting(Base):
     """One leg of a double entry; the amounts of an entry sum to zero."""
 
     __tablename__ = "postings"
-    __table_args__ = (Index("ix_postings_account", "account_id", "ledger"),)
+    __table_args__ = (
+        Index("ix_postings_account", "account_id", "ledger"),
+        Index("ix_postings_order", "account_id", "number", "leg", unique=True),
+    )
 
     entry_id: Mapped[UUID] = mapped_column(primary_key=True)
     leg: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    number: Mapped[int] = mapped_column(comment="of the entry, from 0 in each account")
+    kind: Mapped[str] = mapped_column(comment="deposit, buy, sell, settlement, split, dividend, ...")
     ledger: Mapped[str] = mapped_column(
-        comment="cash, unsettled, securities, receivable, realised, fees, ..."
+        comment="cash, unsettled, securities, receivable, capital, realised, dividends"
     )
     ticker: Mapped[str | None]
     amount: Mapped[Money]
@@ -84,6 +104,44 @@ class Posting(Base):
     fill_id: Mapped[str | None] = mapped_column(ForeignKey("fills.id"), index=True)
     booked_at: Mapped[Moment]
     settles_on: Mapped[date | None]
+
+
+class AccountHalt(Base):
+    """A time in which an account made no entries. Exits always run."""
+
+    __tablename__ = "account_halts"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(
+        primary_key=True, comment="paused, daily_loss, drawdown, stop_guard, reconciliation"
+    )
+    since: Mapped[Moment] = mapped_column(primary_key=True)
+    until: Mapped[Moment | None]
+    reason: Mapped[str]
+
+
+class OperatorCommand(Base):
+    """What a person told an account to do; the trader does it on the next bar and writes what came of it."""
+
+    __tablename__ = "operator_commands"
+    __table_args__ = (
+        CheckConstraint(
+            "command IN ('pause', 'resume', 'close', 'flatten', 'cancel', 'edit_stop', 'acknowledge')",
+            name="command",
+        ),
+        Index("ix_operator_commands_waiting", "account_id", "applied_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id"))
+    request_key: Mapped[str | None] = mapped_column(unique=True, comment="the same press has the same key")
+    command: Mapped[str]
+    target: Mapped[str | None] = mapped_column(comment="ticker to close, or order to cancel or edit")
+    stop: Mapped[Price | None] = mapped_column("stop_price")
+    requested_by: Mapped[str]
+    requested_at: Mapped[Created]
+    applied_at: Mapped[Moment | None] = mapped_column(comment="timestamp of the bar on which it took effect")
+    result: Mapped[str | None] = mapped_column(comment="done, or why it was refused")
 
 
 class AccountMark(Base):

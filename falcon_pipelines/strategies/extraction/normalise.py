@@ -158,9 +158,13 @@ _SAME = {
     "gains": "gain",
     "profits": "profit",
     "whenever": "when",
+    "anytime": "when",
+    "everytime": "when",
     "gotten": "got",
 }
 _PHRASES = {
+    "chat gpt": "chatgpt",
+    "chat g p t": "chatgpt",
     "per cent": "percent",
     "percent age": "percent",
     "relative strength index": "rsi",
@@ -242,6 +246,8 @@ _TURNS = frozenset(
 )
 _LETTERS = (
     "vwap",
+    "spy",
+    "qqq",
     "macd",
     "rsi",
     "ema",
