@@ -168,18 +168,19 @@ def _random_signals(
     for column, held in holdings.items():
         rows = np.flatnonzero(~np.isnan(close[:, column]))
         order = rng.permutation(len(held))
-        spare = len(rows) - 1 - sum(bars for _, bars in held)
-        if spare < 0:
-            continue
+        # A position can be followed by another one bar after its exit was signalled, at the earliest.
+        spare = max(0, len(rows) - 1 - sum(bars + 1 for _, bars in held))
         gaps = np.diff(np.concatenate([[0], np.sort(rng.integers(0, spare + 1, len(held)))]))
         at = 0
         for gap, index in zip(gaps, order, strict=True):
             side, bars = held[index]
             at += int(gap)
+            if at + bars >= len(rows):
+                break
             word = "long" if side > 0 else "short"
             masks[f"entry_{word}"][rows[at], column] = True
-            at += bars
-            masks[f"exit_{word}"][rows[min(at, len(rows) - 1)], column] = True
+            masks[f"exit_{word}"][rows[at + bars], column] = True
+            at += bars + 1
     rank = rng.random(shape)
     return Signals(
         **masks, stop_distance=unknown, stop_level_long=unknown, stop_level_short=unknown, rank=rank,
