@@ -12,9 +12,11 @@ from falcon_pipelines.bars.calendar import midnight, session_open_close, session
 from falcon_pipelines.bars.panel import Panel
 from falcon_pipelines.strategies.spec import Spec, validate_spec
 from falcon_pipelines.trading.account import Rules
+from falcon_pipelines.trading.engine import open_account
 from falcon_pipelines.trading.orders import Costs
 from falcon_pipelines.trading.replay import ReplayResult, replay_spec
 from falcon_pipelines.trading.risk import Limits
+from falcon_pipelines.trading.strategy_trader import intents
 from tests.trading.panels import MONDAY, panel
 
 
@@ -158,3 +160,18 @@ def test_short_entries_are_refused_and_say_why() -> None:
     assert result.fills == ()
     assert result.rejections
     assert all("no short sales" in refused.reason for refused in result.rejections)
+
+
+def test_the_decision_after_each_bar_needs_only_the_bars_until_then() -> None:
+    bars = random_walk(9, bars=40)
+    spec = validate_spec({**BASE, "exit": {"stop": {"percent": 3}}}).with_params()
+    whole = replay_spec(spec, bars, Decimal(100_000))
+    state = open_account("replay", Decimal(100_000), midnight(MONDAY)).state
+    asked = []
+    for stop in range(1, len(bars) + 1):
+        found = intents(spec, bars.rows(0, stop), state)
+        assert found == intents(spec, bars.rows(0, stop), state)
+        asked += [intent.id for intent in found if intent.side == "buy"]
+    entries = {order.id for order in whole.orders if order.side == "buy"}
+    assert len(entries) > 5
+    assert entries <= set(asked)
