@@ -194,5 +194,5 @@ def test_it_serves_both_pages_until_ctrl_c_which_stops_all_it_started(
     assert len(family) >= 3
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
-    gone, alive = psutil.wait_procs(family, timeout=60)
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert not alive

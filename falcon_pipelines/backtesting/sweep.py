@@ -89,6 +89,20 @@ class SweepResult:
         return tuple(self.combination(int(index)) for index in self.ranking()[:count])
 
 
+def grid_of(spec: "Spec") -> tuple[Params, ...]:
+    """Every combination of the parameters that the spec refers to; one empty combination where there are none.
+
+    Raises InvalidSpec for a grid that is too large.
+    """
+    from falcon_pipelines.strategies.spec import open_params, param_grid
+
+    names = open_params(spec)
+    found = (
+        {tuple(params[name] for name in names): None for params in param_grid(spec)} if names else {(): None}
+    )
+    return tuple(dict(zip(names, values, strict=True)) for values in found)
+
+
 def sweep(
     spec: "Spec",
     panel: Panel,
@@ -106,12 +120,10 @@ def sweep(
     only, while indicators look back at all rows before them. Raises NoBars for a panel without bars, CannotRun,
     InvalidSpec for a grid that is too large.
     """
-    from falcon_pipelines.strategies.spec import param_grid
-
     first, last = rows if rows is not None else (0, len(panel))
     if last <= first or not panel.tickers:
         raise NoBars("there are no bars to test on; check the tickers and the dates")
-    params = tuple(grid) if grid is not None else tuple(param_grid(spec))
+    params = tuple(grid) if grid is not None else grid_of(spec)
     runs = _runs(spec, panel, params, fee_bps, slippage_bps)
     figures, returns = run_many(panel, runs, len(params), cash, rows=(first, last), keep_returns=keep_returns)
     return SweepResult(params, figures, returns, cash, bars_per_year(panel.timestamps))
@@ -121,10 +133,9 @@ def _runs(
     spec: "Spec", panel: Panel, params: Sequence[Params], fee_bps: float | None, slippage_bps: float | None
 ) -> "Iterator[tuple[Signals, NDArray[np.void]]]":
     """Signals and packed fill parameters of each combination, one after the other."""
-    from falcon_pipelines.strategies.signals import compute_signals
-    from falcon_pipelines.strategies.workspace import Workspace
+    from falcon_pipelines.strategies.signals import compute_signals, workspace_for
 
-    space = Workspace(panel)
+    space = workspace_for(spec, panel)
     names = _fill_params(spec)
     packed: dict[tuple[float, ...], NDArray[np.void]] = {}
     for chosen in params:

@@ -162,6 +162,22 @@ class BarStore:
             for row, time in enumerate(times)
         ]
 
+    def table(
+        self,
+        start: date,
+        end: date,
+        columns: Sequence[str] = ("ticker", "timestamp", *FIELDS),
+        tickers: Sequence[str] | None = None,
+        version: str | None = None,
+        frequency: Frequency = "day",
+    ) -> pl.DataFrame:
+        """Raw bars from session `start` to `end` in rows of `columns` (of BAR_SCHEMA), in no particular order.
+
+        Unlike a panel it may be empty. Raises UnknownVersion.
+        """
+        log = self.log(version)
+        return read_bars(self.root, log, frequency, start, end, columns, self._names(log, tickers, end))
+
     def cross_section(
         self, session: date, version: str | None = None, frequency: Frequency = "day"
     ) -> pl.DataFrame:

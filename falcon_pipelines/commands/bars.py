@@ -21,7 +21,9 @@ store_app = typer.Typer(help="Look after the bar store's files.", no_args_is_hel
 
 Start = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First session.")]
 End = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last session.")]
-Source = Annotated[Literal["s3", "directory"] | None, typer.Option(help="Default: FALCON_SOURCE.")]
+Source = Annotated[
+    Literal["s3", "directory", "alpaca", "yfinance"] | None, typer.Option(help="Default: FALCON_SOURCE.")
+]
 Version = Annotated[str | None, typer.Option(help="Data version; default: the newest.")]
 Directory = Annotated[Path | None, typer.Option(help="Folder of flat files, for source `directory`.")]
 
@@ -44,15 +46,31 @@ def ingest_minute(
 
 @ingest_app.command("actions")
 def ingest_actions(
-    file: Annotated[Path, typer.Argument(help="CSV: ticker,kind,ex_date,ratio,amount,pay_date.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="CSV: ticker,kind,ex_date,ratio,amount,pay_date. Without: Massive's API."),
+    ] = None,
+    since: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="First ex-date to ask Massive for.")
+    ] = datetime(2003, 9, 10),  # noqa: DTZ001 - a date
     json: Json = False,
 ) -> None:
-    """Ingest corporate actions; they replace all former ones of the tickers in FILE."""
-    from falcon_pipelines.bars.actions import file_etag, read_actions_csv
+    """Ingest corporate actions; they replace all former ones of the tickers in them."""
+    from falcon_pipelines.bars.actions import actions_table, file_etag, read_actions_csv
+    from falcon_pipelines.bars.sources import actions_from_settings
 
-    actions = read_actions_csv(file)
+    if file is not None:
+        actions, source, etag = read_actions_csv(file), "csv", file_etag(file)
+    else:
+        fetched = actions_from_settings(settings_module.load()).corporate_actions(since.date())
+        actions, source, etag = actions_table(list(fetched.actions)), "massive", f"since {since.date()}"
+        for dividend in fetched.uncertain:
+            action = dividend.action
+            err.print(
+                f"{action.ticker} {action.ex_date}: dividend of {dividend.reported:g} taken as reported"
+            )
     with _writer() as store:
-        entry = store.add_actions(actions, "csv", file_etag(file))
+        entry = store.add_actions(actions, source, etag)
         _report_table("corporate actions", "actions", actions.height, entry is not None, store, json)
 
 
@@ -178,7 +196,7 @@ def _ingest(
     frequency: Literal["day", "minute"],
     start: date,
     end: date,
-    source: Literal["s3", "directory"] | None,
+    source: Literal["s3", "directory", "alpaca", "yfinance"] | None,
     directory: Path | None,
     json: bool,
 ) -> None:

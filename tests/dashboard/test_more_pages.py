@@ -126,3 +126,9 @@ def test_the_system_page_tells_what_wrote_last(seeded: TestClient) -> None:
     page = words_of(seeded.get("/system").text)
     assert "The database answers and has the schema" in page
     assert "Bars 2026-11-21 11:00 manifest" in page
+
+
+def test_halts_and_commands_are_shown_with_what_came_of_them(seeded: TestClient) -> None:
+    page = words_of(seeded.get("/trading").text)
+    assert "daily loss 2026-09-14 2026-09-15 lost 3.1 % in a day" in page
+    assert "pause — none: the whole account operator" in page

@@ -2,6 +2,7 @@
 
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
+from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.research import Backtest, StrategySpec, Transcript, Trial, Verdict
 from falcon_pipelines.db.models.screening import ScreenPick, ScreenRun
@@ -24,6 +25,8 @@ __all__ = [
     "Backtest",
     "Base",
     "Fill",
+    "LlmCall",
+    "LlmReply",
     "ManifestEntry",
     "OperatorCommand",
     "Order",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from falcon_pipelines.strategies.extraction import operands
-from falcon_pipelines.strategies.extraction.atoms import IndicatorUse
+from falcon_pipelines.strategies.extraction.atoms import IndicatorUse, State
 from falcon_pipelines.strategies.extraction.operands import NUMBER, NotExpressible, Operand
 
 _UP = r"above|up through|higher than|greater than|more than|bigger than|exceeds|to the upside of"
@@ -201,7 +201,7 @@ def with_known_types(conditions: Sequence[Condition]) -> list[Condition]:
         params = dict(use.params)
         types = spoken.get((params.get("period", 0.0), use.timeframe), set())
         if dict(use.states).get("fn") == "inferred" and use.source == "close" and len(types) == 1:
-            known = (("fn", "stated"), ("params.period", "stated"))
+            known: tuple[tuple[str, State], ...] = (("fn", "stated"), ("params.period", "stated"))
             renamed[use.id] = operands.indicator(
                 next(iter(types)), params["period"], known, timeframe=use.timeframe
             )
