@@ -54,13 +54,17 @@ class Settings(BaseSettings):
         None, description="application database; default: an embedded PostgreSQL under home"
     )
 
-    source: Literal["s3", "directory"] = Field("s3", description="where flat files come from")
+    source: Literal["s3", "directory", "alpaca", "yfinance"] = Field("s3", description="where bars come from")
     flatfiles_dir: Path | None = Field(None, description="folder of flat files, for source `directory`")
     s3_endpoint: str = Field("https://files.massive.com", description="S3 endpoint of the flat files")
     s3_bucket: str = Field("flatfiles", description="S3 bucket of the flat files")
     s3_prefix: str = Field("us_stocks_sip", description="key prefix of the flat files")
     s3_access_key: SecretStr | None = Field(None, description="S3 access key id")
     s3_secret_key: SecretStr | None = Field(None, description="S3 secret access key")
+    massive_api_key: SecretStr | None = Field(None, description="Massive REST key, for corporate actions")
+    alpaca_key_id: SecretStr | None = Field(None, description="Alpaca key id, for source `alpaca`")
+    alpaca_secret_key: SecretStr | None = Field(None, description="Alpaca secret key")
+    watchlist: str = Field("", description="tickers for sources `alpaca` and `yfinance`, such as AAPL,SPY")
     history_start: date | None = Field(
         None, description="first session that is kept complete; default: five years before today"
     )

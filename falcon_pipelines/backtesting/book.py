@@ -22,7 +22,9 @@ REASONS = (
     "margin_call",
 )
 """What an order was for, by its code."""
-ENTRY, SIGNAL, REVERSAL, STOP, TRAILING, BREAKEVEN, TARGET, PARTIAL, TIME_STOP, DELISTED, MARGIN_CALL = range(11)
+ENTRY, SIGNAL, REVERSAL, STOP, TRAILING, BREAKEVEN, TARGET, PARTIAL, TIME_STOP, DELISTED, MARGIN_CALL = range(
+    11
+)
 
 ORDER = np.dtype(
     [
@@ -92,7 +94,15 @@ class SignalArrays(NamedTuple):
 
 @njit
 def record(
-    orders: Any, account: Any, bar: int, column: int, size: float, price: float, p: Any, reason: int, odd: bool
+    orders: Any,
+    account: Any,
+    bar: int,
+    column: int,
+    size: float,
+    price: float,
+    p: Any,
+    reason: int,
+    odd: bool,
 ) -> Any:
     """Book one fill; returns the order array, grown where it was full."""
     count = account.fills

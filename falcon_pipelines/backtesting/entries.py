@@ -147,6 +147,18 @@ def fill_entry(
 
 
 @njit
+def _by_rank(positions: Any, waiting: Any, signals: Any) -> Any:
+    """Places in `waiting`, best rank first; equal ranks in column order, unknown ones last."""
+    if len(waiting) == 1:
+        return np.zeros(1, np.int64)
+    keys = np.empty(len(waiting))
+    for i in range(len(waiting)):
+        rank = signals.rank[positions[waiting[i]].wanted_since, waiting[i]]
+        keys[i] = np.inf if np.isnan(rank) else -rank
+    return np.argsort(keys, kind="mergesort")
+
+
+@njit
 def enter_by_rank(
     orders: Any, account: Any, positions: Any, partial_left: Any, bar: int, waiting: Any, bars: Any, signals: Any,
     p: Any,
@@ -157,11 +169,7 @@ def enter_by_rank(
     for position in positions:
         if position.quantity != 0.0:
             slots -= 1
-    keys = np.empty(len(waiting))
-    for i in range(len(waiting)):
-        rank = signals.rank[positions[waiting[i]].wanted_since, waiting[i]]
-        keys[i] = np.inf if np.isnan(rank) else -rank
-    for i in np.argsort(keys, kind="mergesort"):
+    for i in _by_rank(positions, waiting, signals):
         column = waiting[i]
         orders, cash_used, slots_used = fill_entry(
             orders, account, positions[column], partial_left[column], bar, column, (equity, free, slots), bars,

@@ -1,4 +1,4 @@
-"""Exits inside the kernel: where stops, targets and partial exits lie, and what of them a bar reaches. Compiled code."""
+"""Exits inside the kernel: where stops, targets and partial exits lie, and what a bar reaches. Compiled code."""
 
 from typing import Any
 
@@ -58,7 +58,9 @@ def inside_bar(
             level = target_level(position, p.partial_percent[k], p.partial_r[k])
             if np.isnan(nearest) or side * level < side * nearest:
                 nearest = level
-    price, outcome, odd = protective_exit(side, stop, nearest, open_, high, low, bars.close[bar, column], AT_OPEN)
+    price, outcome, odd = protective_exit(
+        side, stop, nearest, open_, high, low, bars.close[bar, column], AT_OPEN
+    )
     if outcome == NO_EXIT:
         return orders
     volume = bars.volume[bar, column]
@@ -71,7 +73,17 @@ def inside_bar(
                 at = limit_fill(-side, level, open_, high, low)
                 if not np.isnan(at):
                     orders, sold = reduce(
-                        orders, account, position, bar, column, partial_left[k], at, PARTIAL, stopped, volume, p
+                        orders,
+                        account,
+                        position,
+                        bar,
+                        column,
+                        partial_left[k],
+                        at,
+                        PARTIAL,
+                        stopped,
+                        volume,
+                        p,
                     )
                     partial_left[k] -= sold
         at = limit_fill(-side, target, open_, high, low)

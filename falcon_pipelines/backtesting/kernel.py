@@ -34,7 +34,16 @@ from falcon_pipelines.backtesting.entries import enter_by_rank
 from falcon_pipelines.backtesting.exits import complete_bar, inside_bar
 from falcon_pipelines.backtesting.fill_rules import BUY, SELL, slipped
 
-__all__ = ["ENTRY", "ORDER", "REASONS", "BarArrays", "SignalArrays", "compiled", "simulate", "simulate_account"]
+__all__ = [
+    "ENTRY",
+    "ORDER",
+    "REASONS",
+    "BarArrays",
+    "SignalArrays",
+    "compiled",
+    "simulate",
+    "simulate_account",
+]
 
 SHORT_MAINTENANCE = 1.3
 """Cash that must back each dollar of short positions at a close (FINRA Rule 4210(c)(3): 30 % above the value);
@@ -59,7 +68,7 @@ def compiled(build: Callable[[str], Callable[..., Any]]) -> Callable[..., Any]:
     numba notices changes only of the file that holds the entry point. `build` gets a digest of all the sources
     and returns a function that refers to it, which makes the digest part of the key on disk.
     """
-    return njit(cache=True, nogil=True)(build(SOURCES))  # type: ignore[no-any-return]
+    return njit(cache=True, nogil=True)(build(SOURCES))
 
 
 @njit
@@ -131,17 +140,32 @@ def _next_end(positions: Any, last_bar: Any, rows: int) -> int:
 
 
 @njit
-def _next_event(bar: int, ends: int, holding: bool, signals: SignalArrays) -> int:
-    """The first row from `bar` on with a signal that matters, at most `ends`."""
-    columns = signals.entry_long.shape[1]
-    while bar < ends:
-        for column in range(columns):
-            if signals.entry_long[bar, column] or signals.entry_short[bar, column]:
-                return bar
-            if holding and (signals.exit_long[bar, column] or signals.exit_short[bar, column]):
-                return bar
-        bar += 1
-    return ends
+def _rows_with(first: Any, second: Any) -> Any:
+    """One byte a row: whether any column of either (T, N) mask is True; a 1 after the last row, then padding."""
+    rows, columns = first.shape
+    flags = np.zeros((rows // 8 + 1) * 8, np.uint8)
+    if columns == 1:
+        for bar in range(rows):
+            flags[bar] = first[bar, 0] | second[bar, 0]
+    else:
+        for bar in range(rows):
+            found = False
+            for column in range(columns):
+                found |= first[bar, column] | second[bar, column]
+            flags[bar] = found
+    flags[rows] = 1
+    return flags
+
+
+@njit
+def _next_flagged(flags: Any, words: Any, bar: int) -> int:
+    """The first row from `bar` on whose flag is set; `words` is the same memory in steps of eight rows."""
+    while flags[bar] == 0:
+        if bar % 8 == 0 and words[bar // 8] == 0:
+            bar += 8
+        else:
+            bar += 1
+    return bar
 
 
 @njit
@@ -155,6 +179,10 @@ def simulate_account(bars: BarArrays, signals: SignalArrays, p: Any, cash: float
     positions = np.zeros(columns, POSITION)
     partial_left = np.zeros((columns, p.partials))
     last_bar = _last_bars(bars.close)
+    entry_rows = _rows_with(signals.entry_long, signals.entry_short)
+    signal_rows = _rows_with(signals.exit_long, signals.exit_short) | entry_rows
+    entry_words = entry_rows.view(np.uint64)
+    signal_words = signal_rows.view(np.uint64)
     watches_bars = (
         p.stop_percent > 0.0 or p.stop_by_distance or p.stop_by_level or p.trailing_percent > 0.0
         or not np.isnan(p.target_percent) or not np.isnan(p.breakeven_percent) or p.time_stop_bars > 0
@@ -167,7 +195,10 @@ def simulate_account(bars: BarArrays, signals: SignalArrays, p: Any, cash: float
     bar = 0
     while bar < rows:
         if not busy and not short and (held == 0 or not watches_bars):
-            bar = _next_event(bar, _next_end(positions, last_bar, rows), held > 0, signals)
+            if held == 0:
+                bar = _next_flagged(entry_rows, entry_words, bar)
+            else:
+                bar = min(_next_flagged(signal_rows, signal_words, bar), _next_end(positions, last_bar, rows))
             if bar >= rows:
                 break
         entries = 0
@@ -177,7 +208,9 @@ def simulate_account(bars: BarArrays, signals: SignalArrays, p: Any, cash: float
                 if np.isnan(bars.close[bar, column]):
                     continue
                 if position.quantity != 0.0 and position.exit_reason != 0:
-                    price = slipped(SELL if position.quantity > 0 else BUY, bars.open[bar, column], p.slippage_bps)
+                    price = slipped(
+                        SELL if position.quantity > 0 else BUY, bars.open[bar, column], p.slippage_bps
+                    )
                     orders, _ = reduce(
                         orders, account, position, bar, column, abs(position.quantity), price, position.exit_reason,
                         False, bars.volume[bar, column], p,

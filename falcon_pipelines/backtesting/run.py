@@ -16,7 +16,7 @@ from falcon_pipelines.backtesting.accounting import (
 )
 from falcon_pipelines.backtesting.kernel import ORDER, BarArrays, SignalArrays, simulate
 from falcon_pipelines.backtesting.parameters import FillParameters, fill_parameters
-from falcon_pipelines.backtesting.statistics import Statistics, statistics
+from falcon_pipelines.backtesting.statistics import Statistics, bar_returns, bars_per_year, statistics
 from falcon_pipelines.bars.panel import FIELDS, Panel
 from falcon_pipelines.errors import InputError
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from falcon_pipelines.strategies.spec import Spec
 
 
-class EmptyRange(InputError):
+class NoBars(InputError):
     """No bars to test on."""
 
 
@@ -69,6 +69,23 @@ class BacktestResult:
         """Dollars at the last close, open positions valued there."""
         return float(self.account.equity[-1])
 
+    @property
+    def excess(self) -> NDArray[np.float64]:
+        """Bar returns minus those of buy-and-hold, both after costs, (T,)."""
+        return bar_returns(self.equity, self.initial_cash) - bar_returns(
+            self.benchmark.equity, self.initial_cash
+        )
+
+    @property
+    def annual_excess(self) -> float:
+        """Mean of `excess` times bars a year, a fraction."""
+        return float(self.excess.mean()) * bars_per_year(self.panel.timestamps)
+
+    @property
+    def closed_positions(self) -> int:
+        """Positions with at least one exit; the parts of one position count once."""
+        return len({trade.position for trade in self.trades})
+
 
 @dataclass(frozen=True)
 class Fills:
@@ -82,8 +99,8 @@ class Fills:
 
 def bar_arrays(panel: Panel) -> BarArrays:
     """The panel's bars as the kernel takes them."""
-    arrays = [np.ascontiguousarray(panel[name], dtype=np.float64) for name in FIELDS]
-    return BarArrays(*arrays, forward_filled(panel["close"]))
+    arrays = {name: np.ascontiguousarray(panel[name], dtype=np.float64) for name in FIELDS}
+    return BarArrays(**arrays, filled=forward_filled(panel["close"]))
 
 
 def signal_arrays(signals: "Signals") -> SignalArrays:
@@ -93,9 +110,7 @@ def signal_arrays(signals: "Signals") -> SignalArrays:
 
 def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters, cash: float) -> Fills:
     """Run the kernel over a panel of (T, N) bars and signals of the same shape."""
-    orders, accounts = simulate(
-        bar_arrays(panel), signal_arrays(signals), parameters.packed(), float(cash)
-    )
+    orders, accounts = simulate(bar_arrays(panel), signal_arrays(signals), parameters.packed(), float(cash))
     account = accounts[0]
     return Fills(orders, int(account["cut"]), int(account["dropped"]), int(account["void"]))
 
@@ -131,11 +146,11 @@ def run_backtest(
     """Backtest a spec without open parameters over a panel, in one account of `cash` dollars.
 
     Costs are in basis points per side and default to the spec's; `signals`, of the panel's shape, are computed
-    from the spec when not given. Raises EmptyRange for a panel without bars and CannotRun for a spec whose
+    from the spec when not given. Raises NoBars for a panel without bars and CannotRun for a spec whose
     exits or sizes lack what they refer to.
     """
     if len(panel) == 0 or not panel.tickers:
-        raise EmptyRange("there are no bars to test on; check the tickers and the dates")
+        raise NoBars("there are no bars to test on; check the tickers and the dates")
     if signals is None:
         from falcon_pipelines.strategies.signals import compute_signals
 

@@ -81,6 +81,17 @@ def bar_returns(equity: NDArray[np.float64], initial_cash: float) -> NDArray[np.
     return np.where(before > 0, equity / np.where(before > 0, before, 1.0) - 1.0, 0.0)
 
 
+def excess_at_equal_risk(returns: NDArray[np.float64], benchmark: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bar returns held at the benchmark's volatility, minus the benchmark's. (T,) or (K, T) and (T,).
+
+    The mean, annualised, is the M2 excess of Modigliani and Modigliani (1997): the difference of Sharpe ratios
+    times the benchmark's volatility. A strategy that never moves counts as cash.
+    """
+    own = np.std(returns, axis=-1, keepdims=True)
+    scale = np.where(own > 1e-15, float(np.std(benchmark)) / np.maximum(own, 1e-15), 0.0)
+    return returns * scale - benchmark
+
+
 def sharpe_ratio(returns: NDArray[np.float64], periods_per_year: float) -> float:
     """Annualised Sharpe ratio of bar returns with risk-free rate 0; NaN where they do not vary."""
     if len(returns) < 2:

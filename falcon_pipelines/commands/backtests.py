@@ -1,24 +1,32 @@
-"""`falcon backtest` and `falcon verdict`: run a spec over bars, and say what the result is worth."""
+"""`falcon backtest`, `falcon sweep` and `falcon verdict`: run a spec over bars, and say what the result is worth."""
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from falcon_pipelines.commands.backtest_inputs import (
     Bars,
     Cash,
     Day,
     FeeBps,
+    Report,
     SlippageBps,
     SpecFile,
     Tickers,
     load_panel,
 )
 from falcon_pipelines.commands.console import Json, out, print_json, status
+from falcon_pipelines.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from falcon_pipelines.backtesting.evidence import Evidence
     from falcon_pipelines.backtesting.run import BacktestResult
+    from falcon_pipelines.backtesting.trials import TrialsLedger
     from falcon_pipelines.backtesting.verdict import Verdict
+    from falcon_pipelines.backtesting.walk_forward import WalkForward
     from falcon_pipelines.strategies.spec import Spec
 
 
@@ -31,20 +39,73 @@ def backtest(
     slippage_bps: SlippageBps = None,
     start: Day = None,
     end: Day = None,
+    report: Report = None,
     json: Json = False,
 ) -> None:
     """Run a strategy spec over bars: trades, equity, statistics, buy-and-hold beside."""
     from falcon_pipelines.backtesting.run import run_backtest
-    from falcon_pipelines.strategies.spec import load_spec
+    from falcon_pipelines.strategies.library import find_spec
 
-    spec = load_spec(file).with_params()
+    spec = find_spec(file).with_params()
     with status("Running the backtest"):
         panel = load_panel(spec, tickers, bars, start, end)
         result = run_backtest(spec, panel, cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps)
+    if report is not None:
+        write_report(report, spec, result)
     if json:
         print_json(backtest_document(spec, result))
     else:
         _show(spec, result)
+
+
+def sweep(
+    file: SpecFile,
+    tickers: Tickers = None,
+    bars: Bars = None,
+    cash: Cash = 100_000.0,
+    fee_bps: FeeBps = None,
+    slippage_bps: SlippageBps = None,
+    start: Day = None,
+    end: Day = None,
+    best: Annotated[int, typer.Option(help="How many of the best combinations to show.", min=1)] = 10,
+    json: Json = False,
+) -> None:
+    """Run every combination of a spec's parameters over bars, best Sharpe ratio first."""
+    import time
+
+    from falcon_pipelines.backtesting import sweep as sweeps
+    from falcon_pipelines.strategies.library import find_spec
+
+    spec = find_spec(file)
+    panel = load_panel(spec, tickers, bars, start, end)
+    began = time.perf_counter()
+    with status("Sweeping"):
+        swept = sweeps.sweep(spec, panel, cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps)
+    seconds = time.perf_counter() - began
+    document = {
+        "spec": spec.name,
+        "tickers": panel.tickers,
+        "version": panel.version,
+        "combinations": len(swept),
+        "best": [
+            {
+                "params": one.params,
+                "final_equity": one.final_equity,
+                "total_return": one.total_return,
+                "sharpe": one.sharpe,
+                "max_drawdown": one.max_drawdown,
+                "closed_trades": one.closed_trades,
+            }
+            for one in swept.best(best)
+        ],
+        "sum_total_return": float(swept.total_returns.sum()),
+        "seconds": seconds,
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    if json:
+        print_json(document)
+    else:
+        _show_sweep(document)
 
 
 def verdict(
@@ -56,22 +117,75 @@ def verdict(
     slippage_bps: SlippageBps = None,
     start: Day = None,
     end: Day = None,
+    seed: Annotated[
+        int, typer.Option(help="Seed of all resampling; the same seed gives the same bytes.")
+    ] = 0,
+    report: Report = None,
     json: Json = False,
 ) -> None:
-    """Say whether a strategy works, from evidence that is shown."""
-    from falcon_pipelines.backtesting.run import run_backtest
+    """Say whether a strategy works, from evidence that is shown; all its parameter values count as trials."""
+    from falcon_pipelines.backtesting.evidence import gather
     from falcon_pipelines.backtesting.verdict import judge
-    from falcon_pipelines.strategies.spec import load_spec
+    from falcon_pipelines.strategies.library import find_spec
 
-    spec = load_spec(file).with_params()
+    spec = find_spec(file)
+    panel = load_panel(spec, tickers, bars, start, end)
     with status("Weighing the evidence"):
-        panel = load_panel(spec, tickers, bars, start, end)
-        result = run_backtest(spec, panel, cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps)
-        judged = judge(result)
+        result, evidence = gather(
+            spec,
+            panel,
+            cash=cash,
+            fee_bps=fee_bps,
+            slippage_bps=slippage_bps,
+            ledger=_ledger(bars),
+            seed=seed,
+        )
+        judged = judge(result, evidence)
+    if report is not None:
+        write_report(report, spec.with_params(), result, evidence, judged, seed)
     if json:
-        print_json(verdict_document(spec, result, judged))
+        print_json(verdict_document(spec, result, evidence, judged, seed))
     else:
         _show_verdict(judged)
+
+
+def _ledger(bars: Path | None) -> "TrialsLedger":
+    """The shared ledger for bars of the store where a database is configured; else one of this run's own."""
+    from falcon_pipelines import settings
+    from falcon_pipelines.backtesting.trials import InMemoryTrials, PostgresTrials
+
+    url = settings.load().database_url if bars is None else None
+    if url is None:
+        return InMemoryTrials()
+    from falcon_pipelines.db.engine import database_engine
+
+    return PostgresTrials(database_engine(url.get_secret_value()))
+
+
+def write_report(
+    path: Path,
+    spec: "Spec",
+    result: "BacktestResult",
+    evidence: "Evidence | None" = None,
+    judged: "Verdict | None" = None,
+    seed: int = 0,
+) -> None:
+    """Write the HTML tearsheet. Raises InputError where the file cannot be written."""
+    from falcon_pipelines.backtesting.tearsheet import tearsheet
+
+    try:
+        path.write_text(tearsheet(spec, result, evidence, judged, seed=seed), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--report {path}: cannot be written ({error.strerror})") from None
+
+
+def peak_memory_mb() -> float:
+    """The most memory this process has held, in megabytes."""
+    import resource
+    import sys
+
+    unit = 1e6 if sys.platform == "darwin" else 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def moment(timestamp: "np.datetime64") -> str:
@@ -83,6 +197,10 @@ def moment(timestamp: "np.datetime64") -> str:
 
 def backtest_document(spec: "Spec", result: "BacktestResult") -> dict[str, Any]:
     """What `falcon backtest --json` prints."""
+    from dataclasses import asdict
+
+    from falcon_pipelines.backtesting.claims import check_claims
+    from falcon_pipelines.backtesting.reproduction import provenance
     from falcon_pipelines.backtesting.statistics import DEFINITIONS
     from falcon_pipelines.strategies.spec import spec_hash
 
@@ -134,14 +252,22 @@ def backtest_document(spec: "Spec", result: "BacktestResult") -> dict[str, Any]:
         "stats": result.stats.as_dict(),
         "benchmark": {"final_equity": benchmark.final_equity, **benchmark.stats.as_dict()},
         "definitions": DEFINITIONS,
+        "claims": [asdict(claim) for claim in check_claims(spec, result)],
+        "run": asdict(provenance(spec, panel.version, 0)),
         "warnings": result.warnings,
     }
 
 
-def verdict_document(spec: "Spec", result: "BacktestResult", judged: "Verdict") -> dict[str, Any]:
+def verdict_document(
+    spec: "Spec", result: "BacktestResult", evidence: "Evidence", judged: "Verdict", seed: int
+) -> dict[str, Any]:
     """What `falcon verdict --json` prints."""
     from dataclasses import asdict
 
+    from falcon_pipelines.backtesting.claims import check_claims
+    from falcon_pipelines.backtesting.reproduction import provenance
+
+    random, validated = evidence.random, evidence.cross_validation
     return {
         "spec": spec.name,
         "tickers": result.panel.tickers,
@@ -150,7 +276,42 @@ def verdict_document(spec: "Spec", result: "BacktestResult", judged: "Verdict") 
         "reason": judged.reason,
         "inputs": [asdict(item) for item in judged.inputs],
         "trials": judged.trials,
+        "claims": [asdict(claim) for claim in check_claims(spec, result)],
+        "walk_forward": [_walk_document(walk) for walk in (evidence.anchored, evidence.rolling) if walk],
+        "cross_validation": validated
+        and {
+            "splits": len(validated.sharpes),
+            "mean_sharpe": float(validated.sharpes.mean()),
+            "positive": validated.positive,
+        },
+        "random_entries": random
+        and {"runs": len(random.sharpes), "sharpe": random.strategy, "p_value": random.p_value},
+        "monte_carlo": evidence.shuffled and asdict(evidence.shuffled),
+        "costs": [asdict(variant) for variant in evidence.costs],
+        "fills": [asdict(variant) for variant in (evidence.optimistic, evidence.pessimistic)],
+        "regimes": [asdict(regime) for regime in evidence.regimes],
+        "run": asdict(provenance(spec, result.panel.version, seed)),
         "warnings": result.warnings,
+    }
+
+
+def _walk_document(walk: "WalkForward") -> dict[str, Any]:
+    return {
+        "scheme": walk.scheme,
+        "sharpe": walk.sharpe,
+        "total_return": walk.total_return,
+        "efficiency": walk.efficiency,
+        "folds": [
+            {
+                "params": fold.params,
+                "trained_sharpe": fold.trained_sharpe,
+                "tested_sharpe": fold.tested_sharpe,
+                "tested_return": fold.tested_return,
+                "benchmark_return": fold.benchmark_return,
+                "closed_trades": fold.closed_trades,
+            }
+            for fold in walk.folds
+        ],
     }
 
 
@@ -179,7 +340,8 @@ def _show(spec: "Spec", result: "BacktestResult") -> None:
     first, last = (str(panel.timestamps[i])[:10] for i in (0, -1))
     out.print(f"{spec.name} on {names}, {first} to {last}, {len(panel):,} bars", highlight=False)
     out.print(
-        f"${result.initial_cash:,.2f} became ${result.final_equity:,.2f}; buy-and-hold ${result.benchmark.final_equity:,.2f}. "
+        f"${result.initial_cash:,.2f} became ${result.final_equity:,.2f}; "
+        f"buy-and-hold ${result.benchmark.final_equity:,.2f}. "
         f"{len(result.trades)} closed trades, {len(result.open_trades)} open.",
         highlight=False,
     )
@@ -194,6 +356,28 @@ def _show(spec: "Spec", result: "BacktestResult") -> None:
     out.print(table)
     for warning in result.warnings:
         out.print(f"! {warning}", markup=False, highlight=False)
+
+
+def _show_sweep(document: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    out.print(
+        f"{document['combinations']:,} combinations in {document['seconds']:.1f} s, "
+        f"{document['peak_memory_mb']:.0f} MB at most",
+        highlight=False,
+    )
+    table = Table("parameters", "final equity", "Sharpe", "max drawdown", "closed trades")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for one in document["best"]:
+        table.add_row(
+            ", ".join(f"{name} {value:g}" for name, value in one["params"].items()) or "—",
+            f"${one['final_equity']:,.2f}",
+            f"{one['sharpe']:.2f}" if one["sharpe"] == one["sharpe"] else "—",
+            f"{one['max_drawdown']:.2%}",
+            str(one["closed_trades"]),
+        )
+    out.print(table)
 
 
 def _show_verdict(judged: "Verdict") -> None:

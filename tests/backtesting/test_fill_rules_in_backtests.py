@@ -102,7 +102,12 @@ def test_an_r_multiple_is_measured_from_fill_to_initial_stop():
 
 def test_a_partial_exit_sells_a_fraction_and_the_rest_goes_on():
     bars = [FLAT, FLAT, (100.0, 106.0, 99.0, 104.0), (104.0, 111.0, 103.0, 110.0)]
-    rules = {"partial_percent": (5,), "partial_r": (np.nan,), "partial_fraction": (0.5,), "target_percent": 10}
+    rules = {
+        "partial_percent": (5,),
+        "partial_r": (np.nan,),
+        "partial_fraction": (0.5,),
+        "target_percent": 10,
+    }
     assert run(bars, **rules)[1:] == [
         (2, 0, -25.0, 105.0, "partial", False),
         (3, 0, -25.0, pytest.approx(110.0), "target", False),

@@ -63,7 +63,8 @@ maybe = st.one_of(st.none(), st.sampled_from([2.0, 4.0, 8.0]))
     sides=st.sampled_from(["long", "short", "both"]),
 )
 def test_kernel_fills_equal_the_reference(
-    seed, stop_kind, target, trailing, breakeven, time_stop, partial, sizing, max_positions, fee_bps, slippage_bps, sides
+    seed, stop_kind, target, trailing, breakeven, time_stop, partial, sizing, max_positions, fee_bps, slippage_bps,
+    sides,
 ):  # fmt: skip
     rng = np.random.default_rng(seed)
     panel = random_panel(rng, bars=60, tickers=3)

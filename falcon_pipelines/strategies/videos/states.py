@@ -53,7 +53,7 @@ NEXT_STEPS: dict[VideoState, NextStep] = {
 MAX_ATTEMPTS = 5
 
 _MESSAGES: tuple[tuple[VideoState, str], ...] = (
-    ("rate_limited", r"HTTP Error 429|too many requests|rate.?limit"),
+    ("rate_limited", r"HTTP Error 429|too many requests|rate.?limit|resolve|timed out|connection"),
     ("blocked_ip", r"not a bot|IP is likely being blocked|unusual traffic|captcha|HTTP Error 403"),
     ("premiere", r"premieres? (?:in|will|on|at)|Premiere"),
     ("live_pending", r"live event will begin|live event has not|offline|not currently live|is live"),

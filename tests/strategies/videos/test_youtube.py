@@ -120,6 +120,7 @@ MESSAGES = {
     "ERROR: [youtube] x: Sign in to confirm you're not a bot. Use --cookies": "blocked_ip",
     "ERROR: [youtube] x: All player responses are invalid. Your IP is likely being blocked by Youtube": "blocked_ip",
     "ERROR: [youtube] x: Unable to download API page: HTTP Error 429: Too Many Requests": "rate_limited",
+    "ERROR: [youtube] x: Unable to download API page: Failed to resolve 'www.youtube.com'": "rate_limited",
     "ERROR: [youtube] x: Video unavailable. This video has been removed by the uploader": "unavailable",
     "ERROR: [youtube] x: Video unavailable": "unavailable",
     "ERROR: [youtube] x: Failed to extract any player response; please report this issue": "extractor_broken",

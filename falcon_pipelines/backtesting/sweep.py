@@ -1,0 +1,252 @@
+"""Every combination of a spec's parameters over the same bars, in batches of bounded memory."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from falcon_pipelines.backtesting.batch import FIGURES, evaluate
+from falcon_pipelines.backtesting.book import SignalArrays
+from falcon_pipelines.backtesting.parameters import fill_parameters
+from falcon_pipelines.backtesting.run import NoBars, bar_arrays
+from falcon_pipelines.backtesting.statistics import bars_per_year
+from falcon_pipelines.bars.panel import Panel
+
+if TYPE_CHECKING:
+    from falcon_pipelines.strategies.signals import Signals
+    from falcon_pipelines.strategies.spec import Spec
+
+BATCH = 256
+BATCH_BYTES = 32 * 2**20
+"""A batch of signals holds at most so many bytes (or one combination); two batches exist at a time."""
+
+Params = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One choice of parameters and how it did; `sharpe` is annualised, NaN where equity never moved."""
+
+    params: Params
+    final_equity: float
+    total_return: float
+    sharpe: float
+    max_drawdown: float
+    closed_trades: int
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """K combinations over the same T bars. `figures` is (K, 5), columns `batch.FIGURES`; `returns` (K, T) bar
+    returns, (0, 0) where they were not kept; `periods` is bars a year."""
+
+    params: tuple[Params, ...]
+    figures: NDArray[np.float64]
+    returns: NDArray[np.float64]
+    cash: float
+    periods: float
+
+    def __len__(self) -> int:
+        return len(self.params)
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """One of `batch.FIGURES` for all combinations, (K,)."""
+        return self.figures[:, FIGURES.index(name)]
+
+    @property
+    def sharpe_per_bar(self) -> NDArray[np.float64]:
+        """Sharpe ratios of bar returns, not annualised, (K,); NaN where equity never moved."""
+        deviation = self.column("deviation")
+        return np.where(deviation > 1e-15, self.column("mean_return") / np.maximum(deviation, 1e-300), np.nan)
+
+    @property
+    def total_returns(self) -> NDArray[np.float64]:
+        """Final equity / initial cash - 1, (K,)."""
+        return self.column("final_equity") / self.cash - 1.0
+
+    def ranking(self) -> NDArray[np.int64]:
+        """Combinations from the highest Sharpe ratio to the lowest, NaN last; equal ones in grid order."""
+        sharpe = self.sharpe_per_bar
+        return np.argsort(np.where(np.isnan(sharpe), np.inf, -sharpe), kind="stable")
+
+    def combination(self, index: int) -> Combination:
+        """The combination at a place of the grid."""
+        return Combination(
+            params=self.params[index],
+            final_equity=float(self.column("final_equity")[index]),
+            total_return=float(self.total_returns[index]),
+            sharpe=float(self.sharpe_per_bar[index]) * self.periods**0.5,
+            max_drawdown=float(self.column("max_drawdown")[index]),
+            closed_trades=int(self.column("closed_trades")[index]),
+        )
+
+    def best(self, count: int = 10) -> tuple[Combination, ...]:
+        """The combinations with the highest Sharpe ratios."""
+        return tuple(self.combination(int(index)) for index in self.ranking()[:count])
+
+
+def grid_of(spec: "Spec") -> tuple[Params, ...]:
+    """Every combination of the parameters that the spec refers to; one empty combination where there are none.
+
+    Raises InvalidSpec for a grid that is too large.
+    """
+    from falcon_pipelines.strategies.spec import open_params, param_grid
+
+    names = open_params(spec)
+    found = (
+        {tuple(params[name] for name in names): None for params in param_grid(spec)} if names else {(): None}
+    )
+    return tuple(dict(zip(names, values, strict=True)) for values in found)
+
+
+def sweep(
+    spec: "Spec",
+    panel: Panel,
+    *,
+    cash: float = 100_000.0,
+    fee_bps: float | None = None,
+    slippage_bps: float | None = None,
+    grid: Sequence[Params] | None = None,
+    rows: tuple[int, int] | None = None,
+    keep_returns: bool = False,
+) -> SweepResult:
+    """Backtest every combination of the spec's parameters (or those of `grid`) over a panel.
+
+    The figures equal those of `run_backtest` of each. With `rows`, half-open, the account lives on these rows
+    only, while indicators look back at all rows before them. Raises NoBars for a panel without bars, CannotRun,
+    InvalidSpec for a grid that is too large.
+    """
+    first, last = rows if rows is not None else (0, len(panel))
+    if last <= first or not panel.tickers:
+        raise NoBars("there are no bars to test on; check the tickers and the dates")
+    params = tuple(grid) if grid is not None else grid_of(spec)
+    runs = _runs(spec, panel, params, fee_bps, slippage_bps)
+    figures, returns = run_many(panel, runs, len(params), cash, rows=(first, last), keep_returns=keep_returns)
+    return SweepResult(params, figures, returns, cash, bars_per_year(panel.timestamps))
+
+
+def _runs(
+    spec: "Spec", panel: Panel, params: Sequence[Params], fee_bps: float | None, slippage_bps: float | None
+) -> "Iterator[tuple[Signals, NDArray[np.void]]]":
+    """Signals and packed fill parameters of each combination, one after the other."""
+    from falcon_pipelines.strategies.signals import compute_signals, workspace_for
+
+    space = workspace_for(spec, panel)
+    names = _fill_params(spec)
+    packed: dict[tuple[float, ...], NDArray[np.void]] = {}
+    for chosen in params:
+        key = tuple(chosen[name] for name in names if name in chosen)
+        if key not in packed:
+            fixed = fill_parameters(spec.with_params(chosen), fee_bps=fee_bps, slippage_bps=slippage_bps)
+            packed[key] = fixed.packed()
+        yield compute_signals(spec, space, chosen), packed[key]
+
+
+def _fill_params(spec: "Spec") -> tuple[str, ...]:
+    """Names of the parameters that stops, targets, sizes or costs refer to."""
+    document = spec.document()
+    used: set[str] = set()
+
+    def visit(value: object) -> None:
+        if isinstance(value, dict):
+            for item in value.values():
+                visit(item)
+        elif isinstance(value, list):
+            for item in value:
+                visit(item)
+        elif isinstance(value, str) and value.startswith("$"):
+            used.add(value[1:])
+
+    for part in ("exit", "sizing", "execution"):
+        visit(document.get(part))
+    return tuple(name for name in spec.params if name in used)
+
+
+def run_many(
+    panel: Panel,
+    runs: "Iterable[tuple[Signals, NDArray[np.void]]]",
+    count: int,
+    cash: float,
+    *,
+    rows: tuple[int, int] | None = None,
+    keep_returns: bool = False,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Figures (count, 5) and bar returns (count, T) of runs, each of signals and packed fill parameters.
+
+    Signals are (T, N) like the panel; with `rows` only these are traded. They are made in this thread while the
+    batch before them is evaluated in another.
+    """
+    first_row, last_row = rows if rows is not None else (0, len(panel))
+    bars = bar_arrays(panel.rows(first_row, last_row))
+    figures = np.zeros((count, len(FIGURES)))
+    returns = np.zeros((count, last_row - first_row)) if keep_returns else np.zeros((0, 0))
+    pending: deque[tuple[int, int, Future[NDArray[np.float64]]]] = deque()
+    start = 0
+
+    def collect() -> None:
+        first, last, future = pending.popleft()
+        figures[first:last] = future.result()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        for batch in _batches(runs):
+            stacks, which, parameters = batch.stacked(slice(first_row, last_row))
+            room = returns[start : start + len(which)] if keep_returns else returns
+            pending.append(
+                (
+                    start,
+                    start + len(which),
+                    pool.submit(evaluate, bars, stacks, which, parameters, float(cash), room),
+                )
+            )
+            start += len(which)
+            if len(pending) > 1:
+                collect()
+        while pending:
+            collect()
+    return figures, returns
+
+
+class _Batch:
+    """Signals of some runs, arrays that several of them share kept once."""
+
+    def __init__(self) -> None:
+        self.arrays: list[list[NDArray]] = [[] for _ in SignalArrays._fields]
+        self.seen: list[dict[int, int]] = [{} for _ in SignalArrays._fields]
+        self.which: list[list[int]] = []
+        self.parameters: list[NDArray[np.void]] = []
+        self.bytes = 0
+
+    def add(self, signals: "Signals", parameters: NDArray[np.void]) -> None:
+        row = []
+        for name, arrays, seen in zip(SignalArrays._fields, self.arrays, self.seen, strict=True):
+            array = getattr(signals, name)
+            place = seen.get(id(array))
+            if place is None:
+                place = seen[id(array)] = len(arrays)
+                arrays.append(array)
+                self.bytes += array.nbytes
+            row.append(place)
+        self.which.append(row)
+        self.parameters.append(parameters)
+
+    def full(self) -> bool:
+        return len(self.which) >= BATCH or self.bytes >= BATCH_BYTES
+
+    def stacked(self, rows: slice) -> tuple[SignalArrays, NDArray[np.int64], NDArray[np.void]]:
+        stacks = SignalArrays(*(np.stack([array[rows] for array in arrays]) for arrays in self.arrays))
+        return stacks, np.array(self.which, dtype=np.int64), np.concatenate(self.parameters)
+
+
+def _batches(runs: "Iterable[tuple[Signals, NDArray[np.void]]]") -> Iterator[_Batch]:
+    batch = _Batch()
+    for signals, parameters in runs:
+        batch.add(signals, parameters)
+        if batch.full():
+            yield batch
+            batch = _Batch()
+    if batch.which:
+        yield batch
