@@ -23,7 +23,9 @@ eval_app = typer.Typer(help="Measure Falcon against answers known beforehand.", 
 
 ByModel = Annotated[
     bool,
-    typer.Option("--llm/--grammar", help="Read by the configured language models, or by the grammar (default)."),
+    typer.Option(
+        "--llm/--grammar", help="Read by the configured language models, or by the grammar (default)."
+    ),
 ]
 
 
