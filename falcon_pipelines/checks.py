@@ -1,11 +1,9 @@
 """Asset checks: what must hold of what was made."""
 
 import dagster as dg
-from sqlalchemy import select
 
 from falcon_pipelines.assets.market_data import day_bars
 from falcon_pipelines.assets.trading import paper_trades
-from falcon_pipelines.db import models
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 
@@ -36,20 +34,14 @@ def few_rows_quarantined(bars: Bars) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset=paper_trades, blocking=True, description="The books of every account balance.")
 def books_balance(database: Database) -> dg.AssetCheckResult:
-    """Rebuilds each account's books from its postings and proves them."""
-    from falcon_pipelines.trading.errors import BooksDoNotBalance
-    from falcon_pipelines.trading.store import stored_books
+    """Proves each account's books from the database; an account whose books are broken makes no more entries."""
+    from falcon_pipelines.trading.reconciliation import halt_broken
 
-    broken: dict[str, str] = {}
     with database.transaction() as session:
-        accounts = session.execute(select(models.Account.id, models.Account.name)).all()
-        for account_id, name in accounts:
-            try:
-                stored_books(session, account_id)
-            except BooksDoNotBalance as error:
-                broken[name] = str(error)
+        broken = halt_broken(session)
     return dg.AssetCheckResult(
-        passed=not broken, metadata={"accounts": len(accounts), "broken": dg.MetadataValue.json(broken)}
+        passed=not broken,
+        metadata={"broken": dg.MetadataValue.json({name: list(why) for name, why in broken.items()})},
     )
 
 
