@@ -247,9 +247,12 @@ def _show(result: dict[str, Any]) -> None:
     )
     fills = Table("time (UTC)", "order", "side", "ticker", title="Fills", title_justify="left")
     fills.columns[0].no_wrap = True
+    fills.columns[1].min_width = 8
+    for column in fills.columns[1:]:
+        column.overflow = "fold"
     for name in ("quantity", "price", "fee"):
         fills.add_column(name, justify="right", no_wrap=True)
-    fills.add_column("flags")
+    fills.add_column("flags", overflow="fold")
     for row in result["fills"]:
         when = f"{row['time']:%Y-%m-%dT%H:%MZ}"
         numbers = (f"{row['quantity']:,}", f"{row['price']:,.4f}", f"{row['fee']:,.4f}")
