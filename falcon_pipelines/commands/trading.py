@@ -247,15 +247,16 @@ def _show(result: dict[str, Any]) -> None:
     )
     fills = Table("time (UTC)", "order", "side", "ticker", title="Fills", title_justify="left")
     fills.columns[0].no_wrap = True
+    fills.columns[1].overflow = "fold"
     fills.columns[1].min_width = 8
-    for column in fills.columns[1:]:
-        column.overflow = "fold"
-    for name in ("quantity", "price", "fee"):
+    fills.columns[3].no_wrap = True
+    charged = any(row["fee"] for row in result["fills"])
+    for name in ("quantity", "price", *(("fee",) if charged else ())):
         fills.add_column(name, justify="right", no_wrap=True)
     fills.add_column("flags", overflow="fold")
     for row in result["fills"]:
         when = f"{row['time']:%Y-%m-%dT%H:%MZ}"
-        numbers = (f"{row['quantity']:,}", f"{row['price']:,.4f}", f"{row['fee']:,.4f}")
+        numbers = [f"{row['quantity']:,}", f"{row['price']:,.4f}", f"{row['fee']:,.4f}"][: 2 + charged]
         fills.add_row(when, row["order"], row["side"], row["ticker"], *numbers, ", ".join(row["flags"]))
     held = Table("ticker", title="Positions", title_justify="left")
     for name in ("quantity", "cost a share", "price", "profit"):
