@@ -264,8 +264,8 @@ def _show(result: dict[str, Any]) -> None:
     held.add_column("orders")
     for row in result["positions"]:
         resting = "; ".join(_resting(order) for order in row["orders"])
-        numbers = (row["cost_per_share"], row["price"], row["unrealised"])
-        held.add_row(row["ticker"], f"{row['quantity']:,}", *(f"{n:,.4f}" for n in numbers), resting)
+        values = (row["cost_per_share"], row["price"], row["unrealised"])
+        held.add_row(row["ticker"], f"{row['quantity']:,}", *(f"{n:,.4f}" for n in values), resting)
     for table in (fills, held):
         if table.row_count:
             out.print(table)
