@@ -9,8 +9,11 @@ from falcon_pipelines.strategies.extraction import operands
 from falcon_pipelines.strategies.extraction.atoms import IndicatorUse, State
 from falcon_pipelines.strategies.extraction.operands import NUMBER, NotExpressible, Operand
 
-_UP = r"above|up through|higher than|greater than|more than|bigger than|exceeds|to the upside of"
-_DOWN = r"below|down through|lower than|less than|smaller than"
+_UP = (
+    r"at least|no less than|above|up through|higher than|greater than|more than|bigger than|exceeds|"
+    r"to the upside of"
+)
+_DOWN = r"at most|no more than|below|down through|lower than|less than|smaller than"
 _MOVES = (
     r"drops?|dropped|dropping|falls?|fell|falling|fallen|dips?|dipped|dipping|goes|go|going|gone|gets?|"
     r"getting|got|closes?|closed|closing|"
@@ -31,7 +34,7 @@ _BACK = (
     r"convincingly)"
 )
 _COMPARISON = (
-    rf"(?P<aux>(?:(?:{_AUXILIARY}) )*)(?P<neg>not |no longer )?(?:being |trading )?"
+    rf"(?:that |which )?(?P<aux>(?:(?:{_AUXILIARY}) )*)(?P<neg>not |no longer )?(?:being |trading )?"
     rf"(?:(?P<verb>cross(?:es|ed|ing)?|{_MOVES}) )?(?P<back>(?:{_BACK} )*)"
     rf"(?P<dir>{_UP}|{_DOWN}|through)"
 )
@@ -46,8 +49,12 @@ ELIDED = re.compile(
 )
 BREAKOUT = re.compile(
     rf"(?<!\S)(?:(?:a |the )?(?:breakout|break|close|move|push) (?P<dir>above|below|of|through) |"
-    rf"(?:breaks|breaking|takes out|taking out|makes|making|sets|prints|hits|hitting|clears|touches) "
-    rf"(?:a new |a fresh |new |out above |out of |to a new )?)"
+    rf"(?:breaks|breaking|breaks out|break out|breaking out|takes out|taking out|makes|making|sets|"
+    rf"prints|hits|hitting|clears|touches) "
+    rf"(?:a new |a fresh |new |out above |above |above a new |of |of a |out of |to |to a |to new |"
+    rf"to a new |to a fresh )?"
+    rf"|(?:closes|close|trades|sits|is|finishes) at (?:a |its |the )?(?:new |fresh )?|(?:a |the )?(?:new|"
+    rf"fresh) )"
     rf"(?P<right>(?:new )?(?:{operands.CHANNEL}))(?!\S)"
 )
 UNDIRECTED = re.compile(
@@ -71,7 +78,8 @@ MACD_CROSS = re.compile(
     r"(?<!\S)(?:(?:a |the )?(?P<mood>bullish|bearish) (?:macd cross|cross (?:on|in|of) the macd|macd signal)"
     r"|(?:the )?macd (?:line )?crosses (?P<way>up|down|bullish|bearish|above|below|positive|negative)"
     r"(?! (?:the|its|through|signal|zero|0)\b)"
-    r"|(?:the )?macd (?:histogram )?(?:turns|goes|flips) (?P<sign>positive|negative|green|red))(?!\S)"
+    r"|(?P<what>(?:the )?macd (?:histogram )?|it )(?:turns|goes|flips) (?P<sign>positive|negative|green|"
+    r"red))(?!\S)"
 )
 NAMED_CROSS = re.compile(r"(?<!\S)(?:a |the )?(?P<name>golden|death) cross(?:es)?(?! (?:of|between))(?!\S)")
 REACHES = re.compile(
@@ -82,6 +90,7 @@ REACHES = re.compile(
     rf"(?P<right>{operands.BAND}|{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.CHANNEL}|"
     rf"{operands.LEVEL})(?!\S)"
 )
+AT_A_BAND = re.compile(rf"(?<!\S)(?:at|on|into) (?P<right>{operands.BAND})(?!\S)")
 BETWEEN = re.compile(
     rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}) (?:(?:{_AUXILIARY}) )*"
     rf"(?:somewhere )?between (?P<low>{NUMBER}) and (?P<high>{NUMBER}){operands.NOT_A_QUANTITY}(?!\S)"
@@ -97,14 +106,20 @@ LEVEL_OR = re.compile(
     rf"(?P<level>{NUMBER}) (?:or|and) (?P<dir>below|lower|less|above|higher|more|better)(?!\S)"
 )
 STREAK = re.compile(
-    rf"(?<!\S)(?P<bars>{NUMBER}) (?:(?:straight|consecutive) )?(?P<mood>red|green|down|up|lower|higher|"
-    rf"losing|winning) (?:bar|day|close|closes|session)(?P<row> in a row| straight)?(?!\S)"
+    rf"(?<!\S)(?:(?P<bars>{NUMBER}) (?:(?:straight|consecutive) )?(?P<mood>red|green|down|up|lower|higher|"
+    rf"losing|winning) (?:bar|day|close|closes|session)(?P<row> in a row| straight| running)?"
+    rf"|(?:(?:{operands.PRICE}|{operands.PRONOUN}) )?(?:has |have )?(?:closes|closed|close|finishes|is|goes) "
+    rf"(?P<verbal>red|green|down|up|lower|higher) (?:for )?(?P<count>{NUMBER}) (?:straight |consecutive )?"
+    rf"(?:bar|day|session)(?: in a row| straight| running)?)(?!\S)"
 )
 CHANGE = re.compile(
-    rf"(?<!\S)(?:{operands.PRICE}|{operands.PRONOUN}) (?:is |has |have )?(?P<verb>drops|dropped|falls|"
-    rf"fallen|loses|lost|is down|down|rises|risen|gains|gained|is up|up|goes up|goes down) (?:by )?"
-    rf"(?:more than |at least )?(?P<percent>{NUMBER}) percent (?:or more )?(?:in|within|of the last|"
-    rf"in the last) (?P<bars>{NUMBER}) (?P<unit>day|bar|session|week)(?!\S)"
+    rf"(?<!\S)(?:(?:{operands.PRICE}|{operands.PRONOUN}) )?(?:that )?(?:is |has |have |to |had )?"
+    rf"(?P<verb>drops?|dropped|falls?|fallen|fell|loses?|lost|is down|down|rises?|risen|gains?|gained|"
+    rf"is up|up|"
+    rf"goes up|goes down|go up|go down) (?:by )?(?:more than |at least |about )?"
+    rf"(?P<percent>{NUMBER}) percent "
+    rf"(?:or more )?(?:in|within|of the last|in the last|above|in just|in under) (?P<bars>{NUMBER}) "
+    rf"(?P<unit>day|bar|session|week)(?!\S)"
 )
 RECROSS = re.compile(
     rf"(?<!\S)(?:(?:(?P<left>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|"
@@ -117,6 +132,7 @@ PATTERNS = (
     CHANGE,
     COMPARE,
     LEVEL_OR,
+    AT_A_BAND,
     PAIR_VERB,
     RECROSS,
     BETWEEN,
@@ -246,6 +262,7 @@ def _read(match: re.Match[str], before: list[Condition]) -> Condition | None:
     reader = {
         COMPARE: _compare,
         LEVEL_OR: _level_or,
+        AT_A_BAND: _at_a_band,
         PAIR_VERB: _pair_verb,
         RECROSS: _recross,
         ELIDED: _elided,
@@ -282,6 +299,8 @@ def _last_oscillator(match: re.Match[str], before: list[Condition]) -> Operand |
 def _sides(match: re.Match[str], before: list[Condition]) -> tuple[Operand, Operand] | None:
     left, right = operands.read_operand(match["left"]), operands.read_operand(match["right"])
     if left is not None and left.kind == "volume":
+        if "average" not in match["right"]:
+            return None
         right = operands.average_volume(match["right"])
         return (left, right) if right else None
     if right is None or right.bare:
@@ -339,7 +358,7 @@ def _compare(match: re.Match[str], before: list[Condition]) -> Condition | None:
     )
     more: dict[str, Any] = {
         "required": bool(re.search(r"has to|have to|must|need|should", match["aux"])),
-        "state_of_trend": not crosses and left.kind in ("price", "volume"),
+        "state_of_trend": not crosses and left.kind in ("price", "volume", "average"),
         "left": left,
         "right": right,
     }
@@ -358,6 +377,10 @@ def _compare(match: re.Match[str], before: list[Condition]) -> Condition | None:
         direction, crosses = way, True
     up = re.fullmatch(_UP, direction) is not None
     name = ("crosses_above" if up else "crosses_below") if crosses else ("gt" if up else "lt")
+    if direction.split()[-1] in ("least", "most") or direction == "no less than":
+        name = {"gt": "gte", "lt": "lte"}.get(name, name)
+    if direction == "no more than":
+        name = "lte"
     value: dict[str, Any] = {name: [left.value, right.value]}
     return _make(match, negate(value) if match["neg"] else value, left, right, **more)
 
@@ -449,6 +472,21 @@ def _pair_verb(match: re.Match[str], before: list[Condition]) -> Condition | Non
     )
 
 
+def _touched_band(match: re.Match[str], **more: Any) -> Condition | None:
+    """The low at or below the lower band, the high at or above the upper; the middle can be met from both sides."""
+    band = operands.read_operand(match["right"])
+    if band is None or band.value == "bollinger.middle":
+        return None
+    low = band.value == "bollinger.lower"
+    field = "low" if low else "high"
+    value = {"lte" if low else "gte": [field, band.value]}
+    return _make(match, value, band, left=Operand("price", field), right=band, **more)
+
+
+def _at_a_band(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    return _touched_band(match, elided=True)
+
+
 def _level_or(match: re.Match[str], before: list[Condition]) -> Condition | None:
     left = operands.read_operand(match["left"])
     if left is None:
@@ -481,6 +519,9 @@ def _macd_cross(match: re.Match[str], before: list[Condition]) -> Condition | No
     if line is None:
         return None
     if match["sign"]:
+        last = before[-1].left if before else None
+        if match["what"] == "it " and (last is None or last.kind != "macd"):
+            return None
         histogram = "histogram" in match[0] or match["sign"] in ("green", "red")
         value = "macd.histogram" if histogram else "macd.line"
         return _make(
@@ -510,16 +551,8 @@ def _named_cross(match: re.Match[str], before: list[Condition]) -> Condition | N
 
 
 def _reaches(match: re.Match[str], before: list[Condition]) -> Condition | None:
-    if re.fullmatch(operands.BAND, match["right"]):
-        band = operands.read_operand(match["right"])
-        if band is None:
-            return None
-        if band.value == "bollinger.lower":
-            return _make(match, {"lte": ["low", band.value]}, band, left=Operand("price", "low"), right=band)
-        if band.value == "bollinger.upper":
-            return _make(
-                match, {"gte": ["high", band.value]}, band, left=Operand("price", "high"), right=band
-            )
+    if re.fullmatch(operands.BAND, match["right"]) and (touched := _touched_band(match)) is not None:
+        return touched
     sides = _sides(match, before)
     if sides is None:
         return None
@@ -587,21 +620,15 @@ def _extreme(match: re.Match[str], before: list[Condition]) -> Condition | None:
 
 
 def _streak(match: re.Match[str], before: list[Condition]) -> Condition | None:
-    bars = float(match["bars"])
-    if (
-        not 2 <= bars <= 20
-        or bars != int(bars)
-        or not (match["row"] or re.search("straight|consecutive", match[0]))
-    ):
+    bars = float(match["bars"] or match["count"])
+    in_a_row = re.search(r"in a row|straight|consecutive|running", match[0])
+    if not 2 <= bars <= 20 or bars != int(bars) or not in_a_row:
         return None
-    mood = match["mood"]
+    mood = match["mood"] or match["verbal"]
     earlier: Any = "open" if mood in ("red", "green") else {"lag": ["close", 1]}
     name = "lt" if mood in ("red", "down", "lower", "losing") else "gt"
-    return _make(
-        match,
-        {"for_n_bars": {"bars": int(bars), "of": {name: ["close", earlier]}}},
-        left=Operand("price", "close"),
-    )
+    value = {"for_n_bars": {"bars": int(bars), "of": {name: ["close", earlier]}}}
+    return _make(match, value, left=Operand("price", "close"))
 
 
 def _change(match: re.Match[str], before: list[Condition]) -> Condition | None:

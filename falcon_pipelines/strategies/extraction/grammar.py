@@ -7,6 +7,7 @@ from typing import Any
 
 from falcon_pipelines.strategies.extraction import operands, talk
 from falcon_pipelines.strategies.extraction.atoms import (
+    REQUIREMENTS,
     Atom,
     Claim,
     Evidence,
@@ -198,22 +199,17 @@ def _read_conditions(
                 and condition.left
                 and not condition.left.other_market
             ):
+                place = "filter.long" if condition.state_of_trend else "entry.long"
                 _add(
-                    draft,
-                    "filter.long",
-                    condition,
-                    condition.start,
-                    condition.end,
-                    surroundings,
-                    number,
-                    "all",
+                    draft, place, condition, condition.start, condition.end, surroundings, REQUIREMENTS, "all"
                 )
             elif not condition.elided:
                 words = draft.text.string[condition.start : condition.end]
                 found = draft.evidence(condition.start, condition.end)
                 draft.refused.append(Refusal(words, "nothing says what to do then", found))
             continue
-        group = number if assignment.chained_to is None else groups.get(assignment.chained_to, number)
+        own_group = 1000 + number
+        group = own_group if assignment.chained_to is None else groups.get(assignment.chained_to, own_group)
         groups[number] = group
         place, condition = _place(assignment, condition)
         if place is None:
@@ -286,9 +282,7 @@ def _add(
         state = "ambiguous"
     elif judgement.state == "ambiguous":
         state, readings, why, value = "ambiguous", (value,), judgement.why, None
-    draft.atoms.append(
-        Atom(place, state, value, found, condition.indicators, readings, why, 1000 + group, join)
-    )
+    draft.atoms.append(Atom(place, state, value, found, condition.indicators, readings, why, group, join))
 
 
 def _read_plain_levels(

@@ -24,7 +24,7 @@ _LEAVE = (
     r"dump|is gone|am gone|liquidate|out|take it off|done|get rid of)"
 )
 _AT = (
-    r"(?: (?:loss|order|is|at|goes|go|of|set|sits|to|will be|would be|gets|placed|put|i|we|you|use|"
+    r"(?: (?:loss|order|is|are|at|goes|go|of|set|sits|to|will be|would be|gets|placed|put|i|we|you|use|"
     r"always|for|me|my|right|"
     r"comes in|in|by|around it|lives|a|the|hard|fixed|initial|order|on|every|each|trade|single|position|"
     r"usually|below entry))"
@@ -202,6 +202,16 @@ def _time(match: re.Match[str]) -> Phrase | None:
             "the number is approximate",
         )
     return Phrase(match.start(), match.end(), "exit.time_stop", {"bars": int(bars)})
+
+
+def _time_after_an_exit(match: re.Match[str]) -> Phrase | None:
+    """ "... or after ten days" ends a trade only where the words before it speak of ending one."""
+    before = match.string[max(0, match.start() - 160) : match.start()]
+    return (
+        _time(match)
+        if re.search(r"(?<!\S)(?:sell|exit|get out|close|out|target|hold|#+)(?!\S)", before)
+        else None
+    )
 
 
 _FRACTIONS = {"half": 0.5, "third": 1 / 3, "quarter": 0.25}
@@ -421,6 +431,17 @@ _TABLE: tuple[tuple[str, Builder], ...] = (
         _percent_phrase("exit.stop", "percent", 0, 60),
     ),
     (
+        rf"(?:{_LEAVE} (?:when|if|once) )?(?:when |if |once )?(?:a|the|my) loss (?:gets to|hits|reaches|"
+        rf"is|of|goes to) {_AMOUNT}"
+        rf"(?: and)? {_LEAVE}",
+        _percent_phrase("exit.stop", "percent", 0, 60),
+    ),
+    (
+        rf"{_LEAVE}(?: {_POSITION})? (?:when|if|once) (?:a|the|my) loss (?:gets to|hits|reaches|is|"
+        rf"goes to) {_AMOUNT}",
+        _percent_phrase("exit.stop", "percent", 0, 60),
+    ),
+    (
         rf"(?:cut|cutting|take|taking|cap|limit) (?:my |the |it |every |all |a |our |any )*(?:loss|loser|"
         rf"losers|position|trade|it)? ?(?:off )?at {_AMOUNT}(?: loss| down| below (?:my |the )?entry)?"
         rf"(?! (?:gain|profit|up)\b)",
@@ -520,7 +541,8 @@ _TABLE: tuple[tuple[str, Builder], ...] = (
     (
         rf"(?:hold|holding|keep|stay in|staying in|sit in|give|gives|giving)(?: (?:on to|onto))?"
         rf"(?: {_POSITION})?(?: (?:for|open|about|only|a|an|up to|no more than|no longer than|"
-        rf"not more than|at most|maximum of|max of|more than|longer than|exactly|the|full|total of|"
+        rf"not more than|at most|maximum of|max of|more than|longer than|exactly|the (?:full|whole|"
+        rf"maximum)|full|total of|"
         rf"maximum|max))* {_TIME_HEDGE}(?! (?:high|low|ema|sma|moving|average|rsi|ma)\b)",
         _time,
     ),
@@ -532,7 +554,8 @@ _TABLE: tuple[tuple[str, Builder], ...] = (
     ),
     (
         rf"(?:after|within|in|if|once|when) (?:(?!when |buy |enter |i sell |i exit |stop |"
-        rf"target )[a-z']+ ){{0,7}}?{_TIME_HEDGE}(?: (?:have passed|have gone by|go by|pass|passed|"
+        rf"target |above |below |cross |crosses |through |average |the "
+        rf"(?:\d))[a-z']+ ){{0,7}}?{_TIME_HEDGE}(?: (?:have passed|have gone by|go by|pass|passed|"
         rf"no matter what|regardless|later|whatever happens|either way|and|or|it|is|has not|nothing|"
         rf"happened|worked|has not moved|has not worked|still in|with no)){{0,6}} {_LEAVE}"
         rf"(?: {_POSITION})?",
@@ -556,6 +579,20 @@ _TABLE: tuple[tuple[str, Builder], ...] = (
         _time,
     ),
     (rf"{_LEAVE}(?: {_POSITION})? on (?P<unit>day|bar) (?P<bars>{NUMBER})", _time),
+    (
+        rf"or (?:after|in|when it has been) (?:a max of |at most |no more than )?{_TIME_HEDGE}"
+        rf"(?: whichever (?:comes|happens|is|hits) first)?",
+        _time_after_an_exit,
+    ),
+    (
+        (
+            rf"(?:has|have|gets|get) {_TIME_HEDGE} to (?:work|move|play out|prove itself|do something|"
+            rf"go my way)"
+        ),
+        _time,
+    ),
+    (rf"(?:is|for) a {_TIME_HEDGE} (?:hold|trade|holding period)", _time),
+    (rf"(?<!average )holding (?:period|time)(?: (?:is|of|at|for))* {_TIME_HEDGE}", _time),
     # sizing
     (
         rf"(?:volatility target(?:ing)?(?: (?:is|of|at|to))*|target(?:ing)?(?: an?)?(?: annual(?:ized|"
