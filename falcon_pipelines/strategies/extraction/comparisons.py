@@ -1,133 +1,34 @@
 """Spoken comparisons ("the fifty day crosses above the two hundred day") as conditions of a spec."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from falcon_pipelines.strategies.extraction import operands
-from falcon_pipelines.strategies.extraction.atoms import IndicatorUse, State
+from falcon_pipelines.strategies.extraction.comparison_patterns import (
+    AT_A_BAND,
+    BETWEEN,
+    BREAKOUT,
+    CHANGE,
+    COMPARE,
+    ELIDED,
+    EXTREME,
+    LEVEL_OR,
+    MACD_CROSS,
+    NAMED_CROSS,
+    PAIR_CROSS,
+    PAIR_VERB,
+    REACHES,
+    RECROSS,
+    STREAK,
+    TO_A_SIDE,
+    UNDIRECTED,
+    UP,
+)
+from falcon_pipelines.strategies.extraction.condition import Condition, negate
 from falcon_pipelines.strategies.extraction.operands import NUMBER, NotExpressible, Operand
 
-_UP = (
-    r"at least|no less than|above|up through|higher than|greater than|more than|bigger than|exceeds|"
-    r"to the upside of"
-)
-_DOWN = r"at most|no more than|below|down through|lower than|less than|smaller than"
-_MOVES = (
-    r"drops?|dropped|dropping|falls?|fell|falling|fallen|dips?|dipped|dipping|goes|go|going|gone|gets?|"
-    r"getting|got|closes?|closed|closing|"
-    r"comes?|coming|moves?|moved|moving|rises?|risen|rising|climbs?|climbed|climbing|breaks?|broke|"
-    r"broken|breaking|pops?|popped|"
-    r"pushes|push|pulls?|pulled|sinks?|sank|sunk|slides?|slid|crash|crashes|crashed|trades?|trading|"
-    r"stays?|staying|sits?|sitting|remains?|"
-    r"spikes?|dives?|plunges?|heads?|turns?|turned|reads?|prints?|shoots?|jumps?|tanks|holds?|holding|"
-    r"runs?|lands?|finish|finishes"
-)
-_AUXILIARY = (
-    r"is|are|being|has to be|has to|have to be|have to|must be|must|needs to be|needs to|need to be|"
-    r"need to|should be|"
-    r"should|to be|to|has|have|starts to|begins to|gets to|does|do|was|were|had|ever|actually|will|would"
-)
-_BACK = (
-    r"(?:back|up|down|all the way|right|its way|out|decisively|cleanly|again|somewhere|anywhere|anything|"
-    r"convincingly)"
-)
-_COMPARISON = (
-    rf"(?:that |which )?(?P<aux>(?:(?:{_AUXILIARY}) )*)(?P<neg>not |no longer )?(?:being |trading )?"
-    rf"(?:(?P<verb>cross(?:es|ed|ing)?|{_MOVES}) )?(?P<back>(?:{_BACK} )*)"
-    rf"(?P<dir>{_UP}|{_DOWN}|through)"
-)
-COMPARE = re.compile(
-    rf"(?<!\S)(?P<left>{operands.LEFT}) {_COMPARISON} (?P<right>{operands.RIGHT})(?!\S)(?P<tail> again)?"
-)
-ELIDED = re.compile(
-    rf"(?<!\S)(?:(?:anything|anywhere|something|stuff|on|at) )?(?P<aux>)(?P<left>)(?P<neg>not )?"
-    rf"(?P<verb>)(?P<back>)(?P<dir>above|below) "
-    rf"(?P<right>{operands.CHANNEL}|{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.VWAP}|"
-    rf"{operands.BAND})(?!\S)"
-)
-BREAKOUT = re.compile(
-    rf"(?<!\S)(?:(?:a |the )?(?:breakout|break|close|move|push) (?P<dir>above|below|of|through) |"
-    rf"(?:breaks|breaking|breaks out|break out|breaking out|takes out|taking out|makes|making|sets|"
-    rf"prints|hits|hitting|clears|touches) "
-    rf"(?:a new |a fresh |new |out above |above |above a new |of |of a |out of |to |to a |to new |"
-    rf"to a new |to a fresh )?"
-    rf"|(?:closes|close|trades|sits|is|finishes) at (?:a |its |the )?(?:new |fresh )?|(?:a |the )?(?:new|"
-    rf"fresh) )"
-    rf"(?P<right>(?:new )?(?:{operands.CHANNEL}))(?!\S)"
-)
-UNDIRECTED = re.compile(
-    rf"(?<!\S)(?P<left>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|"
-    rf"{operands.MACD}) (?:cross(?:es|ed|ing)?|crosses and|meets) "
-    rf"(?P<right>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|{operands.MACD})(?!\S)"
-)
-TO_A_SIDE = re.compile(r" to the (?P<side>upside|downside)(?!\S)")
-PAIR_VERB = re.compile(
-    rf"(?<!\S)(?:the )?(?P<left>{NUMBER}) and (?:the )?(?P<right>{operands.AVERAGE}|"
-    rf"{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}) "
-    rf"(?:to )?(?:cross|crosses|crossing|have crossed)(?: (?P<side>bullish|bearish|to the upside|"
-    rf"to the downside))?(?!\S)"
-)
-PAIR_CROSS = re.compile(
-    rf"(?<!\S)(?:a |the )?(?:(?P<mood>bullish|bearish|upward|downward) )?cross (?:of|between) "
-    rf"(?P<left>{operands.LEFT}|{NUMBER}) "
-    rf"(?P<link>and|above|below|with) (?P<right>{operands.RIGHT})(?!\S)"
-)
-MACD_CROSS = re.compile(
-    r"(?<!\S)(?:(?:a |the )?(?P<mood>bullish|bearish) (?:macd cross|cross (?:on|in|of) the macd|macd signal)"
-    r"|(?:the )?macd (?:line )?crosses (?P<way>up|down|bullish|bearish|above|below|positive|negative)"
-    r"(?! (?:the|its|through|signal|zero|0)\b)"
-    r"|(?P<what>(?:the )?macd (?:histogram )?|it )(?:turns|goes|flips) (?P<sign>positive|negative|green|"
-    r"red))(?!\S)"
-)
-NAMED_CROSS = re.compile(r"(?<!\S)(?:a |the )?(?P<name>golden|death) cross(?:es)?(?! (?:of|between))(?!\S)")
-REACHES = re.compile(
-    rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}|{operands.PRICE}|{operands.PRONOUN}) "
-    rf"(?P<aux>(?:(?:{_AUXILIARY}) )*)(?:hits?|reaches|reach|touches|touch|tags?|gets? (?:back |up |"
-    rf"down |all the way )*to|comes? (?:back |up |down )*to|(?:goes|moves|rises|climbs|drops|falls|"
-    rf"dips) (?:back |up |down )*to) "
-    rf"(?P<right>{operands.BAND}|{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.CHANNEL}|"
-    rf"{operands.LEVEL})(?!\S)"
-)
-AT_A_BAND = re.compile(rf"(?<!\S)(?:at|on|into) (?P<right>{operands.BAND})(?!\S)")
-BETWEEN = re.compile(
-    rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}) (?:(?:{_AUXILIARY}) )*"
-    rf"(?:somewhere )?between (?P<low>{NUMBER}) and (?P<high>{NUMBER}){operands.NOT_A_QUANTITY}(?!\S)"
-)
-EXTREME = re.compile(
-    rf"(?<!\S)(?:(?P<left>{operands.RSI}|{operands.OSCILLATOR}|{operands.PRICE}|{operands.PRONOUN}) (?:"
-    rf"(?:{_AUXILIARY}|gets|goes|becomes|looks|says|shows) )*)?(?P<mood>oversold|overbought)(?! "
-    rf"(?:bounce|strategy|level|territory means))(?!\S)"
-)
-LEVEL_OR = re.compile(
-    rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}) (?:(?:{_AUXILIARY}|goes|gets|drops|falls|"
-    rf"rises|hits|reaches|at|of|down|up) )*"
-    rf"(?P<level>{NUMBER}) (?:or|and) (?P<dir>below|lower|less|above|higher|more|better)(?!\S)"
-)
-STREAK = re.compile(
-    rf"(?<!\S)(?:(?P<bars>{NUMBER}) (?:(?:straight|consecutive) )?(?P<mood>red|green|down|up|lower|higher|"
-    rf"losing|winning) (?:bar|day|close|closes|session)(?P<row> in a row| straight| running)?"
-    rf"|(?:(?:{operands.PRICE}|{operands.PRONOUN}) )?(?:has |have )?(?:closes|closed|close|finishes|is|goes) "
-    rf"(?P<verbal>red|green|down|up|lower|higher) (?:for )?(?P<count>{NUMBER}) (?:straight |consecutive )?"
-    rf"(?:bar|day|session)(?: in a row| straight| running)?)(?!\S)"
-)
-CHANGE = re.compile(
-    rf"(?<!\S)(?:(?:{operands.PRICE}|{operands.PRONOUN}) )?(?:that )?(?:is |has |have |to |had )?"
-    rf"(?P<verb>drops?|dropped|falls?|fallen|fell|loses?|lost|is down|down|rises?|risen|gains?|gained|"
-    rf"is up|up|"
-    rf"goes up|goes down|go up|go down) (?:by )?(?:more than |at least |about )?"
-    rf"(?P<percent>{NUMBER}) percent "
-    rf"(?:or more )?(?:in|within|of the last|in the last|above|in just|in under) (?P<bars>{NUMBER}) "
-    rf"(?P<unit>day|bar|session|week)(?!\S)"
-)
-RECROSS = re.compile(
-    rf"(?<!\S)(?:(?:(?P<left>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|"
-    rf"{operands.MACD}|{operands.PRONOUN}|that|(?:the )?(?:lines|2|average|fast line|fast average|"
-    rf"fast 1)) (?:cross|crosses|crossed|crossing|goes|falls|drops) (?:back |right back )*(?P<dir>above|"
-    rf"below|down|up|the other way|again)(?: again| the other way)?)"
-    rf"|(?P<opposite>(?:the |an )?(?:opposite|reverse) (?:cross|happens|signal|is true|direction)))(?!\S)"
-)
 PATTERNS = (
     CHANGE,
     COMPARE,
@@ -147,41 +48,6 @@ PATTERNS = (
     ELIDED,
 )
 
-_NEGATED = {"lt": "gte", "lte": "gt", "gt": "lte", "gte": "lt"}
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A comparison found at `start` to `end` of the canonical text.
-
-    `value` is None where the words leave a choice; then `readings` holds what they may mean and `why` what is
-    open. `required` marks "has to be", `state_of_trend` a comparison of price with an average.
-    """
-
-    start: int
-    end: int
-    value: Any
-    indicators: tuple[IndicatorUse, ...]
-    readings: tuple[Any, ...] = ()
-    why: str | None = None
-    required: bool = False
-    state_of_trend: bool = False
-    elided: bool = False
-    left: Operand | None = None
-    right: Operand | None = None
-
-
-def negate(value: dict[str, Any]) -> dict[str, Any]:
-    """The opposite condition, written without `not` where the spec has a word for it."""
-    (name, content), *_ = value.items()
-    if name in _NEGATED:
-        return {_NEGATED[name]: content}
-    if name == "not":
-        return dict(content)
-    if name in ("all", "any"):
-        return {"any" if name == "all" else "all": [negate(part) for part in content]}
-    return {"not": value}
-
 
 def find_conditions(visible: str) -> tuple[list[Condition], list[tuple[int, int, str]]]:
     """Conditions in canonical text in spoken order, and (start, end, why) of those that cannot be used."""
@@ -196,50 +62,6 @@ def find_conditions(visible: str) -> tuple[list[Condition], list[tuple[int, int,
         if condition is not None:
             found.append(condition)
     return found, refused
-
-
-def with_known_types(conditions: Sequence[Condition]) -> list[Condition]:
-    """The conditions, in which an average whose type is not said has the one type its period is said to have.
-
-    "The ten day e m a crosses above the thirty day e m a" tells what "the ten" is later; "the two period r s i"
-    tells the period of "the r s i".
-    """
-    spoken: dict[tuple[float, str | None], set[str]] = {}
-    periods: dict[float, IndicatorUse] = {}
-    for use in (use for condition in conditions for use in condition.indicators):
-        states, params = dict(use.states), dict(use.params)
-        if states.get("fn") == "stated":
-            spoken.setdefault((params["period"], use.timeframe), set()).add(use.fn)
-        if use.fn == "rsi" and "period" in params:
-            periods[params["period"]] = use
-    renamed: dict[str, IndicatorUse] = {}
-    for use in (use for condition in conditions for use in condition.indicators):
-        params = dict(use.params)
-        types = spoken.get((params.get("period", 0.0), use.timeframe), set())
-        if dict(use.states).get("fn") == "inferred" and use.source == "close" and len(types) == 1:
-            known: tuple[tuple[str, State], ...] = (("fn", "stated"), ("params.period", "stated"))
-            renamed[use.id] = operands.indicator(
-                next(iter(types)), params["period"], known, timeframe=use.timeframe
-            )
-        if use.id == "rsi" and len(periods) == 1:
-            renamed[use.id] = next(iter(periods.values()))
-    return [_renamed(condition, renamed) for condition in conditions] if renamed else list(conditions)
-
-
-def _renamed(condition: Condition, renamed: Mapping[str, IndicatorUse]) -> Condition:
-    def swap(value: Any) -> Any:
-        if isinstance(value, str):
-            return renamed[value].id if value in renamed else value
-        if isinstance(value, dict):
-            return {key: swap(item) for key, item in value.items()}
-        return [swap(item) for item in value] if isinstance(value, list | tuple) else value
-
-    return replace(
-        condition,
-        value=swap(condition.value),
-        readings=tuple(swap(condition.readings)),
-        indicators=tuple(renamed.get(use.id, use) for use in condition.indicators),
-    )
 
 
 def _matches(visible: str) -> Iterator[re.Match[str]]:
@@ -375,7 +197,7 @@ def _compare(match: re.Match[str], before: list[Condition]) -> Condition | None:
             )
             return _make(match, None, left, right, readings=both, why="through, but not which way", **more)
         direction, crosses = way, True
-    up = re.fullmatch(_UP, direction) is not None
+    up = re.fullmatch(UP, direction) is not None
     name = ("crosses_above" if up else "crosses_below") if crosses else ("gt" if up else "lt")
     if direction.split()[-1] in ("least", "most") or direction == "no less than":
         name = {"gt": "gte", "lt": "lte"}.get(name, name)

@@ -17,15 +17,12 @@ from falcon_pipelines.strategies.extraction.atoms import (
     State,
     tidy,
 )
-from falcon_pipelines.strategies.extraction.comparisons import (
-    Condition,
-    find_conditions,
-    negate,
-    with_known_types,
-)
+from falcon_pipelines.strategies.extraction.comparisons import find_conditions
+from falcon_pipelines.strategies.extraction.condition import Condition, negate, with_known_types
 from falcon_pipelines.strategies.extraction.normalise import Text, tokens
 from falcon_pipelines.strategies.extraction.operands import NUMBER
-from falcon_pipelines.strategies.extraction.orders import Phrase, find_phrases
+from falcon_pipelines.strategies.extraction.order_phrases import Phrase
+from falcon_pipelines.strategies.extraction.orders import find_phrases
 from falcon_pipelines.strategies.extraction.revisions import revise
 from falcon_pipelines.strategies.extraction.roles import Assignment, assign, find_cues
 from falcon_pipelines.strategies.extraction.surroundings import Judgement, Surroundings
@@ -199,9 +196,9 @@ def _read_conditions(
                 and condition.left
                 and not condition.left.other_market
             ):
-                place = "filter.long" if condition.state_of_trend else "entry.long"
+                where = "filter.long" if condition.state_of_trend else "entry.long"
                 _add(
-                    draft, place, condition, condition.start, condition.end, surroundings, REQUIREMENTS, "all"
+                    draft, where, condition, condition.start, condition.end, surroundings, REQUIREMENTS, "all"
                 )
             elif not condition.elided:
                 words = draft.text.string[condition.start : condition.end]

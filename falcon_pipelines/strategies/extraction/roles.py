@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from falcon_pipelines.strategies.extraction.comparisons import Condition
+from falcon_pipelines.strategies.extraction.condition import Condition
 
 Kind = Literal["long", "short", "exit", "cover", "watch", "want", "trade"]
 
