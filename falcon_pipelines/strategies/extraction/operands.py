@@ -193,11 +193,11 @@ def _average(words: str, numbers: list[float], unit: str | None) -> Operand:
         ("weighted", "wma"),
         ("sma", "sma"),
         ("simple", "sma"),
+        ("hma", "hma"),
+        ("hull", "hma"),
     ):
         if re.search(rf"\b{word}\b", words):
             fn = name
-    if re.search(r"\b(?:hull|hma)\b", words):
-        raise NotExpressible("the Hull moving average is not among the indicators")
     return average(numbers[0], fn, unit)
 
 
@@ -228,8 +228,8 @@ def _oscillator(words: str, numbers: list[float], unit: str | None) -> Operand:
                 (("params.period", "stated" if numbers else "unspecified"),),
                 None,
             )
-            return Operand("oscillator", use.id, (use,))
-    use = IndicatorUse("stochastic", "stochastic", None, ())
+            return Operand("oscillator", f"{use.id}.adx" if fn == "adx" else use.id, (use,))
+    use = IndicatorUse("stochastic", "stoch", None, (), (("params.period", "unspecified"),))
     return Operand("oscillator", "stochastic.k", (use,))
 
 
