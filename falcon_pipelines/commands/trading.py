@@ -1,5 +1,8 @@
 """`falcon trade`: paper trading from the shell."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +11,8 @@ import typer
 from falcon_pipelines.commands.console import Json, out, print_json, status
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from falcon_pipelines.bars.panel import Panel
     from falcon_pipelines.trading.replay import ReplayResult
 
@@ -59,6 +64,105 @@ def replay(
         print_json(printed)
     else:
         _show(printed)
+
+
+@trade_app.command()
+def accounts(json: Json = False) -> None:
+    """All paper accounts: equity, positions, halts."""
+    from dataclasses import asdict
+
+    from falcon_pipelines.trading.overview import account_overviews
+
+    with _database() as session:
+        rows = account_overviews(session)
+    if json:
+        print_json({"accounts": [asdict(row) for row in rows]})
+        return
+    from rich.table import Table
+
+    table = Table("account", "session")
+    for name in ("equity", "cash", "positions"):
+        table.add_column(name, justify="right")
+    table.add_column("entries")
+    for row in rows:
+        table.add_row(
+            row.name,
+            str(row.session or "—"),
+            f"{row.equity:,.2f}",
+            f"{row.cash:,.2f}",
+            str(len(row.positions)),
+            ", ".join(halt.kind for halt in row.halts) or "allowed",
+        )
+    out.print(table)
+
+
+@trade_app.command()
+def tell(
+    account: Annotated[str, typer.Argument(help="Name of the account.", show_default=False)],
+    command: Annotated[
+        str,
+        typer.Argument(
+            help="pause, resume, flatten, acknowledge, close, cancel or edit_stop.", show_default=False
+        ),
+    ],
+    target: Annotated[str | None, typer.Argument(help="Ticker to close; order to cancel or edit.")] = None,
+    stop: Annotated[float | None, typer.Option(help="New stop price, for edit_stop.", min=0.000001)] = None,
+    by: Annotated[str, typer.Option(envvar="USER", help="Who asks.")] = "operator",
+    json: Json = False,
+) -> None:
+    """Tell an account what to do; it does so on the next bar."""
+    from falcon_pipelines.trading.commands import request_command
+    from falcon_pipelines.trading.store import account_named
+
+    price = None if stop is None else Decimal(str(stop))
+    with _database() as session:
+        request_command(session, account_named(session, account), command, by, target=target, stop=price)
+    if json:
+        print_json(
+            {"account": account, "command": command, "target": target, "stop": stop, "status": "asked"}
+        )
+    else:
+        out.print(f"{account}: {command} takes effect on the next bar", highlight=False)
+
+
+@trade_app.command()
+def reconcile(json: Json = False) -> None:
+    """Prove the books of every account from the database; a broken one makes no more entries."""
+    from falcon_pipelines.trading.errors import BooksDoNotBalance
+    from falcon_pipelines.trading.reconciliation import halt_broken
+
+    with _database() as session:
+        broken = halt_broken(session)
+    if json:
+        print_json({"broken": broken})
+    elif not broken:
+        out.print("the books of all accounts balance")
+    if broken:
+        name, problems = next(iter(broken.items()))
+        raise BooksDoNotBalance(
+            f"account {name}: {problems[0]}; {len(broken)} broken, their entries are halted"
+        )
+
+
+@contextmanager
+def _database() -> Iterator["Session"]:
+    """A transaction on the configured database or the embedded one, with the newest schema."""
+    from falcon_pipelines import settings as settings_module
+    from falcon_pipelines.db.embedded import embedded_postgres
+    from falcon_pipelines.db.engine import database_engine, transaction
+    from falcon_pipelines.local.stack import migrate, prepare_home
+
+    settings = settings_module.load()
+    with ExitStack() as cleanup:
+        if settings.database_url is not None:
+            url = settings.database_url.get_secret_value()
+        else:
+            prepare_home(settings.home)
+            url = cleanup.enter_context(embedded_postgres(settings.home)).url("falcon")
+        migrate(url)
+        engine = database_engine(url)
+        cleanup.callback(engine.dispose)
+        yield cleanup.enter_context(transaction(engine))
 
 
 def _spec(
