@@ -24,6 +24,7 @@ from falcon_pipelines.db.models.trading import (
     PositionMark,
     Posting,
 )
+from falcon_pipelines.db.models.videos import Video, WatchedFeed
 
 __all__ = [
     "CHANNEL",
@@ -48,4 +49,6 @@ __all__ = [
     "Transcript",
     "Trial",
     "Verdict",
+    "Video",
+    "WatchedFeed",
 ]
