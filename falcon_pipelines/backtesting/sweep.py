@@ -125,8 +125,10 @@ def sweep(
         raise NoBars("there are no bars to test on; check the tickers and the dates")
     params = tuple(grid) if grid is not None else grid_of(spec)
     runs = _runs(spec, panel, params, fee_bps, slippage_bps)
-    figures, returns = run_many(panel, runs, len(params), cash, rows=(first, last), keep_returns=keep_returns)
-    return SweepResult(params, figures, returns, cash, bars_per_year(panel.timestamps))
+    figures, returns = run_many(
+        panel, runs, len(params), cash, windows=((first, last),), keep_returns=keep_returns
+    )
+    return SweepResult(params, figures[0], returns, cash, bars_per_year(panel.timestamps))
 
 
 def _runs(
@@ -172,42 +174,60 @@ def run_many(
     count: int,
     cash: float,
     *,
-    rows: tuple[int, int] | None = None,
+    windows: Sequence[tuple[int, int]] | None = None,
     keep_returns: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Figures (count, 5) and bar returns (count, T) of runs, each of signals and packed fill parameters.
+    """Figures (W, count, 5) and bar returns (count, T) of runs, each of signals and packed fill parameters.
 
-    Signals are (T, N) like the panel; with `rows` only these are traded. They are made in this thread while the
-    batch before them is evaluated in another.
+    Signals are (T, N) like the panel; each run is made W times, in an account that lives on the rows of one of the
+    half-open `windows` (one, the whole panel, when not given). Returns are kept of a single window only. Signals
+    are made in this thread while the batch before them is evaluated in another.
     """
-    first_row, last_row = rows if rows is not None else (0, len(panel))
-    bars = bar_arrays(panel.rows(first_row, last_row))
-    figures = np.zeros((count, len(FIGURES)))
-    returns = np.zeros((count, last_row - first_row)) if keep_returns else np.zeros((0, 0))
-    pending: deque[tuple[int, int, Future[NDArray[np.float64]]]] = deque()
+    windows = windows if windows is not None else ((0, len(panel)),)
+    bars = bar_arrays(panel)
+    figures = np.zeros((len(windows), count, len(FIGURES)))
+    first, last = windows[0]
+    returns = np.zeros((count, last - first)) if keep_returns else np.zeros((0, 0))
+    pending: deque[Future[None]] = deque()
+
+    def evaluated(batch: _Batch, start: int) -> None:
+        stacks, which, parameters = batch.stacked()
+        stop = start + len(which)
+        for place, (first, last) in enumerate(windows):
+            room = returns[start:stop] if keep_returns else returns
+            figures[place, start:stop] = evaluate(
+                bars, stacks, which, parameters, first, last, float(cash), room
+            )
+
     start = 0
-
-    def collect() -> None:
-        first, last, future = pending.popleft()
-        figures[first:last] = future.result()
-
     with ThreadPoolExecutor(max_workers=1) as pool:
         for batch in _batches(runs):
-            stacks, which, parameters = batch.stacked(slice(first_row, last_row))
-            room = returns[start : start + len(which)] if keep_returns else returns
-            pending.append(
-                (
-                    start,
-                    start + len(which),
-                    pool.submit(evaluate, bars, stacks, which, parameters, float(cash), room),
-                )
-            )
-            start += len(which)
+            pending.append(pool.submit(evaluated, batch, start))
+            start += len(batch.which)
             if len(pending) > 1:
-                collect()
+                pending.popleft().result()
         while pending:
-            collect()
+            pending.popleft().result()
     return figures, returns
+
+
+def sweep_windows(
+    spec: "Spec",
+    panel: Panel,
+    windows: Sequence[tuple[int, int]],
+    *,
+    grid: Sequence[Params],
+    cash: float = 100_000.0,
+    fee_bps: float | None = None,
+    slippage_bps: float | None = None,
+) -> tuple[SweepResult, ...]:
+    """`sweep` with `rows` for several windows at once: the signals are computed once for all of them."""
+    params = tuple(grid)
+    figures, returns = run_many(
+        panel, _runs(spec, panel, params, fee_bps, slippage_bps), len(params), cash, windows=windows
+    )
+    periods = bars_per_year(panel.timestamps)
+    return tuple(SweepResult(params, one, returns, cash, periods) for one in figures)
 
 
 class _Batch:
@@ -236,8 +256,9 @@ class _Batch:
     def full(self) -> bool:
         return len(self.which) >= BATCH or self.bytes >= BATCH_BYTES
 
-    def stacked(self, rows: slice) -> tuple[SignalArrays, NDArray[np.int64], NDArray[np.void]]:
-        stacks = SignalArrays(*(np.stack([array[rows] for array in arrays]) for arrays in self.arrays))
+    def stacked(self) -> tuple[SignalArrays, NDArray[np.int64], NDArray[np.void]]:
+        shape = self.arrays[0][0].shape
+        stacks = SignalArrays(*(np.concatenate(arrays).reshape(-1, *shape) for arrays in self.arrays))
         return stacks, np.array(self.which, dtype=np.int64), np.concatenate(self.parameters)
 
 

@@ -17,7 +17,9 @@ from falcon_pipelines.strategies.spec import parse_spec
 from tests.backtesting.specs import EDGE
 from tests.backtesting.test_verdict import planted
 
-CLAIMED = EDGE + """
+CLAIMED = (
+    EDGE
+    + """
 source:
   video: abc
   claims:
@@ -27,6 +29,7 @@ source:
     - {text: "profit factor of 2.1"}
     - {text: "the best strategy ever </script><b>"}
 """
+)
 
 
 def test_a_claimed_figure_stands_beside_the_measured_one():
@@ -46,7 +49,9 @@ def test_a_claimed_figure_stands_beside_the_measured_one():
 
 
 def test_higher_costs_never_help_and_fills_are_ordered():
-    spec = parse_spec(EDGE.replace("exit: {", "exit: {stop: {percent: 1}, target: {percent: 1}, ")).with_params()
+    spec = parse_spec(
+        EDGE.replace("exit: {", "exit: {stop: {percent: 1}, target: {percent: 1}, ")
+    ).with_params()
     panel = planted(2, edge=0.004)
     signals = compute_signals(spec, panel)
     result = run_backtest(spec, panel, signals=signals, slippage_bps=2)
@@ -106,7 +111,13 @@ def test_the_tearsheet_shows_charts_tables_definitions_and_the_verdict(page: tup
     ]  # fmt: skip
     for definition in DEFINITIONS.values():
         assert definition in parsed.text
-    for title in ("Why", "Claimed and measured", "Return by month", "Closed trades", "Walk-forward, anchored"):
+    for title in (
+        "Why",
+        "Claimed and measured",
+        "Return by month",
+        "Closed trades",
+        "Walk-forward, anchored",
+    ):
         assert title in parsed.text
     assert "synthetic bars" in parsed.text
     assert "seed 0" in parsed.text

@@ -43,7 +43,9 @@ def test_a_fold_reports_what_a_backtest_of_its_test_bars_gives():
         # The rule looks back one bar only, so a cold start differs in the first bar at most.
         assert fold.tested_return == pytest.approx(alone.stats.total_return, abs=0.03)
         assert fold.benchmark_return == pytest.approx(alone.benchmark.stats.total_return)
-    assert walked.total_return == pytest.approx(np.prod([1 + fold.tested_return for fold in walked.folds]) - 1)
+    assert walked.total_return == pytest.approx(
+        np.prod([1 + fold.tested_return for fold in walked.folds]) - 1
+    )
 
 
 def test_later_bars_do_not_change_what_earlier_folds_choose():
