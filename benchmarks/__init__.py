@@ -1,0 +1,1 @@
+"""Side-by-side speed and memory, each printing ratios; run with `make bench`."""

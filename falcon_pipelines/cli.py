@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from falcon_pipelines.commands import backtests, bars, demo, extraction, screening, services
+from falcon_pipelines.commands import backtests, bars, demo, extraction, screening, services, specs, trading
 from falcon_pipelines.commands.console import err
 from falcon_pipelines.errors import FalconError
 
@@ -22,12 +22,16 @@ app.command()(services.up)
 app.command()(services.status)
 app.command()(services.check)
 app.add_typer(bars.ingest_app, name="ingest")
+app.add_typer(bars.store_app, name="store")
 app.command()(bars.bars)
 app.add_typer(screening.screen_app, name="screen")
 app.command()(extraction.extract)
+app.add_typer(specs.spec_app, name="spec")
+app.command()(specs.lookahead)
 app.command()(backtests.backtest)
 app.command()(backtests.sweep)
 app.command()(backtests.verdict)
+app.add_typer(trading.trade_app, name="trade")
 app.add_typer(services.db_app, name="db")
 
 

@@ -5,11 +5,12 @@ Order: an environment variable `FALCON_*`, then `falcon.env` in FALCON_HOME, the
 
 import os
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from falcon_pipelines.errors import InputError
@@ -20,6 +21,26 @@ PACKAGE_DIR = Path(__file__).resolve().parent
 
 class InvalidSettings(InputError):
     """A FALCON_* setting has a value that cannot be used."""
+
+
+class LlmProvider(BaseModel):
+    """A server of the OpenAI chat completions protocol; the first of the chain that answers is used."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+    base_url: str = Field("https://api.openai.com/v1", pattern=r"^https?://")
+    model: str = Field(min_length=1)
+    api_key: SecretStr | None = None
+    json_schema: bool = Field(True, description="whether it is asked for a JSON schema first")
+    temperature: float | None = Field(0.0, ge=0, le=2, description="null for models that take only their own")
+    token_limit: Literal["max_tokens", "max_completion_tokens"] | None = Field(
+        None, description="name of the length parameter; default: OpenAI's own servers take the second"
+    )
+    input_usd_per_million: Decimal | None = Field(
+        None, ge=0, description="price where it is not in the table"
+    )
+    output_usd_per_million: Decimal | None = Field(None, ge=0)
 
 
 class Settings(BaseSettings):
@@ -33,15 +54,30 @@ class Settings(BaseSettings):
         None, description="application database; default: an embedded PostgreSQL under home"
     )
 
-    source: Literal["s3", "directory"] = Field("s3", description="where flat files come from")
+    source: Literal["s3", "directory", "alpaca", "yfinance"] = Field("s3", description="where bars come from")
     flatfiles_dir: Path | None = Field(None, description="folder of flat files, for source `directory`")
     s3_endpoint: str = Field("https://files.massive.com", description="S3 endpoint of the flat files")
     s3_bucket: str = Field("flatfiles", description="S3 bucket of the flat files")
     s3_prefix: str = Field("us_stocks_sip", description="key prefix of the flat files")
     s3_access_key: SecretStr | None = Field(None, description="S3 access key id")
     s3_secret_key: SecretStr | None = Field(None, description="S3 secret access key")
+    massive_api_key: SecretStr | None = Field(None, description="Massive REST key, for corporate actions")
+    alpaca_key_id: SecretStr | None = Field(None, description="Alpaca key id, for source `alpaca`")
+    alpaca_secret_key: SecretStr | None = Field(None, description="Alpaca secret key")
+    watchlist: str = Field("", description="tickers for sources `alpaca` and `yfinance`, such as AAPL,SPY")
     history_start: date | None = Field(
         None, description="first session that is kept complete; default: five years before today"
+    )
+
+    llm_providers: tuple[LlmProvider, ...] = Field(
+        (), description="JSON list of language model servers, tried in order: name, base_url, model, api_key"
+    )
+    llm_monthly_budget_usd: Decimal = Field(
+        Decimal(10), ge=0, description="spending limit of a calendar month"
+    )
+    llm_run_budget_usd: Decimal = Field(Decimal(1), ge=0, description="spending limit of one run")
+    llm_deadline_seconds: float = Field(
+        180, gt=0, description="longest time for one question, retries included"
     )
 
     host: str = Field("127.0.0.1", description="address the web servers listen on")

@@ -80,7 +80,9 @@ def test_a_truncated_gzip(run: Run, flat_file: Path, tmp_path: Path) -> None:
 
 
 def test_a_wrong_column(run: Run, flat_file: Path) -> None:
-    flat_file.write_bytes(gzip.compress(gzip.decompress(flat_file.read_bytes()).replace(b"close", b"closing", 1)))
+    flat_file.write_bytes(
+        gzip.compress(gzip.decompress(flat_file.read_bytes()).replace(b"close", b"closing", 1))
+    )
     assert_one_clear_line(ingest(run), 2, flat_file.name, "clos")
 
 
@@ -113,7 +115,9 @@ def test_an_invalid_spec_names_the_path_in_it(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_home_that_cannot_be_written_by_permission(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_written_by_permission(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
     monkeypatch.setenv("FALCON_HOME", str(locked / "home"))
@@ -142,5 +146,5 @@ def test_wrong_usage_exits_with_2(run: Run) -> None:
 
 
 def test_debug_shows_where(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="no day bars|falcon ingest day"):
+    with pytest.raises(Exception, match="falcon ingest day"):
         run("screen", "run", "high_momentum", "--debug")

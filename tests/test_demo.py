@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-import dagster as dg
 import psutil
 import pytest
 from sqlalchemy import create_engine, text
@@ -34,7 +33,11 @@ def environment(home: Path, **more: str) -> dict[str, str]:
 
 def run_demo(home: Path) -> Document:
     done = subprocess.run(
-        command("demo", "--no-serve", "--json"), env=environment(home), capture_output=True, text=True, check=False
+        command("demo", "--no-serve", "--json"),
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     document: Document = json.loads(done.stdout)
@@ -175,14 +178,21 @@ def test_it_serves_both_pages_until_ctrl_c_which_stops_all_it_started(
     with urlopen(f"{dashboard}/") as reply:
         page = reply.read().decode()
     assert "SYNTHETIC" in page.upper()
-    assert first["paper_strategy"] in page
+    assert first["paper_strategy"].replace("_", " ") in page
     nodes = graphql(dagster, "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { runId } } }")
     made = {node["assetKey"]["path"][0] for node in nodes["assetNodes"] if node["assetMaterializations"]}
-    assert made >= {"day_bars", "screen_candidates", "strategy_specs", "backtests", "verdicts", "paper_trades"}
+    assert made >= {
+        "day_bars",
+        "screen_candidates",
+        "strategy_specs",
+        "backtests",
+        "verdicts",
+        "paper_trades",
+    }
 
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) >= 3
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
-    gone, alive = psutil.wait_procs(family, timeout=60)
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert not alive

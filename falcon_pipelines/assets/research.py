@@ -27,7 +27,9 @@ def transcripts(context: dg.AssetExecutionContext, database: Database) -> dg.Mat
 
     bundled = {transcript.id: transcript for transcript in bundled_transcripts()}
     if context.partition_key not in bundled:
-        raise dg.Failure(f"no transcript comes with Falcon as {context.partition_key}; it has {sorted(bundled)}")
+        raise dg.Failure(
+            f"no transcript comes with Falcon as {context.partition_key}; it has {sorted(bundled)}"
+        )
     transcript = bundled[context.partition_key]
     with database.transaction() as session:
         save_transcript(session, transcript)

@@ -16,13 +16,15 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import polars as pl
 
+from falcon_pipelines.bars.csv_tables import read_declared, refuse
 from falcon_pipelines.errors import InputError
 
 ActionKind = Literal["split", "dividend", "delisting"]
+ACTION_KINDS = get_args(ActionKind)
 
 ACTION_SCHEMA = {
     "ticker": pl.String,
@@ -83,53 +85,28 @@ def read_actions_csv(path: Path) -> pl.DataFrame:
 
     Raises BadActionsFile naming the first line that is wrong.
     """
-    try:
-        raw = pl.read_csv(
-            path, infer_schema=False, empty_string_is_null=True, row_index_name="line", row_index_offset=2
-        )
-    except FileNotFoundError:
-        raise BadActionsFile(f"{path}: no such file") from None
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise BadActionsFile(f"{path}: cannot be read as CSV ({_first_line(error)})") from error
-    absent = [name for name in ACTION_SCHEMA if name not in raw.columns]
-    if absent:
-        raise BadActionsFile(
-            f"{path}: lacks the columns {', '.join(absent)}; expected {','.join(ACTION_SCHEMA)}"
-        )
-    table = raw.with_columns(
-        pl.col(name).str.strip_chars().cast(dtype, strict=False)
-        if dtype != pl.Date
-        else pl.col(name).str.strip_chars().str.to_date("%Y-%m-%d", strict=False)
-        for name, dtype in ACTION_SCHEMA.items()
-    )
-    unparsed = pl.any_horizontal(
-        raw[name].is_not_null() & table[name].is_null() for name in ("ex_date", "ratio", "amount", "pay_date")
-    )
+    table, unparsed = read_declared(path, ACTION_SCHEMA, BadActionsFile)
     kind = pl.col("kind")
     problems = {
         "has no ticker": pl.col("ticker").is_null(),
-        "has an unknown kind (split, dividend or delisting)": ~kind.is_in(
-            ["split", "dividend", "delisting"]
-        ).fill_null(False),
-        "has a value that is no number or no date": unparsed,
+        "has an unknown kind (split, dividend or delisting)": ~kind.is_in(ACTION_KINDS).fill_null(
+            value=False
+        ),
+        "has a value that is no number or no date": pl.lit(unparsed),
         "has no ex_date": pl.col("ex_date").is_null(),
-        "is a split without a positive ratio": (kind == "split") & ~(pl.col("ratio") > 0).fill_null(False),
-        "is a dividend without a positive amount": (kind == "dividend")
-        & ~(pl.col("amount") > 0).fill_null(False),
+        "is a split without a positive ratio": (kind == "split") & ~_positive("ratio"),
+        "is a dividend without a positive amount": (kind == "dividend") & ~_positive("amount"),
         "repeats an earlier action": pl.struct(_KEY).is_duplicated() & ~pl.struct(_KEY).is_first_distinct(),
     }
-    for problem, wrong in problems.items():
-        lines = table.filter(wrong)["line"]
-        if len(lines):
-            raise BadActionsFile(f"{path}: line {lines[0]} {problem}")
+    refuse(path, table, problems, BadActionsFile)
     return ordered(table)
+
+
+def _positive(name: str) -> pl.Expr:
+    return (pl.col(name).is_finite() & (pl.col(name) > 0)).fill_null(value=False)
 
 
 def merged(present: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     """`present` with all actions of the tickers in `new` replaced by those of `new`, ordered."""
     kept = present.join(new.select("ticker").unique(), on="ticker", how="anti")
     return ordered(pl.concat([kept, new.select(*ACTION_SCHEMA)]))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

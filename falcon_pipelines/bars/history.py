@@ -6,10 +6,12 @@ can be deleted at any time: readers then use the session files.
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from datetime import date
 from itertools import groupby
 from pathlib import Path
+from typing import Any, get_args
 
 import polars as pl
 
@@ -20,6 +22,8 @@ from falcon_pipelines.bars.panel import Frequency
 FOLDER = "history"
 ROW_GROUP = {"day": 32_768, "minute": 131_072}
 _LAYOUT = "1"
+_SLICE_ROWS = 4_000_000
+"""Merged at a time: a few hundred megabytes."""
 
 
 def period(frequency: Frequency, session: date) -> str:
@@ -64,8 +68,52 @@ def build(
     return tuple(made)
 
 
+def sweep(root: Path, log: Log) -> int:
+    """Removes derived files that `log` does not read any more; returns how many. Readers fall back meanwhile."""
+    current = {
+        file_of(root, frequency, name, entries)
+        for frequency in get_args(Frequency)
+        for name, entries in periods(log, frequency).items()
+    }
+    stale = [path for path in (root / FOLDER).glob("*/*.parquet") if path not in current]
+    with write_errors(root / FOLDER):
+        for path in stale:
+            path.unlink(missing_ok=True)
+    return len(stale)
+
+
 def _write_sorted(paths: list[Path], target: Path, row_group: int) -> None:
-    bars = pl.read_parquet(paths).sort("ticker", "timestamp")
-    bars.write_parquet(
-        target, compression="zstd", compression_level=3, statistics=True, row_group_size=row_group
-    )
+    """Merges session files, each sorted by ticker already, into one, a slice of the alphabet at a time."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    scan = pl.scan_parquet(paths)
+    edges = _edges(paths)
+    writer: Any = None
+    try:
+        for low, high in zip([None, *edges], [*edges, None], strict=True):
+            part = pl.lit(value=True)
+            if low is not None:
+                part &= pl.col("ticker") >= low
+            if high is not None:
+                part &= pl.col("ticker") < high
+            bars = scan.filter(part).collect().sort("ticker", "timestamp")
+            table: pa.Table = bars.to_arrow(compat_level=pl.CompatLevel.oldest())
+            writer = writer or pq.ParquetWriter(target, table.schema, compression="zstd", compression_level=3)
+            writer.write_table(table, row_group_size=row_group)
+    finally:
+        if writer is not None:
+            writer.close()
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _edges(paths: list[Path]) -> list[str]:
+    """Tickers at which to cut so that a slice has about _SLICE_ROWS rows; none for a small period."""
+    rows = pl.scan_parquet(paths).select(pl.len()).collect().item()
+    slices = -(-rows // _SLICE_ROWS)
+    if slices == 1:
+        return []
+    sample = pl.scan_parquet(paths[len(paths) // 2]).select("ticker").collect()["ticker"]
+    cuts = [sample[len(sample) * n // slices] for n in range(1, slices)]
+    return sorted(set(cuts))

@@ -24,7 +24,8 @@ from falcon_pipelines.bars.flat_files import (
 )
 from falcon_pipelines.bars.manifest import Entry, require_basis
 from falcon_pipelines.bars.panel import Frequency
-from falcon_pipelines.bars.store import BarStore, Staged
+from falcon_pipelines.bars.staging import Staged
+from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.validation import BadFlatFile, check_flat_file
 from falcon_pipelines.errors import FalconError, InputError
 

@@ -6,31 +6,31 @@ elsewhere.
 
 import difflib
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-import numpy as np
 import polars as pl
 from sqlalchemy import Engine
 
 from falcon_pipelines.bars import adjust as adjustment
 from falcon_pipelines.bars import history
-from falcon_pipelines.bars.actions import CorporateAction, as_actions, merged, no_actions, ordered
-from falcon_pipelines.bars.calendar import midnight
+from falcon_pipelines.bars.actions import CorporateAction, as_actions, no_actions
+from falcon_pipelines.bars.actions import merged as actions_merged
 from falcon_pipelines.bars.files import publish, temporary_area, write_errors, write_synced
 from falcon_pipelines.bars.flat_files import SYNTHETIC, RemoteFile
-from falcon_pipelines.bars.manifest import Draft, Entry, Log, Manifest
+from falcon_pipelines.bars.manifest import Batch, Draft, Entry, Log, Manifest
 from falcon_pipelines.bars.panel import FIELDS, Adjust, Frequency, Panel
+from falcon_pipelines.bars.reading import Names, aligned, read_bars, read_table
+from falcon_pipelines.bars.securities import all_segments, no_securities, segments, ticker_of
+from falcon_pipelines.bars.securities import merged as securities_merged
+from falcon_pipelines.bars.staging import Staged, quarantine_path, stage
 from falcon_pipelines.bars.validation import CheckedFile, parquet_bytes
 from falcon_pipelines.db.engine import transaction
 from falcon_pipelines.db.manifest import tail
 from falcon_pipelines.errors import FalconError, InputError
-
-BARS = "bars"
-ACTIONS = "actions"
 
 
 class UnknownTicker(InputError):
@@ -41,20 +41,8 @@ class NoBars(InputError):
     """The store is empty, or has nothing of the session asked for."""
 
 
-class StoreDamaged(FalconError):
-    """A file the manifest names is gone or cannot be read."""
-
-
 class ReadOnlyStore(FalconError):
     """Something is to be added to a store that was opened without a database."""
-
-
-@dataclass(frozen=True)
-class Staged:
-    """A checked session in temporary files, ready to be published and logged."""
-
-    draft: Draft
-    moves: tuple[tuple[Path, Path], ...]
 
 
 class BarStore:
@@ -89,15 +77,16 @@ class BarStore:
         return tuple(self.log(version).sessions(frequency))
 
     def tickers(self, version: str | None = None) -> tuple[str, ...]:
-        """All tickers with a bar of any frequency, sorted."""
+        """All tickers with a bar of any frequency, as published, sorted."""
         log = self.log(version)
         if self._tickers is None or self._tickers[0] != log.version:
             found: set[str] = set()
-            for frequency in ("day", "minute"):
+            for frequency in get_args(Frequency):
                 sessions = log.sessions(frequency)
                 if sessions:
-                    scan = self._read(log, frequency, min(sessions), max(sessions), None, ("ticker",))
-                    found.update(scan["ticker"].unique())
+                    first, last = min(sessions), max(sessions)
+                    bars = read_bars(self.root, log, frequency, first, last, ("ticker",), Names())
+                    found.update(bars["ticker"].unique())
             self._tickers = log.version, tuple(sorted(found))
         return self._tickers[1]
 
@@ -130,17 +119,24 @@ class BarStore:
             raise InputError(f"no field {unknown_fields[0]!r}; bars have {', '.join(FIELDS)}")
         log = self.log(version)
         self._require_bars(log, frequency)
-        bars = self._read(log, frequency, start, end, tickers, ("ticker", "timestamp", *fields))
-        names = tuple(tickers) if tickers is not None else tuple(bars["ticker"].unique().sort())
+        names = self._names(log, tickers, end)
+        bars = read_bars(self.root, log, frequency, start, end, ("ticker", "timestamp", *fields), names)
         present = set(bars["ticker"].unique())
-        self._require_known([name for name in names if name not in present], version)
-        panel = _aligned(bars, names, fields, frequency, log)
+        labels = tuple(sorted(present)) if tickers is None else tuple(dict.fromkeys(tickers))
+        self._require_known([label for label in labels if label not in present], version)
+        panel = aligned(bars, labels, fields, frequency, log)
         if adjust == "none" or as_of is None:
             return panel
-        actions = self._actions(log).filter(pl.col("ticker").is_in(list(names)))
+        actions = names.label(self._actions(log), "ex_date").filter(pl.col("ticker").is_in(labels))
         actions = adjustment.applicable(actions, adjust, as_of).filter(pl.col("ex_date") > start)
-        closes = self._closes_before(log, frequency, actions.filter(kind="dividend"), start)
+        closes = self._closes_before(log, frequency, actions.filter(kind="dividend"), start, names)
         return adjustment.adjusted(panel, adjustment.factors(actions, closes), adjust, as_of)
+
+    def _names(self, log: Log, tickers: Sequence[str] | None, end: date) -> Names:
+        table = self._securities(log)
+        if tickers is None:
+            return Names(all_segments(table, end))
+        return Names(segments(table, list(dict.fromkeys(tickers)), end), others=False)
 
     def history(
         self,
@@ -166,6 +162,22 @@ class BarStore:
             for row, time in enumerate(times)
         ]
 
+    def table(
+        self,
+        start: date,
+        end: date,
+        columns: Sequence[str] = ("ticker", "timestamp", *FIELDS),
+        tickers: Sequence[str] | None = None,
+        version: str | None = None,
+        frequency: Frequency = "day",
+    ) -> pl.DataFrame:
+        """Raw bars from session `start` to `end` in rows of `columns` (of BAR_SCHEMA), in no particular order.
+
+        Unlike a panel it may be empty. Raises UnknownVersion.
+        """
+        log = self.log(version)
+        return read_bars(self.root, log, frequency, start, end, columns, self._names(log, tickers, end))
+
     def cross_section(
         self, session: date, version: str | None = None, frequency: Frequency = "day"
     ) -> pl.DataFrame:
@@ -175,7 +187,7 @@ class BarStore:
             raise NoBars(
                 f"{self.root} has no {frequency} bars of {session}; run `falcon ingest {frequency}` for it"
             )
-        return self._table(entry)
+        return read_table(self.root, entry.path)
 
     def quarantined(
         self, session: date, version: str | None = None, frequency: Frequency = "day"
@@ -201,9 +213,17 @@ class BarStore:
         wanted = pl.col("ticker").is_in(list(tickers)) & pl.col("ex_date").is_between(start, end)
         return as_actions(self.actions(version).filter(wanted))
 
+    def securities(self, version: str | None = None) -> pl.DataFrame:
+        """Who each known ticker was when, with SECURITY_SCHEMA."""
+        return self._securities(self.log(version))
+
+    def _securities(self, log: Log) -> pl.DataFrame:
+        entry = log.latest("securities")
+        return no_securities() if entry is None else read_table(self.root, entry.path)
+
     def _actions(self, log: Log) -> pl.DataFrame:
         entry = log.latest("actions")
-        return no_actions() if entry is None else self._table(entry)
+        return no_actions() if entry is None else read_table(self.root, entry.path)
 
     def _require_bars(self, log: Log, frequency: Frequency) -> None:
         if not log.sessions(frequency):
@@ -213,77 +233,30 @@ class BarStore:
         if not names:
             return
         known = self.tickers(version)
-        unknown = [name for name in names if name not in set(known)]
+        unknown = [name for name in names if ticker_of(name) not in set(known)]
         if unknown:
             nearest = difflib.get_close_matches(unknown[0].upper(), known, n=3, cutoff=0.5)
             hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
             raise UnknownTicker(f"{unknown[0]}: no bars of this ticker in {self.root}{hint}")
 
-    def _table(self, entry: Entry) -> pl.DataFrame:
-        try:
-            return pl.read_parquet(self.root / entry.path)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise _damaged(self.root / entry.path, error) from error
-
-    def _read(
-        self,
-        log: Log,
-        frequency: Frequency,
-        start: date,
-        end: date,
-        tickers: Sequence[str] | None,
-        columns: Sequence[str],
-    ) -> pl.DataFrame:
-        """Bars of those sessions, from the derived tier where it has them."""
-        try:
-            return self._collect(self._paths(log, frequency, start, end), start, end, tickers, columns)
-        except FileNotFoundError:
-            # A derived file was replaced since we looked: the session files are always there.
-            paths = [self.root / entry.path for entry in _between(log.sessions(frequency), start, end)]
-        try:
-            return self._collect(paths, start, end, tickers, columns)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise _damaged(self.root, error) from error
-
-    def _paths(self, log: Log, frequency: Frequency, start: date, end: date) -> list[Path]:
-        paths: list[Path] = []
-        for name, entries in history.periods(log, frequency).items():
-            wanted = _between(entries, start, end)
-            if not wanted:
-                continue
-            derived = history.file_of(self.root, frequency, name, entries)
-            if len(wanted) > 1 and derived.exists():
-                paths.append(derived)
-            else:
-                paths += [self.root / entry.path for entry in wanted]
-        return paths
-
-    def _collect(
-        self, paths: list[Path], start: date, end: date, tickers: Sequence[str] | None, columns: Sequence[str]
-    ) -> pl.DataFrame:
-        if not paths:
-            return pl.DataFrame(schema={name: BAR_DTYPES[name] for name in columns})
-        first, after = midnight(start), midnight(end + timedelta(days=1))
-        wanted = (pl.col("timestamp") >= first) & (pl.col("timestamp") < after)
-        if tickers is not None:
-            wanted &= pl.col("ticker").is_in(list(tickers))
-        return pl.scan_parquet(paths).filter(wanted).select(columns).collect()
-
     def _closes_before(
-        self, log: Log, frequency: Frequency, dividends: pl.DataFrame, start: date
+        self, log: Log, frequency: Frequency, dividends: pl.DataFrame, start: date, names: Names
     ) -> dict[tuple[str, date], float]:
         """The last raw close before each dividend's ex-date, from day bars where there are any."""
         if dividends.is_empty():
             return {}
-        tickers = dividends["ticker"].unique().to_list()
-        last = dividends["ex_date"].max()
+        if not names.others:
+            paying = set(dividends["ticker"])
+            names = Names(tuple(item for item in names.segments if item.label in paying), others=False)
+        last = max(dividends["ex_date"])
+        columns = ("ticker", "timestamp", "close")
+        series: tuple[Frequency, ...] = ("day",) if frequency == "day" else ("minute", "day")
         closes = pl.concat(
-            self._read(log, of, start, last, tickers, ("ticker", "timestamp", "close")).with_columns(  # type: ignore[arg-type]
+            read_bars(self.root, log, of, start, last, columns, names).with_columns(
                 day=pl.col("timestamp").dt.convert_time_zone("America/New_York").dt.date(), rank=pl.lit(rank)
             )
-            for rank, of in enumerate(("minute", "day"))
-            if of in (frequency, "day") and log.sessions(of)  # type: ignore[arg-type]
-        ).sort("day", "rank", "timestamp")
+            for rank, of in enumerate(series)
+        )
         matched = dividends.sort("ex_date").join_asof(
             closes.with_columns(after=pl.col("day").dt.offset_by("1d")).sort("after", "rank", "timestamp"),
             left_on="ex_date",
@@ -299,40 +272,14 @@ class BarStore:
 
     def stage(self, area: Path, checked: CheckedFile, file: RemoteFile, source: str, basis: str) -> Staged:
         """Writes a checked session into temporary files below `area`, durable but not yet visible."""
-        content = parquet_bytes(checked.good)
-        sha256 = hashlib.sha256(content).hexdigest()
-        # Two files with equal bars may have different bad lines, so the ETag is part of the name.
-        key = hashlib.sha256(f"{file.etag}\n{sha256}".encode()).hexdigest()[:16]
-        path = f"{BARS}/{file.frequency}/{file.session:%Y}/{file.session}.{key}.parquet"
-        contents = [(self.root / path, content)]
-        if checked.quarantined.height:
-            contents.append((self.root / quarantine_path(path), parquet_bytes(checked.quarantined)))
-        moves = []
-        for target, data in contents:
-            temporary = area / target.name
-            with write_errors(target):
-                write_synced(temporary, data)
-            moves.append((temporary, target))
-        draft = Draft(
-            kind="bars",
-            source=source,
-            basis=basis,
-            etag=file.etag,
-            sha256=sha256,
-            path=path,
-            rows=checked.good.height,
-            frequency=file.frequency,
-            session=file.session,
-            quarantined=checked.quarantined.height,
-        )
-        return Staged(draft, tuple(moves))
+        return stage(self.root, area, checked, file, source, basis)
 
     def commit(self, staged: Sequence[Staged]) -> tuple[Entry, ...]:
         """Makes staged files visible together; returns the entries added, fewer where nothing was new.
 
         Raises DatabaseUnavailable, MixedBases, StoreNotWritable: then nothing is visible.
         """
-        with self.manifest.writing(self._writer()) as batch:
+        with self.adding() as batch:
             made = batch.append([item.draft for item in staged])
             paths = {self.root / entry.path for entry in made}
             publish(move for item in staged if self.root / item.draft.path in paths for move in item.moves)
@@ -343,33 +290,41 @@ class BarStore:
 
         Returns None when that changes nothing. Raises as `commit`.
         """
-        engine = self._writer()
-        with temporary_area(self.root) as area, self.manifest.writing(engine) as batch:
-            present = self._actions(batch.log)
-            table = merged(present, actions)
-            if batch.log.latest("actions") is not None and table.equals(ordered(present)):
-                return None
+        return self._add_table(
+            "actions", source, etag, lambda log: actions_merged(self._actions(log), actions)
+        )
+
+    def add_securities(self, securities: pl.DataFrame, source: str, etag: str) -> Entry | None:
+        """Adds securities (SECURITY_SCHEMA): they replace all former intervals of the ids they name.
+
+        Returns None when that changes nothing. Raises BadSecuritiesFile, and as `commit`.
+        """
+        return self._add_table(
+            "securities", source, etag, lambda log: securities_merged(self._securities(log), securities)
+        )
+
+    def _add_table(
+        self,
+        kind: Literal["actions", "securities"],
+        source: str,
+        etag: str,
+        make: Callable[[Log], pl.DataFrame],
+    ) -> Entry | None:
+        with temporary_area(self.root) as area, self.adding() as batch:
+            table = make(batch.log)
             content = parquet_bytes(table)
             sha256 = hashlib.sha256(content).hexdigest()
-            target = self.root / ACTIONS / f"{sha256[:16]}.parquet"
+            present = batch.log.latest(kind)
+            if present is not None and present.sha256 == sha256:
+                return None
+            path = f"{kind}/{sha256[:16]}.parquet"
+            target = self.root / path
             with write_errors(target):
                 write_synced(area / target.name, content)
                 publish([(area / target.name, target)])
-            made = batch.append(
-                [
-                    Draft(
-                        kind="actions",
-                        source=source,
-                        basis="issuer",
-                        # The table, not the file, is what is new: one file may be added after another and again.
-                        etag=f"{etag}/{sha256[:16]}",
-                        sha256=sha256,
-                        path=f"{ACTIONS}/{target.name}",
-                        rows=table.height,
-                    )
-                ]
-            )
-        return made[0] if made else None
+            # The table, not the file, is what is new: one file may be added after another, and again.
+            draft = Draft(kind, source, "reference", f"{etag}/{sha256[:16]}", sha256, path, table.height)
+            return batch.append([draft])[0]
 
     def build_history(
         self, frequency: Frequency, start: date | None = None, end: date | None = None
@@ -384,46 +339,13 @@ class BarStore:
         with temporary_area(self.root) as area:
             return history.build(self.root, area, log, frequency, only)
 
-    def _writer(self) -> Engine:
+    @contextmanager
+    def adding(self) -> Iterator[Batch]:
+        """The right to add to the store, one process at a time; what was added counts when the block ends well.
+
+        Raises ReadOnlyStore, DatabaseUnavailable, ManifestForked, StoreNotWritable.
+        """
         if self._engine is None:
-            raise ReadOnlyStore(f"{self.root} was opened for reading; adding bars needs PostgreSQL")
-        return self._engine
-
-
-BAR_DTYPES: dict[str, pl.DataType | type[pl.DataType]] = {
-    "ticker": pl.String,
-    "timestamp": pl.Datetime("ns", "UTC"),
-    **dict.fromkeys(FIELDS, pl.Float64),
-}
-
-
-def quarantine_path(path: str) -> str:
-    """Where the bad lines of the session file `path` are."""
-    return path.removesuffix(".parquet") + ".quarantine.parquet"
-
-
-def _between(entries: dict[date, Entry], start: date, end: date) -> list[Entry]:
-    return [entry for session, entry in entries.items() if start <= session <= end]
-
-
-def _damaged(path: Path, error: Exception) -> StoreDamaged:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return StoreDamaged(f"{path}: cannot be read ({reason}); restore it from the backup")
-
-
-def _aligned(
-    bars: pl.DataFrame, names: tuple[str, ...], fields: Sequence[str], frequency: Frequency, log: Log
-) -> Panel:
-    moments = bars["timestamp"].dt.replace_time_zone(None).to_numpy().astype("datetime64[ns]")
-    timestamps, rows = np.unique(moments, return_inverse=True)
-    columns = (
-        bars["ticker"].replace_strict(list(names), list(range(len(names))), return_dtype=pl.Int64).to_numpy()
-        if names
-        else np.empty(0, dtype=np.int64)
-    )
-    arrays = {}
-    for name in fields:
-        array = np.full((len(timestamps), len(names)), np.nan)
-        array[rows, columns] = bars[name].to_numpy()
-        arrays[name] = array
-    return Panel(timestamps, names, arrays, frequency, log.version, synthetic=log.basis == SYNTHETIC)
+            raise ReadOnlyStore(f"{self.root} was opened for reading; adding needs PostgreSQL")
+        with self.manifest.writing(self._engine) as batch:
+            yield batch

@@ -19,7 +19,7 @@ from falcon_pipelines.bars.flat_files import CSV_SCHEMA
 from falcon_pipelines.bars.panel import Frequency
 from falcon_pipelines.errors import InputError
 
-BAR_SCHEMA = {
+BAR_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "ticker": pl.String,
     "timestamp": pl.Datetime("ns", "UTC"),
     "open": pl.Float64,

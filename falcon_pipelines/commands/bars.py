@@ -1,10 +1,10 @@
 """`falcon ingest` and `falcon bars`: bringing market data in, and looking at it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.progress import Progress
@@ -13,11 +13,18 @@ from rich.table import Table
 from falcon_pipelines import settings as settings_module
 from falcon_pipelines.commands.console import Json, err, out, print_json
 
+if TYPE_CHECKING:
+    from falcon_pipelines.bars.store import BarStore
+
 ingest_app = typer.Typer(help="Bring market data into the bar store.", no_args_is_help=True)
+store_app = typer.Typer(help="Look after the bar store's files.", no_args_is_help=True)
 
 Start = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First session.")]
 End = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Last session.")]
-Source = Annotated[Literal["s3", "directory"] | None, typer.Option(help="Default: FALCON_SOURCE.")]
+Source = Annotated[
+    Literal["s3", "directory", "alpaca", "yfinance"] | None, typer.Option(help="Default: FALCON_SOURCE.")
+]
+Version = Annotated[str | None, typer.Option(help="Data version; default: the newest.")]
 Directory = Annotated[Path | None, typer.Option(help="Folder of flat files, for source `directory`.")]
 
 
@@ -39,32 +46,104 @@ def ingest_minute(
 
 @ingest_app.command("actions")
 def ingest_actions(
-    file: Annotated[Path, typer.Argument(help="CSV: ticker,kind,ex_date,ratio,amount,pay_date.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="CSV: ticker,kind,ex_date,ratio,amount,pay_date. Without: Massive's API."),
+    ] = None,
+    since: Annotated[
+        datetime, typer.Option(formats=["%Y-%m-%d"], help="First ex-date to ask Massive for.")
+    ] = datetime(2003, 9, 10),  # noqa: DTZ001 - a date
     json: Json = False,
 ) -> None:
-    """Ingest corporate actions; they replace all former ones of the tickers in FILE."""
-    from falcon_pipelines.bars.actions import file_etag, read_actions_csv
-    from falcon_pipelines.bars.store import BarStore
-    from falcon_pipelines.db.engine import database_engine
+    """Ingest corporate actions; they replace all former ones of the tickers in them."""
+    from falcon_pipelines.bars.actions import actions_table, file_etag, read_actions_csv
+    from falcon_pipelines.bars.sources import actions_from_settings
 
-    actions = read_actions_csv(file)
-    settings = settings_module.load()
-    with _database_url(settings) as url:
-        store = BarStore(settings.market_data, database_engine(url))
-        entry = store.add_actions(actions, "csv", file_etag(file))
-        version = store.current_version()
+    if file is not None:
+        actions, source, etag = read_actions_csv(file), "csv", file_etag(file)
+    else:
+        fetched = actions_from_settings(settings_module.load()).corporate_actions(since.date())
+        actions, source, etag = actions_table(list(fetched.actions)), "massive", f"since {since.date()}"
+        for dividend in fetched.uncertain:
+            action = dividend.action
+            err.print(
+                f"{action.ticker} {action.ex_date}: dividend of {dividend.reported:g} taken as reported"
+            )
+    with _writer() as store:
+        entry = store.add_actions(actions, source, etag)
+        _report_table("corporate actions", "actions", actions.height, entry is not None, store, json)
+
+
+@ingest_app.command("securities")
+def ingest_securities(
+    file: Annotated[Path, typer.Argument(help="CSV: security_id,ticker,first,last,name.")], json: Json = False
+) -> None:
+    """Ingest who was which ticker when; FILE replaces all former intervals of the ids in it."""
+    from falcon_pipelines.bars.actions import file_etag
+    from falcon_pipelines.bars.securities import read_securities_csv
+
+    securities = read_securities_csv(file)
+    with _writer() as store:
+        entry = store.add_securities(securities, "csv", file_etag(file))
+        _report_table("intervals", "securities", securities.height, entry is not None, store, json)
+
+
+@store_app.command("size")
+def store_size(json: Json = False) -> None:
+    """Show what the bar store holds on disk."""
+    from falcon_pipelines.bars.housekeeping import size_report
+    from falcon_pipelines.bars.store import BarStore
+
+    store = BarStore(settings_module.load().market_data)
+    report = size_report(store)
     if json:
-        print_json(
-            {
-                "actions": actions.height,
-                "status": "new_revision" if entry else "unchanged",
-                "version": version,
-            }
-        )
+        document = vars(report) | {"tiers": [vars(tier) for tier in report.tiers]}
+        print_json({"root": str(store.root), "version": store.current_version(), **document})
+        return
+    table = Table("Tier", title=f"{store.root}, version {store.current_version()}")
+    table.add_column("Files", justify="right")
+    table.add_column("MB", justify="right")
+    for tier in report.tiers:
+        table.add_row(tier.tier, f"{tier.files:,}", f"{tier.size_bytes / 1e6:,.1f}")
+    out.print(table)
+    out.print(
+        f"{report.sessions:,} sessions, {report.rows:,} rows, {report.revisions:,} revisions "
+        f"({report.superseded:,} superseded)"
+    )
+
+
+@store_app.command("sweep")
+def store_sweep(json: Json = False) -> None:
+    """Remove leftovers of killed runs and derived files that only older versions read."""
+    from falcon_pipelines.bars.housekeeping import sweep
+
+    with _writer() as store:
+        swept = sweep(store)
+    if json:
+        print_json(vars(swept))
     else:
         out.print(
-            f"{actions.height} corporate actions {'added' if entry else 'known already'}; version {version}"
+            f"removed {swept.temporary_folders} temporary folders, {swept.orphaned_files} orphaned files, "
+            f"{swept.derived_files} derived files"
         )
+
+
+@store_app.command("verify")
+def store_verify(version: Version = None, json: Json = False) -> None:
+    """Compare every file of a version with its hash; exits 1 when one differs."""
+    from falcon_pipelines.bars.housekeeping import verify
+    from falcon_pipelines.bars.store import BarStore
+
+    store = BarStore(settings_module.load().market_data)
+    damages = verify(store, version)
+    if json:
+        print_json({"version": store.log(version).version, "damaged": [vars(damage) for damage in damages]})
+    else:
+        for damage in damages:
+            out.print(f"{damage.path}: {damage.problem}", highlight=False)
+        out.print(f"version {store.log(version).version}: {len(damages)} files damaged")
+    if damages:
+        raise typer.Exit(1)
 
 
 def bars(
@@ -78,7 +157,7 @@ def bars(
         Literal["none", "splits", "all"], typer.Option(help="`all` is splits and dividends.")
     ] = "none",
     freq: Annotated[Literal["day", "minute"], typer.Option()] = "day",
-    version: Annotated[str | None, typer.Option(help="Data version; default: the newest.")] = None,
+    version: Version = None,
     json: Json = False,
 ) -> None:
     """Show a ticker's bars, and the version they come from."""
@@ -117,15 +196,13 @@ def _ingest(
     frequency: Literal["day", "minute"],
     start: date,
     end: date,
-    source: Literal["s3", "directory"] | None,
+    source: Literal["s3", "directory", "alpaca", "yfinance"] | None,
     directory: Path | None,
     json: bool,
 ) -> None:
     from falcon_pipelines.bars import calendar
     from falcon_pipelines.bars.ingest import IngestResult, ingest_sessions
     from falcon_pipelines.bars.sources import source_from_settings
-    from falcon_pipelines.bars.store import BarStore
-    from falcon_pipelines.db.engine import database_engine
 
     if end < start:
         raise typer.BadParameter(f"{end} is before {start}", param_hint="--end")
@@ -133,8 +210,7 @@ def _ingest(
     files = source_from_settings(settings, source, directory)
     sessions = calendar.sessions(start, end)
     done: list[IngestResult] = []
-    with _database_url(settings) as url:
-        store = BarStore(settings.market_data, database_engine(url))
+    with _writer() as store:
         with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
             task = progress.add_task(f"{frequency} bars", total=len(sessions))
             for result in ingest_sessions(files, store, frequency, sessions):
@@ -167,19 +243,30 @@ def _ingest(
     out.print(table)
 
 
+def _report_table(what: str, key: str, count: int, is_new: bool, store: "BarStore", json: bool) -> None:
+    version = store.current_version()
+    if json:
+        print_json({key: count, "status": "new_revision" if is_new else "unchanged", "version": version})
+    else:
+        out.print(f"{count} {what} {'added' if is_new else 'known already'}; version {version}")
+
+
 @contextmanager
-def _database_url(settings: settings_module.Settings) -> Iterator[str]:
-    """The configured database, or the embedded one, with the newest schema."""
+def _writer() -> Iterator["BarStore"]:
+    """The settings' store, on the configured database or the embedded one, with the newest schema."""
+    from falcon_pipelines.bars.store import BarStore
     from falcon_pipelines.db.embedded import embedded_postgres
+    from falcon_pipelines.db.engine import database_engine
     from falcon_pipelines.local.stack import migrate, prepare_home
 
-    if settings.database_url is not None:
-        url = settings.database_url.get_secret_value()
+    settings = settings_module.load()
+    with ExitStack() as cleanup:
+        if settings.database_url is not None:
+            url = settings.database_url.get_secret_value()
+        else:
+            prepare_home(settings.home)
+            url = cleanup.enter_context(embedded_postgres(settings.home)).url("falcon")
         migrate(url)
-        yield url
-        return
-    prepare_home(settings.home)
-    with embedded_postgres(settings.home) as server:
-        url = server.url("falcon")
-        migrate(url)
-        yield url
+        engine = database_engine(url)
+        cleanup.callback(engine.dispose)
+        yield BarStore(settings.market_data, engine)

@@ -1,5 +1,6 @@
 """`falcon spec` and `falcon lookahead`: what a strategy spec means, whether it is valid, whether it looks ahead."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,11 +12,14 @@ from falcon_pipelines.errors import FalconError, InputError
 
 if TYPE_CHECKING:
     from falcon_pipelines.strategies.describe import Meaning
+    from falcon_pipelines.strategies.indicators import Indicator
     from falcon_pipelines.strategies.lookahead import LookaheadReport
     from falcon_pipelines.strategies.spec import Spec
 
 spec_app = typer.Typer(help="Check and explain strategy specs.", no_args_is_help=True)
-SpecFile = Annotated[Path, typer.Argument(help="A spec file (.yaml, .json), or the name of a built-in strategy.")]
+SpecFile = Annotated[
+    Path, typer.Argument(help="A spec file (.yaml, .json), or the name of a built-in strategy.")
+]
 
 
 class UnknownTickers(InputError):
@@ -106,7 +110,8 @@ def list_indicators(json: Json = False) -> None:
                         "name": each.name,
                         "title": each.title,
                         "parameters": [
-                            {"name": p.name, "allowed": str(p.bounds), "default": p.default} for p in each.parameters
+                            {"name": p.name, "allowed": str(p.bounds), "default": p.default}
+                            for p in each.parameters
                         ],
                         "outputs": each.outputs,
                         "inputs": each.inputs,
@@ -119,12 +124,10 @@ def list_indicators(json: Json = False) -> None:
         )
         return
     table = Table()
-    for heading in ("Name", "Parameters", "Outputs", "Convention"):
-        table.add_column(heading, no_wrap=heading == "Name")
+    table.add_column("Indicator")
+    table.add_column("Convention")
     for each in INDICATORS.values():
-        parameters = "\n".join(map(str, each.parameters)) or "—"
-        outputs = ", ".join(each.outputs) if len(each.outputs) > 1 else "—"
-        table.add_row(each.name, parameters, outputs, f"{each.title}: {each.convention}")
+        table.add_row(_signature(each), f"{each.title}: {each.convention}")
     out.print(table)
 
 
@@ -146,8 +149,12 @@ def lookahead(
         wanted = [ticker.strip() for ticker in tickers.split(",") if ticker.strip()]
         absent = [ticker for ticker in wanted if ticker not in panel.tickers]
         if absent:
-            raise UnknownTickers(f"{bars}: has no bars of {', '.join(absent)}; it has {', '.join(panel.tickers[:20])}")
-        panel = panel.columns([panel.tickers.index(ticker) for ticker in wanted])
+            raise UnknownTickers(
+                f"{bars}: has no bars of {', '.join(absent)}; it has {', '.join(panel.tickers[:20])}"
+            )
+        places = [panel.tickers.index(ticker) for ticker in wanted]
+        fields = {name: values[:, places] for name, values in panel.fields.items()}
+        panel = replace(panel, tickers=tuple(wanted), fields=fields)
     with status("Cutting the history...", quiet=json):
         report = check_lookahead(spec, at_timeframe(panel, spec.timeframe))
     if json:
@@ -155,7 +162,19 @@ def lookahead(
     else:
         _print_lookahead(spec, report)
     if not report.passed:
-        raise LooksAhead(f"{spec.name}: signals change when later bars arrive, or come before the warm-up is over")
+        raise LooksAhead(
+            f"{spec.name}: signals change when later bars arrive, or come before the warm-up is over"
+        )
+
+
+def _signature(indicator: "Indicator") -> str:
+    """`macd(fast=12, slow=26, signal=9) → line, signal, histogram`."""
+    parameters = [
+        f"{each.name}={each.default:g}" if each.default is not None else each.name
+        for each in indicator.parameters
+    ]
+    outputs = f" → {', '.join(indicator.outputs)}" if len(indicator.outputs) > 1 else ""
+    return f"{indicator.name}({', '.join(parameters)}){outputs}"
 
 
 def _print_meaning(spec: "Spec", meaning: "Meaning") -> None:
@@ -163,12 +182,23 @@ def _print_meaning(spec: "Spec", meaning: "Meaning") -> None:
     for rule in meaning.rules:
         out.print(f"  • {rule}", markup=False, highlight=False)
     if meaning.combinations > 1:
-        out.print(f"  • A sweep tries {meaning.combinations} combinations of {', '.join(spec.params)}.", markup=False)
+        out.print(
+            f"  • A sweep tries {meaning.combinations} combinations of {', '.join(spec.params)}.",
+            markup=False,
+        )
+    stated = [field for field in meaning.fields if field.state == "stated"]
+    if stated:
+        table = Table(title="Stated by the source", title_justify="left")
+        for heading in ("Field", "Value", "At", "Quote"):
+            table.add_column(heading, justify="right" if heading == "At" else "left")
+        for field in stated:
+            table.add_row(field.field, field.value or "—", _at(field.start_seconds), field.quote or "—")
+        out.print(table)
     table = Table(title="Assumed: neither given in the file nor stated by the source", title_justify="left")
-    for heading in ("Field", "Value", "Why", "Quote"):
+    for heading in ("Field", "Value", "Why"):
         table.add_column(heading)
     for field in meaning.assumptions:
-        table.add_row(field.field, field.value, field.state, field.quote or "—")
+        table.add_row(field.field, field.value or "—", field.state)
     out.print(table)
     if meaning.conventions:
         out.print("Conventions")
@@ -176,6 +206,10 @@ def _print_meaning(spec: "Spec", meaning: "Meaning") -> None:
             out.print(f"  • {name}: {convention}", markup=False, highlight=False)
     for warning in meaning.warnings:
         out.print(f"  ! {warning}", markup=False, highlight=False)
+
+
+def _at(seconds: float | None) -> str:
+    return "—" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _lookahead_document(spec: "Spec", tickers: tuple[str, ...], report: "LookaheadReport") -> dict[str, Any]:
@@ -187,7 +221,8 @@ def _lookahead_document(spec: "Spec", tickers: tuple[str, ...], report: "Lookahe
         "signals": report.signals,
         "passed": report.passed,
         "differences": [
-            vars(each) | {"timestamp": f"{each.timestamp.astype('datetime64[s]')}+00:00"} for each in report.differences
+            vars(each) | {"timestamp": f"{each.timestamp.astype('datetime64[s]')}+00:00"}
+            for each in report.differences
         ],
         "warm_up": report.warm_up,
         "first_entry": report.first_entry,
@@ -208,9 +243,15 @@ def _print_lookahead(spec: "Spec", report: "LookaheadReport") -> None:
             f"then {each.after:g}",
             markup=False,
         )
-    first = "no entry at all" if report.first_entry is None else f"first entry on bar {report.first_entry + 1}"
+    first = (
+        "no entry at all" if report.first_entry is None else f"first entry on bar {report.first_entry + 1}"
+    )
     out.print(f"Warm-up: {report.warm_up} bars without entries; {first}.")
     if report.settles_after is None:
-        out.print("Signals still depend on where the history starts; load more bars before the first one that counts.")
+        out.print(
+            "Signals still depend on where the history starts; load more bars before the first one that counts."
+        )
     else:
-        out.print(f"Signals do not depend on what came more than {report.settles_after} bars before the first one.")
+        out.print(
+            f"Signals do not depend on what came more than {report.settles_after} bars before the first one."
+        )

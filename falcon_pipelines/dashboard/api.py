@@ -10,7 +10,18 @@ from falcon_pipelines.dashboard.attention import Notice, notices
 from falcon_pipelines.dashboard.cursors import parse_cursor
 from falcon_pipelines.dashboard.database import Database
 from falcon_pipelines.dashboard.overview import Overview, overview
-from falcon_pipelines.dashboard.queries import backtests, market_data, screening, strategies, trading
+from falcon_pipelines.dashboard.queries import (
+    accounts,
+    backtests,
+    control,
+    coverage,
+    market_data,
+    orders,
+    screening,
+    strategies,
+    system,
+    videos,
+)
 from falcon_pipelines.dashboard.values import Page, Value
 
 Found = TypeVar("Found")
@@ -24,6 +35,7 @@ class Problem(Value):
 
 router = APIRouter(prefix="/api/v1", tags=["data"], responses={503: {"model": Problem}})
 
+BAD_CURSOR: dict[int | str, dict[str, Any]] = {400: {"model": Problem}}
 MAY_BE_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
 Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
 AccountId = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the first account when left out")]
@@ -53,29 +65,41 @@ async def get_overview(request: Request, account: AccountId = None) -> OverviewA
 
 
 @router.get("/accounts")
-async def get_accounts(request: Request) -> list[trading.AccountName]:
+async def get_accounts(request: Request) -> list[accounts.AccountName]:
     """The paper accounts, open ones first."""
-    return await _database(request).read(trading.accounts)
+    return await _database(request).read(accounts.accounts)
 
 
 @router.get("/accounts/{account_id}/equity", responses=MAY_BE_MISSING)
-async def get_equity(request: Request, account_id: Id) -> trading.EquityCurve:
+async def get_equity(request: Request, account_id: Id) -> accounts.EquityCurve:
     """Equity at each close beside the benchmark."""
 
-    def read(session: Session) -> trading.EquityCurve | None:
-        account = trading.chosen(trading.accounts(session), account_id)
-        return None if account is None else trading.equity_curve(session, account)
+    def read(session: Session) -> accounts.EquityCurve | None:
+        account = accounts.chosen(accounts.accounts(session), account_id)
+        return None if account is None else accounts.equity_curve(session, account)
 
     return _present(await _database(request).read(read), f"account {account_id}")
 
 
 @router.get("/accounts/{account_id}/positions")
-async def get_positions(request: Request, account_id: Id) -> list[trading.Position]:
+async def get_positions(request: Request, account_id: Id) -> list[accounts.Position]:
     """The open positions, derived from the postings."""
-    return await _database(request).read(lambda session: trading.positions(session, account_id))
+    return await _database(request).read(lambda session: accounts.positions(session, account_id))
 
 
-@router.get("/orders")
+@router.get("/accounts/{account_id}/halts")
+async def get_halts(request: Request, account_id: Id) -> list[control.HaltRow]:
+    """Times without entries: those that last first."""
+    return await _database(request).read(lambda session: control.halts(session, account_id))
+
+
+@router.get("/accounts/{account_id}/commands")
+async def get_commands(request: Request, account_id: Id) -> list[control.CommandRow]:
+    """What people told the account to do, newest first."""
+    return await _database(request).read(lambda session: control.commands(session, account_id))
+
+
+@router.get("/orders", responses=BAD_CURSOR)
 async def get_orders(
     request: Request,
     account: AccountId = None,
@@ -83,24 +107,24 @@ async def get_orders(
     status: Annotated[str | None, Query(pattern="^[a-z_]{1,20}$")] = None,
     limit: Limit = 50,
     after: After = None,
-) -> Page[trading.OrderRow]:
+) -> Page[orders.OrderRow]:
     """Orders, newest first."""
     cursor = parse_cursor(after)
     return await _database(request).read(
-        lambda session: trading.orders(
+        lambda session: orders.orders(
             session, account_id=account, ticker=ticker, status=status, after=cursor, limit=limit
         )
     )
 
 
-@router.get("/fills")
+@router.get("/fills", responses=BAD_CURSOR)
 async def get_fills(
     request: Request, account: AccountId = None, ticker: Ticker = None, limit: Limit = 50, after: After = None
-) -> Page[trading.FillRow]:
+) -> Page[orders.FillRow]:
     """Fills, newest first."""
     cursor = parse_cursor(after)
     return await _database(request).read(
-        lambda session: trading.fills(session, account_id=account, ticker=ticker, after=cursor, limit=limit)
+        lambda session: orders.fills(session, account_id=account, ticker=ticker, after=cursor, limit=limit)
     )
 
 
@@ -134,6 +158,57 @@ async def get_backtest_equity(request: Request, backtest_id: Id) -> backtests.Ba
 async def get_data(request: Request) -> market_data.DataHealth:
     """What the bar store holds."""
     return await _database(request).read(market_data.data_health)
+
+
+@router.get("/screens")
+async def get_screens(
+    request: Request,
+    profile: Annotated[str | None, Query(max_length=200, pattern="^[^\\x00]*$")] = None,
+    before: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before")] = None,
+    limit: Limit = 50,
+) -> Page[screening.ScreenRow]:
+    """Screening runs, newest first."""
+    return await _database(request).read(
+        lambda session: screening.screen_runs(session, profile=profile, before=before, limit=limit)
+    )
+
+
+@router.get("/screens/{run_id}", responses=MAY_BE_MISSING)
+async def get_screen(request: Request, run_id: Id) -> screening.Screen:
+    """One run with its candidates."""
+    found = await _database(request).read(lambda session: screening.screen(session, run_id))
+    return _present(found, f"screen run {run_id}")
+
+
+@router.get("/videos")
+async def get_videos(request: Request) -> list[videos.VideoRow]:
+    """Every video, newest first."""
+    return await _database(request).read(videos.videos)
+
+
+@router.get("/videos/{transcript_id}", responses=MAY_BE_MISSING)
+async def get_video(
+    request: Request, transcript_id: Annotated[str, Path(max_length=200, pattern="^[^\\x00]+$")]
+) -> videos.VideoDetail:
+    """A transcript with the words of its rules marked."""
+    found = await _database(request).read(lambda session: videos.video(session, transcript_id))
+    return _present(found, "such video")
+
+
+@router.get("/data/coverage")
+async def get_coverage(
+    request: Request,
+    frequency: Annotated[str | None, Query(pattern="^[a-z0-9]{1,20}$")] = None,
+    year: Annotated[int | None, Query(ge=1900, le=2200)] = None,
+) -> coverage.Coverage:
+    """The calendar of one year, by default the newest of the day bars."""
+    return await _database(request).read(lambda session: coverage.coverage(session, frequency, year))
+
+
+@router.get("/system")
+async def get_system(request: Request) -> system.SystemState:
+    """The database, and when each stage last wrote."""
+    return await _database(request).read(system.system_state)
 
 
 def _present(found: Found | None, what: str) -> Found:

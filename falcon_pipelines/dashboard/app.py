@@ -1,5 +1,6 @@
 """Puts the web application together: routes, headers, and what is answered when something fails."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,8 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import JSONResponse, Response
 
 from falcon_pipelines import __version__
-from falcon_pipelines.dashboard import api, assets, health, pages
+from falcon_pipelines.dashboard import api, assets, health, live, pages
+from falcon_pipelines.dashboard.changes import ChangeFeed, TooManyWatchers
 from falcon_pipelines.dashboard.cursors import InvalidCursor
 from falcon_pipelines.dashboard.database import Database, DatabaseBehind
 from falcon_pipelines.dashboard.rendering import render
@@ -34,7 +36,10 @@ def create_app(database_url: str) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        listening = asyncio.create_task(app.state.changes.run())
         yield
+        listening.cancel()
+        app.state.changes.close()
         database.close()
 
     app = FastAPI(
@@ -46,12 +51,16 @@ def create_app(database_url: str) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     app.state.database = database
+    app.state.changes = ChangeFeed(database_url)
     app.include_router(health.router)
     app.include_router(api.router)
     app.include_router(assets.router)
-    app.include_router(pages.router)
+    app.include_router(live.router)
+    for page in pages.ROUTERS:
+        app.include_router(page)
     app.add_exception_handler(DatabaseUnavailable, _database_down)
     app.add_exception_handler(DatabaseBehind, _database_down)
+    app.add_exception_handler(TooManyWatchers, _busy)
     app.add_exception_handler(InvalidCursor, _bad_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
@@ -81,6 +90,10 @@ async def _database_down(request: Request, error: Exception) -> Response:
     )
     response.headers.update(headers)
     return response
+
+
+async def _busy(_: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, status_code=503)
 
 
 async def _bad_request(request: Request, error: Exception) -> Response:

@@ -32,7 +32,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._engine = database_engine(url, statement_timeout_ms=STATEMENT_TIMEOUT_MS, pool_size=CONNECTIONS)
         self._threads: CapacityLimiter | None = None
-        self._expected = newest_revision()
+        self.expected_revision = newest_revision()
 
     async def read(self, query: Callable[[Session], Result]) -> Result:
         """What `query` finds, all of it as of one moment.
@@ -41,13 +41,17 @@ class Database:
         """
         return await self._within_deadline(lambda: self._read(query))
 
+    async def revision(self) -> str | None:
+        """The schema revision, None for an empty database. Raises DatabaseUnavailable."""
+        return await self._within_deadline(self._revision)
+
     async def require_schema(self) -> str:
         """The schema revision. Raises DatabaseUnavailable, and DatabaseBehind when another is expected."""
-        found = await self._within_deadline(self._revision)
-        if found != self._expected:
+        found = await self.revision()
+        if found != self.expected_revision:
             raise DatabaseBehind(
                 f"the database is at schema revision {found or 'none'}, this program expects "
-                f"{self._expected}; run `falcon db upgrade`"
+                f"{self.expected_revision}; run `falcon db upgrade`"
             )
         return found
 

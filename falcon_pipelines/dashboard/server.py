@@ -9,6 +9,7 @@ import uvicorn
 
 from falcon_pipelines import settings
 from falcon_pipelines.dashboard.app import create_app
+from falcon_pipelines.dashboard.changes import ChangeFeed
 from falcon_pipelines.errors import FalconError, InputError
 
 BACKLOG = 128
@@ -21,6 +22,18 @@ class AddressTaken(FalconError):
 
 class NoDatabaseUrl(InputError):
     """The process was not told where its database is."""
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams to open pages before it waits for requests to finish."""
+
+    def __init__(self, config: uvicorn.Config, changes: ChangeFeed) -> None:
+        super().__init__(config)
+        self._changes = changes
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._changes.close()
+        await super().shutdown(sockets)
 
 
 def serve(host: str, port: int, database_url: str) -> None:
@@ -38,7 +51,7 @@ def serve(host: str, port: int, database_url: str) -> None:
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     with listener:
-        uvicorn.Server(config).run(sockets=[listener])
+        _Server(config, app.state.changes).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,6 +1,8 @@
 """Serve Falcon on this machine until a person stops it."""
 
 import signal
+import tempfile
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -17,20 +19,22 @@ def serve_until_interrupted(settings: Settings, stack: Stack, console: Console) 
     Raises PortTaken, ServiceFailed.
     """
     require_free_ports(settings)
-    supervisor = Supervisor(local_services(settings, stack), stack.environment())
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with console.status("starting the dashboard, the Dagster UI and its daemon"):
-            supervisor.start()
-            supervisor.wait_ready()
-        console.print(f"Dashboard   {dashboard_url(settings)}")
-        console.print(f"Dagster UI  {dagster_url(settings)}")
-        console.print("Ctrl-C stops everything.")
-        supervisor.watch()
-    except KeyboardInterrupt:
-        console.print("stopping")
-    finally:
-        supervisor.stop()
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, _interrupt)
+    with tempfile.TemporaryDirectory(prefix="falcon-") as runtime:
+        supervisor = Supervisor(local_services(settings, stack, Path(runtime)), stack.environment())
+        try:
+            with console.status("starting the dashboard and Dagster"):
+                supervisor.start()
+                supervisor.wait_ready()
+            console.print(f"Dashboard   {dashboard_url(settings)}")
+            console.print(f"Dagster UI  {dagster_url(settings)}")
+            console.print("Ctrl-C stops everything.")
+            supervisor.watch()
+        except KeyboardInterrupt:
+            console.print("stopping")
+        finally:
+            supervisor.stop()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -3,9 +3,13 @@
 import sys
 from pathlib import Path
 
-from falcon_pipelines.local.stack import Stack, configuration_file
+import yaml
+
+from falcon_pipelines.local.stack import Stack
 from falcon_pipelines.local.supervisor import Service, require_free_port
 from falcon_pipelines.settings import Settings
+
+LOCATION = "falcon_pipelines"
 
 
 def dashboard_url(settings: Settings) -> str:
@@ -24,10 +28,20 @@ def require_free_ports(settings: Settings) -> None:
     require_free_port(settings.host, settings.dagster_port, "the Dagster UI", "FALCON_DAGSTER_PORT")
 
 
-def local_services(settings: Settings, stack: Stack) -> tuple[Service, ...]:
-    """The dashboard, the Dagster UI and the Dagster daemon."""
+def local_services(settings: Settings, stack: Stack, runtime: Path) -> tuple[Service, ...]:
+    """The dashboard, and Dagster's code server, web server and daemon.
+
+    `runtime` is a private folder with a short path: the code server's socket is in it, because whoever reaches
+    that can run code, and a socket's path may have no more than about 100 characters.
+    """
     tools = Path(sys.executable).parent
-    workspace = str(configuration_file("workspace.yaml"))
+    code_server = runtime / "code-server.sock"
+    workspace = runtime / "workspace.yaml"
+    workspace.write_text(
+        yaml.safe_dump(
+            {"load_from": [{"grpc_server": {"socket": str(code_server), "location_name": LOCATION}}]}
+        )
+    )
     logs = stack.home / "log"
     return (
         Service(
@@ -37,22 +51,31 @@ def local_services(settings: Settings, stack: Stack) -> tuple[Service, ...]:
             health_url=f"{dashboard_url(settings)}/readyz",
         ),
         Service(
+            name="dagster-code-server",
+            command=(
+                *(sys.executable, "-m", "dagster", "api", "grpc"),
+                *("--socket", str(code_server)),
+                *("--module-name", "falcon_pipelines.definitions"),
+                *("--location-name", LOCATION),
+                "--use-python-environment-entry-point",
+            ),
+            log=logs / "dagster-code-server.log",
+            ready_file=code_server,
+        ),
+        Service(
             name="dagster-webserver",
             command=(
                 str(tools / "dagster-webserver"),
-                "--host",
-                settings.host,
-                "--port",
-                str(settings.dagster_port),
-                "--workspace",
-                workspace,
+                *("--host", settings.host),
+                *("--port", str(settings.dagster_port)),
+                *("--workspace", str(workspace)),
             ),
             log=logs / "dagster-webserver.log",
             health_url=f"{dagster_url(settings)}/server_info",
         ),
         Service(
             name="dagster-daemon",
-            command=(str(tools / "dagster-daemon"), "run", "--workspace", workspace),
+            command=(str(tools / "dagster-daemon"), "run", "--workspace", str(workspace)),
             log=logs / "dagster-daemon.log",
         ),
     )

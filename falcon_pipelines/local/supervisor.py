@@ -33,12 +33,13 @@ class ServiceFailed(FalconError):
 
 @dataclass(frozen=True)
 class Service:
-    """One process to keep running; `health_url` answers 200 once it is ready."""
+    """One process to keep running; ready once `health_url` answers 200 and `ready_file` exists."""
 
     name: str
     command: tuple[str, ...]
     log: Path
     health_url: str | None = None
+    ready_file: Path | None = None
 
 
 @dataclass
@@ -130,6 +131,8 @@ class Supervisor:
             self._launch(child)
 
     def _is_ready(self, child: _Child) -> bool:
+        if child.service.ready_file is not None and not child.service.ready_file.exists():
+            return False
         url = child.service.health_url
         if url is None:
             return child.process is not None

@@ -74,7 +74,8 @@ def screen(profile: Profile, panel: Panel, session: date) -> Screen:
         )
     total /= sum(factor.weight for factor in profile.factors)
     order = sorted(
-        range(len(chosen)), key=lambda i: (-round(float(total[i]), 12), _tie(panel.tickers[chosen[i]], session))
+        range(len(chosen)),
+        key=lambda i: (-round(float(total[i]), 12), _tie(panel.tickers[chosen[i]], session)),
     )
     picks = tuple(
         _pick(profile, panel, features, atr, rank, int(chosen[i]), float(total[i]))

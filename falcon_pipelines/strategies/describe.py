@@ -7,11 +7,25 @@ from typing import Any
 from falcon_pipelines.strategies import exits as x
 from falcon_pipelines.strategies.indicators import INDICATORS
 from falcon_pipelines.strategies.numbers import plain
-from falcon_pipelines.strategies.spec import IndicatorUse, MostLiquid, Spec, TickerList, open_params, param_grid
+from falcon_pipelines.strategies.spec import (
+    IndicatorUse,
+    MostLiquid,
+    Spec,
+    TickerList,
+    open_params,
+    param_grid,
+)
 from falcon_pipelines.strategies.warm_up import entry_warm_up
 from falcon_pipelines.strategies.words import Words
 
-BAR_NAMES = {"day": "day", "1m": "1-minute", "5m": "5-minute", "15m": "15-minute", "30m": "30-minute", "1h": "1-hour"}
+BAR_NAMES = {
+    "day": "day",
+    "1m": "1-minute",
+    "5m": "5-minute",
+    "15m": "15-minute",
+    "30m": "30-minute",
+    "1h": "1-hour",
+}
 
 
 @dataclass(frozen=True)
@@ -78,8 +92,12 @@ def _rules(spec: Spec, words: Words) -> Iterator[str]:
 def _warm_up(spec: Spec) -> str:
     bars = entry_warm_up(spec)
     text = f"No entry before a ticker has {bars + 1} {BAR_NAMES[spec.timeframe]} bar{'s' if bars else ''}"
-    coarser = sorted({str(use.timeframe) for use in spec.indicators if use.timeframe not in (None, spec.timeframe)})
-    return text + (f", at least: indicators on {' and '.join(coarser)} bars need as many of those." if coarser else ".")
+    coarser = sorted(
+        {str(use.timeframe) for use in spec.indicators if use.timeframe not in (None, spec.timeframe)}
+    )
+    return text + (
+        f", at least: indicators on {' and '.join(coarser)} bars need as many of those." if coarser else "."
+    )
 
 
 def _universe(spec: Spec, words: Words) -> str:
@@ -149,13 +167,16 @@ def _outward(name: str) -> Iterator[str]:
 
 def _fields(spec: Spec, words: Words) -> Iterator[tuple[str, str, bool]]:
     """Every field: path, value in words, and whether the document gives it."""
-    document = spec.document()
     set_keys = spec.model_fields_set
     yield "timeframe", spec.timeframe, "timeframe" in set_keys
     yield "session", spec.session, "session" in set_keys
     yield "universe", _universe(spec, words), spec.universe is not None
     for name, parameter in spec.params.items():
-        tried = f", tried: {', '.join(map(plain, parameter.choices()[:12]))}" if len(parameter.choices()) > 1 else ""
+        tried = (
+            f", tried: {', '.join(map(plain, parameter.choices()[:12]))}"
+            if len(parameter.choices()) > 1
+            else ""
+        )
         yield f"params.{name}", f"{plain(parameter.value)}{tried}", True
     for use in spec.indicators:
         yield from _indicator_fields(spec, use, words)
@@ -167,7 +188,7 @@ def _fields(spec: Spec, words: Words) -> Iterator[tuple[str, str, bool]]:
     yield "sizing", _sizing(spec, words).lower(), "sizing" in set_keys
     for name, value in spec.execution:
         text = words.operand(value) if name == "rank_by" and value is not None else _text(value)
-        yield f"execution.{name}", text, name in document.get("execution", {}) or name in spec.execution.model_fields_set
+        yield f"execution.{name}", text, name in spec.execution.model_fields_set
 
 
 def _indicator_fields(spec: Spec, use: IndicatorUse, words: Words) -> Iterator[tuple[str, str, bool]]:
@@ -188,7 +209,11 @@ def _exit_fields(spec: Spec, words: Words) -> Iterator[tuple[str, str, bool]]:
             if condition is not None:
                 yield f"exit.signal.{side}", words.condition(condition), True
     else:
-        yield "exit.signal", words.condition(rules.signal) if rules.signal else "none", rules.signal is not None
+        yield (
+            "exit.signal",
+            words.condition(rules.signal) if rules.signal else "none",
+            rules.signal is not None,
+        )
     stop = rules.stop
     yield "exit.stop", words.stop(stop) if stop else "none", stop is not None
     if isinstance(stop, x.AtrStop):
@@ -217,7 +242,9 @@ def _warnings(spec: Spec) -> Iterator[str]:
     used = set(open_params(spec))
     yield from (f"params.{name}: nothing refers to ${name}" for name in spec.params if name not in used)
     referred = set(Words(spec).references())
-    yield from (f"indicators.{use.id}: nothing refers to it" for use in spec.indicators if use.id not in referred)
+    yield from (
+        f"indicators.{use.id}: nothing refers to it" for use in spec.indicators if use.id not in referred
+    )
     sizing, places = spec.sizing, spec.execution.max_positions
     if isinstance(sizing, x.PercentOfEquity) and not isinstance(sizing.percent_of_equity, str):
         room = max(int(100 // sizing.percent_of_equity), 1)

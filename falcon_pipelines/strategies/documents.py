@@ -29,6 +29,9 @@ class _Loader(yaml.SafeLoader):
             raise InvalidDocument(
                 f"line {mark.line + 1}: aliases (*name) are not allowed; write the value out"
             )
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "tag", None) is not None:
+            raise InvalidDocument(f"line {event.start_mark.line + 1}: tags ({event.tag}) are not allowed")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:

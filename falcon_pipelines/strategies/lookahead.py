@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falcon_pipelines.bars.panel import Panel
 from falcon_pipelines.strategies.signals import Signals, compute_signals
 from falcon_pipelines.strategies.spec import Spec
+from falcon_pipelines.strategies.workspace import Mask
 
 PARTS = (
     *("entry_long", "exit_long", "entry_short", "exit_short"),
@@ -79,12 +81,13 @@ def check_lookahead(spec: Spec, panel: Panel, params: Mapping[str, float] | None
     )
 
 
-def _any_signal(signals: Signals) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
+def _any_signal(signals: Signals) -> Mask:
     fired = signals.entry_long | signals.exit_long | signals.entry_short | signals.exit_short
-    return fired.any(axis=1)
+    rows: Mask = np.logical_or.reduce(fired, axis=1)
+    return rows
 
 
-def _cuts(bars: int, fired: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> list[int]:
+def _cuts(bars: int, fired: NDArray[np.int64]) -> list[int]:
     """Numbers of known bars to try: right after signals, and evenly spread."""
     after = fired + 1
     if len(after) > MAX_CUTS:

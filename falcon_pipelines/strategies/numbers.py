@@ -59,7 +59,7 @@ class Bounds:
     def problem(self, value: object) -> str | None:
         """What is wrong with the value, or None."""
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return f'{show(value)} is not {self} or "$parameter"'
+            return f"{show(value)} is not {self}"
         fits = (
             abs(value) <= LARGEST
             and (self.above is None or value > self.above)
@@ -74,6 +74,10 @@ class Bounds:
         """The value itself; whole floats become int where the field is a whole number."""
         if is_parameter(value):
             return value
+        return self.validate_plain(value)
+
+    def validate_plain(self, value: Any) -> Any:
+        """The same for a field that takes no "$name"."""
         problem = self.problem(value)
         if problem:
             raise PydanticCustomError("number", "{problem}", {"problem": problem})
@@ -111,6 +115,8 @@ _PERCENT_UP = Bounds(above=0, high=10_000)
 _FRACTION = Bounds(above=0, high=1)
 _BPS = Bounds(low=0, high=1_000)
 
+PlainNumber = Annotated[int | float, PlainValidator(_ANY.validate_plain), WithJsonSchema({"type": "number"})]
+"""Any finite number, written out."""
 Number = Annotated[int | float | str, PlainValidator(_ANY.validate), WithJsonSchema(_ANY.json_schema())]
 """Any finite number."""
 Count = Annotated[int | str, PlainValidator(_COUNT.validate), WithJsonSchema(_COUNT.json_schema())]

@@ -12,6 +12,7 @@ from falcon_pipelines.bars import calendar
 NEW_YORK = ZoneInfo("America/New_York")
 OPEN_MINUTE = 9 * 60 + 30
 WHOLE_SESSION = 390.0
+SATURDAY = 5
 
 
 def new_york(timestamps: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
@@ -57,6 +58,23 @@ def _session_minutes(day: int) -> float:
         return WHOLE_SESSION
     opens, closes = calendar.session_open_close(session)
     return (closes - opens).total_seconds() / 60
+
+
+def are_sessions(days: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each date (days since 1970-01-01) is an XNYS session."""
+    known, where = np.unique(days, return_inverse=True)
+    dates = [date(1970, 1, 1) + timedelta(days=int(day)) for day in known]
+    return np.array([bool(sessions_between(each, each)) for each in dates], dtype=bool)[where]
+
+
+@cache
+def sessions_between(start: date, end: date) -> tuple[date, ...]:
+    """XNYS sessions of both dates and what lies between; weekdays in years that the calendar does not know."""
+    try:
+        return calendar.sessions(start, end)
+    except calendar.OutsideCalendar:
+        days = (start + timedelta(days=number) for number in range((end - start).days + 1))
+        return tuple(day for day in days if day.weekday() < SATURDAY)
 
 
 def _offset_minutes(hour: int) -> int:

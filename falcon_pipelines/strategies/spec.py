@@ -13,14 +13,30 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from falcon_pipelines.errors import InputError
 from falcon_pipelines.strategies import validation
 from falcon_pipelines.strategies.conditions import Condition, Operand
 from falcon_pipelines.strategies.documents import InvalidDocument, read_document, write_yaml
 from falcon_pipelines.strategies.exits import Exit, PercentOfEquity, Sizing
-from falcon_pipelines.strategies.numbers import BasisPoints, Bounds, Count, Fraction, Number, is_parameter
+from falcon_pipelines.strategies.indicators import INDICATORS
+from falcon_pipelines.strategies.numbers import (
+    BasisPoints,
+    Count,
+    Fraction,
+    Number,
+    PlainNumber,
+    is_parameter,
+)
 from falcon_pipelines.strategies.strict import SLUG, Strict, key_of, nearest, one_of, refuse
 
 SPEC_VERSION = 1
@@ -28,7 +44,9 @@ Timeframe = Literal["day", "1m", "5m", "15m", "30m", "1h"]
 IndicatorTimeframe = Literal["1m", "5m", "15m", "30m", "1h", "day", "week", "month"]
 Slug = Annotated[str, Field(pattern=SLUG, max_length=80)]
 Text = Annotated[str, Field(max_length=20_000)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 MAX_COMBINATIONS = 1_000_000
+MAX_DEPTH = 60
 
 
 class InvalidSpec(InputError):
@@ -45,7 +63,7 @@ class Claim(Strict):
 
     text: Text
     quote: Text | None = None
-    start_seconds: float | None = Field(None, ge=0)
+    start_seconds: Seconds | None = None
 
 
 class Source(Strict):
@@ -57,12 +75,18 @@ class Source(Strict):
     claims: tuple[Claim, ...] = ()
 
 
+Ticker = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-/]{0,15}$")]
+
+
+def _distinct(tickers: tuple[str, ...]) -> tuple[str, ...]:
+    twice = [ticker for ticker in tickers if tickers.count(ticker) > 1]
+    return refuse(f"{twice[0]} is listed twice") if twice else tickers
+
+
 class TickerList(Strict):
     """These tickers."""
 
-    tickers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-/]{0,15}$")], ...] = Field(
-        min_length=1
-    )
+    tickers: Annotated[tuple[Ticker, ...], AfterValidator(_distinct)] = Field(min_length=1)
 
 
 class MostLiquid(Strict):
@@ -83,23 +107,11 @@ Universe = Annotated[
 class Parameter(Strict):
     """A number that may be varied, called "$name"; a sweep takes `values`, or `low` to `high` by `step`."""
 
-    value: float | int
-    values: tuple[float | int, ...] = ()
-    low: float | int | None = None
-    high: float | int | None = None
-    step: Annotated[float | int, Field(gt=0)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _numbers(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            for key in ("value", "low", "high", "step"):
-                if data.get(key) is not None and Bounds().problem(data[key]):
-                    refuse(f"{key}: {data[key]!r} is not a number")
-            for item in data.get("values") or ():
-                if Bounds().problem(item):
-                    refuse(f"values: {item!r} is not a number")
-        return data
+    value: PlainNumber
+    values: tuple[PlainNumber, ...] = ()
+    low: PlainNumber | None = None
+    high: PlainNumber | None = None
+    step: PlainNumber | None = None
 
     @model_validator(mode="after")
     def _one_range(self) -> Self:
@@ -109,6 +121,8 @@ class Parameter(Strict):
         if any(end is not None for end in ends) and any(end is None for end in ends):
             refuse("a range needs low, high and step")
         if self.low is not None and self.high is not None and self.step is not None:
+            if self.step <= 0:
+                refuse(f"step {self.step:g} must be above zero")
             if self.low > self.high:
                 refuse(f"low {self.low:g} is above high {self.high:g}")
             if (self.high - self.low) / self.step >= MAX_COMBINATIONS:
@@ -127,7 +141,7 @@ class IndicatorUse(Strict):
     """An indicator of the registry, with its own id, the values it is computed on and its parameters."""
 
     id: Slug
-    fn: str
+    fn: Annotated[str, Field(json_schema_extra={"enum": sorted(INDICATORS)})]
     source: Operand | None = None
     params: dict[Slug, Number] = {}  # noqa: RUF012 - pydantic copies defaults
     timeframe: IndicatorTimeframe | None = None
@@ -157,7 +171,7 @@ class Provenance(Strict):
 
     state: Literal["stated", "inferred", "default"]
     quote: Text | None = None
-    start_seconds: float | None = Field(None, ge=0)
+    start_seconds: Seconds | None = None
 
     @model_validator(mode="after")
     def _stated_is_quoted(self) -> Self:
@@ -172,7 +186,7 @@ class Unsupported(Strict):
     what: Text
     why: Text
     quote: Text | None = None
-    start_seconds: float | None = Field(None, ge=0)
+    start_seconds: Seconds | None = None
 
 
 class Spec(Strict):
@@ -233,13 +247,13 @@ def chosen_params(spec: Spec, values: Mapping[str, float] | None = None) -> dict
 
 def validate_spec(document: Mapping[str, Any], origin: str = "") -> Spec:
     """The spec that plain data describes. Raises InvalidSpec with every problem found."""
+    if validation.depth(document) > MAX_DEPTH:
+        raise InvalidSpec([f"nested more than {MAX_DEPTH} levels deep"], origin)
     try:
         return Spec.model_validate(document)
     except ValidationError as error:
         problems = [validation.line(detail["loc"], detail["msg"], document) for detail in error.errors()]
         raise InvalidSpec(list(dict.fromkeys(problems)), origin) from None
-    except RecursionError:
-        raise InvalidSpec(["nested too deeply"], origin) from None
 
 
 def parse_spec(text: str, origin: str = "") -> Spec:

@@ -42,7 +42,9 @@ def load_transcript(session: Session, transcript_id: str) -> Transcript:
     """A stored transcript; raises UnknownTranscript."""
     row = session.get(models.Transcript, transcript_id)
     if row is None:
-        raise UnknownTranscript(f"no transcript is stored as {transcript_id!r}; materialise transcripts first")
+        raise UnknownTranscript(
+            f"no transcript is stored as {transcript_id!r}; materialise transcripts first"
+        )
     return Transcript(
         id=row.id,
         title=row.title,

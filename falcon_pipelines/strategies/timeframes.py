@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from falcon_pipelines.bars import calendar
 from falcon_pipelines.bars.panel import FIELDS, Panel
 from falcon_pipelines.errors import InputError
-from falcon_pipelines.strategies.sessions import close_minutes, minutes_from_open, new_york, session_days
+from falcon_pipelines.strategies.sessions import (
+    are_sessions,
+    close_minutes,
+    minutes_from_open,
+    new_york,
+    session_days,
+    sessions_between,
+)
 
 MINUTES = {"1m": 1, "5m": 5, "15m": 15, "30m": 30, "1h": 60}
 _EPOCH = date(1970, 1, 1)
@@ -37,7 +44,7 @@ def at_timeframe(panel: Panel, timeframe: str) -> Panel:
             raise WrongBars(f"the strategy needs {timeframe} bars, these are day bars; give it minute bars")
         return panel
     minutes, days = minutes_from_open(panel.timestamps), session_days(panel.timestamps)
-    regular = (minutes >= 0) & (minutes < close_minutes(days))
+    regular = (minutes >= 0) & (minutes < close_minutes(days)) & are_sessions(days)
     if not regular.all():
         panel = _select(panel, regular)
         minutes, days = minutes[regular], days[regular]
@@ -158,10 +165,7 @@ def _buckets(
 def _is_last(day: int, target: str) -> bool:
     """Whether no session of the same week or month comes after that date."""
     this = _EPOCH + timedelta(days=day)
-    try:
-        following = calendar.next_session(this)
-    except calendar.OutsideCalendar:
-        following = this + timedelta(days=3 if this.weekday() == 4 else 1)
+    following = sessions_between(this + timedelta(days=1), this + timedelta(days=14))[0]
     return _period((following - _EPOCH).days, target) != _period(day, target)
 
 

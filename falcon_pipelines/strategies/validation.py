@@ -56,6 +56,21 @@ def _step(value: Any, part: str | int) -> Any:
     return None
 
 
+def depth(value: Any) -> int:
+    """How many objects and lists lie within one another."""
+    levels, layer = 0, [value]
+    while layer:
+        layer = [item for each in layer for item in _items(each)]
+        levels += 1
+    return levels - 1
+
+
+def _items(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else []
+
+
 def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Every plain value of a document with its path."""
     if isinstance(value, Mapping):
@@ -262,19 +277,25 @@ def _check_needs(spec: "Spec", known: dict[str, tuple[str, ...]], problems: Prob
     if spec.entry.long is None and spec.entry.short is None:
         problems.append((("entry",), "needs long, short or both"))
     rules = spec.exit
-    if rules.stop is None:
+    if rules.stop is None and rules.trailing is None:
         for name, rule in (("target", rules.target), ("breakeven", rules.breakeven)):
             if rule is not None and hasattr(rule, "r_multiple"):
                 problems.append(
-                    (("exit", name, "r_multiple"), "R is the distance to the stop: needs exit.stop")
+                    (
+                        ("exit", name, "r_multiple"),
+                        "R is the distance to the stop: needs exit.stop or exit.trailing",
+                    )
                 )
         for index, part in enumerate(rules.partial):
             if hasattr(part.at, "r_multiple"):
                 path = ("exit", "partial", index, "at", "r_multiple")
-                problems.append((path, "R is the distance to the stop: needs exit.stop"))
+                problems.append((path, "R is the distance to the stop: needs exit.stop or exit.trailing"))
         if hasattr(spec.sizing, "risk_per_trade"):
             problems.append(
-                (("sizing", "risk_per_trade"), "risk is the distance to the stop: needs exit.stop")
+                (
+                    ("sizing", "risk_per_trade"),
+                    "risk is the distance to the stop: needs exit.stop or exit.trailing",
+                )
             )
     reference = getattr(rules.stop, "indicator", None)
     if reference is not None:

@@ -21,7 +21,9 @@ class Words:
         """Ids of the indicators that some rule refers to."""
         document = self.spec.document()
         for path, leaf in leaves({key: document[key] for key in RULES if key in document}):
-            if isinstance(leaf, str) and not (path[0] == "indicators" and path[-1] in ("id", "fn", "timeframe")):
+            if isinstance(leaf, str) and not (
+                path[0] == "indicators" and path[-1] in ("id", "fn", "timeframe")
+            ):
                 yield leaf.partition(".")[0]
 
     def number(self, value: float | str) -> str:
@@ -38,9 +40,13 @@ class Words:
         """`simple moving average (period 50) of the close`."""
         indicator = INDICATORS[use.fn]
         values = {each.name: use.params.get(each.name, each.default) for each in indicator.parameters}
-        listed = ", ".join(f"{name.replace('_', ' ')} {self.number(v)}" for name, v in values.items() if v is not None)
+        listed = ", ".join(
+            f"{name.replace('_', ' ')} {self.number(v)}" for name, v in values.items() if v is not None
+        )
         source = f" of {self.operand(use.source if use.source is not None else 'close')}"
-        timeframe = f" on completed {use.timeframe} bars" if use.timeframe not in (None, self.spec.timeframe) else ""
+        timeframe = (
+            f" on completed {use.timeframe} bars" if use.timeframe not in (None, self.spec.timeframe) else ""
+        )
         title = indicator.title + (f" ({listed})" if listed else "")
         return f"{title}{source if indicator.takes_source else ''}{timeframe}"
 
@@ -58,11 +64,11 @@ class Words:
             case c.Lag(lag=(of, bars)):
                 return f"{self.operand(of)} {self._ago(bars)}"
             case c.Highest(highest=(of, bars)):
-                return f"the highest of {self.operand(of)} in {self.count(bars, "bar")}"
+                return f"the highest of {self.operand(of)} in {self.count(bars, 'bar')}"
             case c.Lowest(lowest=(of, bars)):
-                return f"the lowest of {self.operand(of)} in {self.count(bars, "bar")}"
+                return f"the lowest of {self.operand(of)} in {self.count(bars, 'bar')}"
             case c.PctChange(pct_change=(of, bars)):
-                return f"the change of {self.operand(of)} over {self.count(bars, "bar")} in percent"
+                return f"the change of {self.operand(of)} over {self.count(bars, 'bar')} in percent"
             case c.Add(add=pair):
                 return self._arithmetic(pair, "plus")
             case c.Sub(sub=pair):
@@ -99,7 +105,9 @@ class Words:
             case c.CrossesBelow(crosses_below=pair):
                 return self._compared(pair, "crosses below")
             case c.WithinLast(within_last=window):
-                return f"on at least one of the last {self.number(window.bars)} bars {self._grouped(window.of)}"
+                return (
+                    f"on at least one of the last {self.number(window.bars)} bars {self._grouped(window.of)}"
+                )
             case c.ForNBars(for_n_bars=window):
                 return f"on each of the last {self.number(window.bars)} bars {self._grouped(window.of)}"
         raise TypeError(f"not a condition: {condition!r}")

@@ -135,11 +135,10 @@ def _purchase_refusal(turn: Turn, order: Order) -> str | None:
 def _sale_refusal(turn: Turn, order: Order) -> str | None:
     if order.sizing is not None:
         return f"no short sales: no {order.ticker} is held to sell"
-    open_orders = turn.open_orders(order.ticker)
-    coming = sum(o.remaining for o in open_orders if o.side == "buy" and o.type == "market")
+    coming = turn.coming(order.ticker)
     going = sum(
         o.remaining
-        for o in open_orders
+        for o in turn.open_orders(order.ticker)
         if order.type == "market" and o.side == "sell" and o.type == "market" and o.role == "order"
     )
     held = turn.held(order.ticker)

@@ -38,6 +38,7 @@ def match(turn: Turn) -> None:
     turn.held_back = turn.keeper.books.cash - cash
     entered = match_entries(turn)
     complete(turn, entered)
+    turn.drop_baseless_sales()
 
 
 def _with_bars(turn: Turn) -> list[Order]:
@@ -61,8 +62,7 @@ def match_open(turn: Turn) -> None:
         if order.side == "buy" and order.id in turn.orders:
             turn.enter(turn.orders[order.id], turn.bars[order.ticker].open, slip=True)
     for order in waiting:
-        if not _sell_at_open(turn, order) and order.id in turn.orders:
-            turn.reject(turn.orders[order.id], f"no position: no {order.ticker} is held to sell")
+        _sell_at_open(turn, order)
 
 
 def _sell_at_open(turn: Turn, order: Order) -> bool:
@@ -89,7 +89,7 @@ def match_exits(turn: Turn, ticker: str) -> None:
     """Stops and targets of the shares held since the open or longer."""
     bar = turn.bars[ticker]
     for parent in dict.fromkeys(order.parent for order in turn.open_orders(ticker) if order.parent):
-        match_bracket(turn, parent, bar, AT_OPEN)
+        match_bracket(turn, parent, ticker, AT_OPEN)
     alone = [order for order in turn.open_orders(ticker) if order.side == "sell" and not order.parent]
     targets = [order for order in alone if order.type == "limit"]
     for order in alone:
@@ -104,15 +104,21 @@ def match_exits(turn: Turn, ticker: str) -> None:
             _match_single(turn, turn.orders[order.id], bar, ())
 
 
-def match_bracket(turn: Turn, parent: str, bar: Bar, entered: int) -> None:
-    """The exits of one entry against one bar; a stop is taken before a target where both were reached."""
-    family = [order for order in turn.orders.values() if order.parent == parent]
+def match_bracket(turn: Turn, parent: str, ticker: str, entered: int, entry: float = math.nan) -> None:
+    """The exits of one entry against its bar; a stop is taken before a target where both were reached.
+
+    `entry` is the price in dollars of an entry inside the bar: no stop sells above it and no target below it, since
+    price is there when they become live.
+    """
+    bar, family = turn.bars[ticker], turn.bracket(parent, ticker)
     stop = _live_stop(family)
     targets = sorted(
         (order for order in family if order.role in ("target", "partial")),
         key=lambda order: order.limit or ZERO,
     )
     level = math.nan if stop is None or stop.stop is None else float(stop.stop)
+    if entered != AT_OPEN and level > entry:
+        level = entry
     nearest = float(targets[0].limit or 0) if targets else math.nan
     price, outcome, ambiguous = protective_exit(
         1, level, nearest, bar.open, bar.high, bar.low, bar.close, entered
@@ -122,7 +128,7 @@ def match_bracket(turn: Turn, parent: str, bar: Bar, entered: int) -> None:
     flags = ("ambiguous",) if ambiguous else ()
     if outcome != STOPPED or (ambiguous and bar.open > level and _target_first(family)):
         for order in targets:
-            at = _target_price(float(order.limit or 0), bar, entered)
+            at = _target_price(float(order.limit or 0), bar, entered, entry)
             if not math.isnan(at) and order.id in turn.orders:
                 turn.leave(turn.orders[order.id], at, slip=False, flags=flags)
     if outcome == STOPPED and stop is not None and stop.id in turn.orders:
@@ -142,11 +148,11 @@ def _live_stop(family: Sequence[Order]) -> Order | None:
     return max(stops, key=lambda order: (order.stop or ZERO, order.role == "stop"), default=None)
 
 
-def _target_price(limit: float, bar: Bar, entered: int) -> float:
+def _target_price(limit: float, bar: Bar, entered: int, entry: float) -> float:
     if entered == AT_OPEN:
         return limit_fill(SELL, limit, bar.open, bar.high, bar.low)
     reached = bar.close > limit if entered == BY_LIMIT else bar.high > limit
-    return limit if reached else math.nan
+    return max(limit, entry) if reached else math.nan
 
 
 def _match_single(turn: Turn, order: Order, bar: Bar, flags: tuple[str, ...]) -> int | None:
@@ -191,14 +197,14 @@ def match_entries(turn: Turn) -> dict[str, int]:
         entered = _match_single(turn, turn.orders[order.id], turn.bars[order.ticker], ())
         if entered is not None:
             found[order.id] = entered
-            match_bracket(turn, order.id, turn.bars[order.ticker], entered)
+            match_bracket(turn, order.id, order.ticker, entered, float(turn.fills[-1].price))
     return found
 
 
 def complete(turn: Turn, entered: dict[str, int]) -> None:
     """What the completed bars change: last prices, trailing and breakeven levels, bars held."""
-    for ticker, bar in turn.bars.items():
-        turn.prices[ticker] = usd(bar.close)
+    for ticker in turn.keeper.books.lots.keys() & turn.bars.keys():
+        turn.prices[ticker] = usd(turn.bars[ticker].close)
     for order in _with_bars(turn):
         bar = turn.bars[order.ticker]
         direction = 1 if order.side == "sell" else -1

@@ -1,5 +1,6 @@
 """Proof of the books from the database: what is stored must follow from what happened, or entries halt."""
 
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -123,16 +124,22 @@ def _fills(session: Session, account_id: int) -> list[str]:
 
 
 def _open_sales(session: Session, account_id: int, books: Books) -> list[str]:
+    """No sale is open for more than is held or is about to be bought at the market."""
     order = models.Order
+    left = order.quantity - order.detail["filled"].as_integer()
     rows = session.execute(
-        select(order.id, order.ticker, order.quantity - order.detail["filled"].as_integer())
-        .where(order.account_id == account_id, order.status == "open", order.side == "sell")
+        select(order.id, order.ticker, order.side, order.type, left)
+        .where(order.account_id == account_id, order.status == "open")
         .order_by(order.id)
     ).all()
+    backed = Counter({ticker: books.quantity(ticker) for ticker in books.lots})
+    for row in rows:
+        if row.side == "buy" and row.type == "market":
+            backed[row.ticker] += int(row[4])
     return [
-        f"open sale {name}: {left} {ticker} to sell, {books.quantity(ticker)} held"
-        for name, ticker, left in rows
-        if left > books.quantity(ticker)
+        f"open sale {row.id}: {row[4]} {row.ticker} to sell, {backed[row.ticker]} held"
+        for row in rows
+        if row.side == "sell" and row[4] > backed[row.ticker]
     ]
 
 
@@ -148,7 +155,7 @@ def _mark(session: Session, account_id: int, books: Books) -> list[str]:
     query = select(models.PositionMark.ticker, models.PositionMark.price).where(
         models.PositionMark.account_id == account_id
     )
-    prices = {ticker: price for ticker, price in session.execute(query).all()}
+    prices = dict(session.execute(query).all())
     unpriced = sorted(books.lots.keys() - prices.keys())
     if unpriced:
         return [f"{unpriced[0]} is held but has no last price"]

@@ -4,28 +4,18 @@ A time without a zone is New York's; a date is its midnight. Everything wrong wi
 line that names the file and the place in it.
 """
 
-import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import ValidationError
 
 from falcon_pipelines.bars.calendar import NEW_YORK
+from falcon_pipelines.strategies import documents
 from falcon_pipelines.trading.account import Rules
 from falcon_pipelines.trading.errors import InvalidScript
 from falcon_pipelines.trading.moments import new_york_time
@@ -43,175 +33,18 @@ from falcon_pipelines.trading.orders import (
     usd,
 )
 from falcon_pipelines.trading.risk import Limits
+from falcon_pipelines.trading.script_schema import (
+    ActionPart,
+    CancelPart,
+    CommandPart,
+    EditPart,
+    OrderPart,
+    ProtectPart,
+    ScriptModel,
+    ScriptPart,
+)
 
-
-def _time(value: Any) -> datetime:
-    if isinstance(value, str):
-        try:
-            value = (
-                datetime.fromisoformat(value.strip())
-                if len(value.strip()) > 10
-                else date.fromisoformat(value)
-            )
-        except ValueError:
-            raise ValueError(f"{value!r} is no ISO 8601 date or time") from None
-    if not isinstance(value, date):
-        raise ValueError(f"{value!r} is no ISO 8601 date or time")
-    return new_york_time(value)
-
-
-def _name(value: Any) -> Any:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _usd(value: float) -> float:
-    if not 0 < value < 1e12 or usd(value) == 0:
-        raise ValueError("a price must be more than 0")
-    return value
-
-
-def _whole(value: float) -> int:
-    if value != math.floor(value):
-        raise ValueError("must be a whole number of shares")
-    return int(value)
-
-
-Time = Annotated[datetime, BeforeValidator(_time)]
-Name = Annotated[str, BeforeValidator(_name), Field(min_length=1, max_length=200)]
-Ticker = Annotated[str, Field(min_length=1, max_length=20)]
-Price = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_usd)]
-Percent = Annotated[float, Field(gt=0, lt=100)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(gt=0)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
-
-
-Part = TypeVar("Part", bound=_Part)
-
-
-class ProtectPart(_Part):
-    stop: Price | None = None
-    stop_pct: Percent | None = None
-    target: Price | None = None
-    target_pct: Annotated[float, Field(gt=0)] | None = None
-    trail_pct: Percent | None = None
-    max_days: Count | None = None
-
-    @model_validator(mode="after")
-    def _one_of_each(self) -> "ProtectPart":
-        for kind in ("stop", "target"):
-            if getattr(self, kind) is not None and getattr(self, f"{kind}_pct") is not None:
-                raise ValueError(f"give {kind} or {kind}_pct, not both")
-        return self
-
-
-NEEDS: Mapping[str, tuple[str, ...]] = {
-    "market": (),
-    "limit": ("limit",),
-    "stop": ("stop",),
-    "stop_limit": ("stop", "limit"),
-    "trailing": ("trail_pct",),
-}
-
-
-class OrderPart(_Part):
-    id: Name
-    at: Time
-    ticker: Ticker
-    side: Literal["buy", "sell"]
-    type: Literal["market", "limit", "stop", "stop_limit", "trailing"] = "market"
-    quantity: Annotated[float, Field(gt=0, le=1e9), AfterValidator(_whole)]
-    limit: Price | None = None
-    stop: Price | None = None
-    trail_pct: Percent | None = None
-    protect: ProtectPart | None = None
-    strategy: str | None = None
-
-    @model_validator(mode="after")
-    def _prices_fit_type(self) -> "OrderPart":
-        for name in ("limit", "stop", "trail_pct"):
-            needed = name in NEEDS[self.type]
-            if needed and getattr(self, name) is None:
-                raise ValueError(f"a {self.type} order needs `{name}`")
-            if not needed and getattr(self, name) is not None:
-                raise ValueError(f"a {self.type} order has no `{name}`; protective exits go under `protect`")
-        if self.protect is not None and self.side == "sell":
-            raise ValueError("`protect` is for purchases: it exits what they bought")
-        return self
-
-
-class CancelPart(_Part):
-    id: Name | None = None
-    at: Time
-    cancel: Name
-
-
-class EditPart(_Part):
-    id: Name | None = None
-    at: Time
-    edit_stop: Name
-    stop: Price
-
-
-class CommandPart(_Part):
-    at: Time
-    id: Name | None = None
-    command: Literal["pause", "resume", "flatten", "acknowledge", "close"]
-    ticker: Ticker | None = None
-
-    @model_validator(mode="after")
-    def _close_names_ticker(self) -> "CommandPart":
-        if (self.command == "close") != (self.ticker is not None):
-            raise ValueError("`ticker` is given with `close`, and only there")
-        return self
-
-
-class ActionPart(_Part):
-    at: Time
-    ticker: Ticker
-    split: Annotated[float, Field(gt=0, le=10_000)] | None = None
-    dividend: Price | None = None
-    pay: Time | None = None
-
-    @model_validator(mode="after")
-    def _split_or_dividend(self) -> "ActionPart":
-        if (self.split is None) == (self.dividend is None):
-            raise ValueError("give exactly one of `split` and `dividend`")
-        if self.pay is not None and self.dividend is None:
-            raise ValueError("`pay` belongs to a dividend")
-        if self.pay is not None and self.pay < self.at:
-            raise ValueError("`pay` is before the ex-date")
-        return self
-
-
-class CostsPart(_Part):
-    fee_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0
-    slippage_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0
-
-
-class LimitsPart(_Part):
-    volume_share: Share | None = 0.10
-    max_positions: Count | None = None
-    cash_share: Share | None = None
-    strategy_share: Share | None = None
-    sector_share: Share | None = None
-    daily_loss: Share | None = None
-    drawdown: Share | None = None
-    cooldown: Count | None = None
-    guard_stops: Count | None = None
-    guard_sessions: Count = 1
-    sectors: dict[str, str] = Field(default_factory=dict)
-
-
-class ScriptPart(_Part):
-    cash: Annotated[float, Field(ge=0, le=1e12)]
-    costs: CostsPart = CostsPart()
-    limits: LimitsPart = LimitsPart()
-    orders: list[dict[str, Any]] = Field(default_factory=list)
-    actions: list[ActionPart] = Field(default_factory=list)
+Part = TypeVar("Part", bound=ScriptModel)
 
 
 @dataclass(frozen=True)
@@ -229,43 +62,16 @@ class Script:
         return tuple(sorted({item.ticker for item in self.requests if isinstance(item, OrderRequest)}))
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which ON, NO, NULL and TRUE are tickers, not truth values."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:null")
-    ]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:null", __import__("re").compile(r"^(?:~|null|)$"), ["~", "n", ""]
-)
-
-
 def read_document(path: Path) -> dict[str, Any]:
     """The mapping in a YAML or JSON file. Raises InvalidScript."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return documents.read_document(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidScript(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise InvalidScript(f"{path}: is no text file (UTF-8)") from None
-    try:
-        document = json.loads(text) if path.suffix == ".json" else yaml.load(text, Loader=_Loader)  # noqa: S506
-    except json.JSONDecodeError as error:
-        raise InvalidScript(f"{path}: line {error.lineno}: is no JSON: {error.msg}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise InvalidScript(f"{path}: {where}is no YAML: {problem}") from None
-    if not isinstance(document, dict):
-        raise InvalidScript(f"{path}: holds no mapping; an order script has `cash` and `orders`")
-    return document
+    except documents.InvalidDocument as error:
+        raise InvalidScript(f"{path}: {error}") from None
 
 
 def read_script(path: Path) -> Script:

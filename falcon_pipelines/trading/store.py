@@ -5,7 +5,7 @@ order only inserts a row; the writer, which locks the account's row, is the only
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -48,6 +48,10 @@ class UnknownAccount(InputError):
 
 class AccountExists(InputError):
     """An account of that name was opened with other terms."""
+
+
+class AccountClosed(InputError):
+    """The account has ended: its history stays, but it trades no more."""
 
 
 @dataclass(frozen=True)
@@ -157,19 +161,23 @@ def _state(session: Session, account: models.Account) -> AccountState:
             models.PositionMark.account_id == account.id
         )
     )
-    halts = session.scalars(
-        select(models.AccountHalt)
-        .where(models.AccountHalt.account_id == account.id, models.AccountHalt.until.is_(None))
-        .order_by(models.AccountHalt.since, models.AccountHalt.kind)
-    )
     return AccountState(
         name=account.name,
         books=stored_books(session, account.id),
         orders={order.id: order_of(order) for order in orders},
         prices={row.ticker: row.price for row in prices},
-        halts=tuple(Halt(row.kind, row.reason, row.since) for row in halts),  # type: ignore[arg-type]
+        halts=_halts(session, account.id),
         **memory_of(account.memory),
     )
+
+
+def _halts(session: Session, account_id: int) -> tuple[Halt, ...]:
+    rows = session.scalars(
+        select(models.AccountHalt)
+        .where(models.AccountHalt.account_id == account_id, models.AccountHalt.until.is_(None))
+        .order_by(models.AccountHalt.since, models.AccountHalt.kind)
+    )
+    return tuple(Halt(row.kind, row.reason, row.since) for row in rows)  # type: ignore[arg-type]
 
 
 def pending(session: Session, account_id: int, until: datetime) -> list[OrderRequest]:
@@ -201,7 +209,7 @@ def save(
         rows = [order_row(account_id, order) for order in sorted(outcome.orders, key=_arrival)]
         statement = insert(ORDERS)
         kept = {name: statement.excluded[name] for name in rows[0] if name not in ("id", "account_id")}
-        session.execute(statement.values(rows).on_conflict_do_update(index_elements=["id"], set_=kept))
+        session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=kept), rows)
     if outcome.fills:
         session.execute(insert(models.Fill), [fill_row(fill) for fill in outcome.fills])
     if outcome.entries:
@@ -268,10 +276,11 @@ def _save_marks(
     if fresh:
         position = insert(models.PositionMark)
         session.execute(
-            position.values(fresh).on_conflict_do_update(
+            position.on_conflict_do_update(
                 index_elements=["account_id", "ticker"],
                 set_={"price": position.excluded.price, "priced_at": position.excluded.priced_at},
-            )
+            ),
+            fresh,
         )
     for ticker, price in state.prices.items():
         if ticker not in priced and before.prices.get(ticker) != price:
@@ -301,10 +310,15 @@ class Trader:
 
     def _locked(self, session: Session) -> StoredAccount:
         row = _account(session, self.account_id, lock=True)
-        if self._known is None or self._known.cursor != row.cursor:
-            state = _state(session, row)
-            self._known = StoredAccount(self.account_id, state, rules_of_data(row.rules), row.cursor)
-        return self._known
+        if row.closed_at is not None:
+            raise AccountClosed(f"account {row.name}: was closed on {row.closed_at:%Y-%m-%d}; open a new one")
+        known = self._known
+        if known is None or known.cursor != row.cursor:
+            known = StoredAccount(self.account_id, _state(session, row), rules_of_data(row.rules), row.cursor)
+        else:  # reconciliation may have halted the account in the meantime
+            known = replace(known, state=replace(known.state, halts=_halts(session, self.account_id)))
+        self._known = known
+        return known
 
     def work(
         self,

@@ -46,6 +46,9 @@ class Turn:
         self.rules = rules
         self.keeper = Bookkeeper(state.books)
         self.orders = dict(state.orders)
+        self._by_ticker: dict[str, dict[str, Order]] = {}
+        for order in state.orders.values():
+            self._by_ticker.setdefault(order.ticker, {})[order.id] = order
         self.prices = dict(state.prices)
         self.halts = list(state.halts)
         self.ended_halts: list[Halt] = []
@@ -67,12 +70,11 @@ class Turn:
     def outcome(self) -> Outcome:
         """The next state and everything that happened."""
         held = self.keeper.books.lots
-        known = set(held) | {order.ticker for order in self.orders.values()}
         state = AccountState(
             name=self.state.name,
             books=self.keeper.books,
             orders=self.orders,
-            prices={ticker: price for ticker, price in self.prices.items() if ticker in known},
+            prices={ticker: price for ticker, price in self.prices.items() if ticker in held},
             halts=tuple(self.halts),
             session=self.moment.session,
             day_start_equity=self.day_start_equity,
@@ -99,7 +101,11 @@ class Turn:
 
     def open_orders(self, ticker: str | None = None) -> list[Order]:
         """Open orders in order of arrival."""
-        return [order for order in self.orders.values() if ticker is None or order.ticker == ticker]
+        return list((self.orders if ticker is None else self._by_ticker.get(ticker, {})).values())
+
+    def bracket(self, parent: str, ticker: str) -> list[Order]:
+        """The open exits of an entry."""
+        return [order for order in self._by_ticker.get(ticker, {}).values() if order.parent == parent]
 
     def free_cash(self, besides: str = "") -> Decimal:
         """Cash that is neither kept back for another open order nor of uncertain timing."""
@@ -116,10 +122,12 @@ class Turn:
     def put(self, order: Order) -> Order:
         """Store a new form of an order."""
         self.changed[order.id] = order
+        of_ticker = self._by_ticker.setdefault(order.ticker, {})
         if order.status == "open":
-            self.orders[order.id] = order
+            self.orders[order.id] = of_ticker[order.id] = order
         else:
             self.orders.pop(order.id, None)
+            of_ticker.pop(order.id, None)
         return order
 
     def next_sequence(self) -> int:
@@ -350,6 +358,20 @@ class Turn:
             for order in self.open_orders(ticker):
                 if order.parent == parent:
                     self._reduce(order, min(order.remaining, cover - cut), reason)
+
+    def coming(self, ticker: str) -> int:
+        """Shares that open market purchases may still bring: a sale may be placed against them."""
+        return sum(o.remaining for o in self.open_orders(ticker) if o.side == "buy" and o.type == "market")
+
+    def drop_baseless_sales(self) -> None:
+        """Refuse sales that were placed against purchases which then did not come about."""
+        for order in self.open_orders():
+            if order.side == "sell":
+                backed = self.held(order.ticker) + self.coming(order.ticker)
+                if not backed:
+                    self.reject(order, f"no position: no {order.ticker} is held to sell")
+                else:
+                    self._reduce(order, min(order.remaining, backed), "less is held")
 
     def settle_session(self, session: date) -> None:
         """The first moment of a session: pay what is due, forget yesterday's halts, remember the start."""

@@ -1,6 +1,6 @@
 """Kills a writer of the bar store with SIGKILL at every step it takes on disk, and looks at what is left.
 
-Run as a script: `kill_points.py FOLDER DATABASE_URL POINTS`. Prints one JSON document: how many points, what went wrong.
+Run as a script: `kill_points.py FOLDER DATABASE_URL POINTS`. Prints one JSON document: the points, what went wrong.
 This process only forks; the library's threads live and die in the children.
 """
 

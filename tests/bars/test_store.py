@@ -10,7 +10,8 @@ from falcon_pipelines.bars.adjust import AsOfRequired
 from falcon_pipelines.bars.flat_files import DirectorySource
 from falcon_pipelines.bars.ingest import ingest_range, ingest_session
 from falcon_pipelines.bars.manifest import UnknownVersion
-from falcon_pipelines.bars.store import BarStore, NoBars, ReadOnlyStore, StoreDamaged, UnknownTicker
+from falcon_pipelines.bars.reading import StoreDamaged
+from falcon_pipelines.bars.store import BarStore, NoBars, ReadOnlyStore, UnknownTicker
 from falcon_pipelines.errors import InputError
 from tests.bars.market import MONDAY, TUESDAY, line, write_lines
 

@@ -2,11 +2,6 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from falcon_pipelines.db.embedded import EmbeddedPostgres
+from tests.dashboard.processes import ROOT, free_port, start_dashboard, wait_until_ready
 from tests.dashboard.seed import seeded_database
 
-ROOT = Path(__file__).resolve().parents[2]
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -28,33 +23,12 @@ ARGUMENTS = [
 ]
 
 
-def free_port() -> int:
-    """A port nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def serve(url: str, port: int) -> subprocess.Popen[bytes]:
-    """A running dashboard process."""
-    environment = os.environ | {"FALCON_DATABASE_URL": url, "FALCON_DASHBOARD_PORT": str(port)}
-    command = [sys.executable, "-W", "ignore", "-m", "falcon_pipelines.dashboard.server"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5):
-                return process
-        except OSError:
-            time.sleep(0.1)
-    process.kill()
-    raise AssertionError("the dashboard never listened")
-
-
 @pytest.fixture(scope="session")
 def dashboard(postgres: EmbeddedPostgres) -> Iterator[str]:
     """Address of a dashboard over seeded content."""
     port = free_port()
-    process = serve(seeded_database(postgres, "seeded_browser"), port)
+    process = start_dashboard(seeded_database(postgres, "seeded_browser"), port)
+    assert wait_until_ready(port) == 200
     yield f"http://127.0.0.1:{port}"
     process.terminate()
     assert process.wait(timeout=10) == 0

@@ -122,3 +122,22 @@ def test_without_postgresql_ingest_fails_before_anything_is_written(falcon: Falc
 def test_a_missing_file_on_a_session_is_a_failure(falcon: Falcon) -> None:
     done = falcon("ingest", "day", "--start", "2014-06-09", "--end", "2014-06-11")
     assert "2014-06-11.csv.gz" in failure(done, 1)
+
+
+def test_securities_actions_and_the_store_are_looked_after_from_the_shell(
+    falcon: Falcon, tmp_path: Path
+) -> None:
+    assert falcon("ingest", "day", *RANGE).returncode == 0
+    securities = tmp_path / "securities.csv"
+    securities.write_text("security_id,ticker,first,last,name\nnew,AAPL,2014-06-10,,Apple\n")
+    added = json.loads(falcon("ingest", "securities", str(securities), "--json").stdout)
+    assert (added["securities"], added["status"]) == (1, "new_revision")
+    assert len(json.loads(falcon("bars", "AAPL", *RANGE, "--json").stdout)["rows"]) == 1
+    assert len(json.loads(falcon("bars", "AAPL@2014-06-09", *RANGE, "--json").stdout)["rows"]) == 1
+    size = json.loads(falcon("store", "size", "--json").stdout)
+    assert (size["sessions"], size["rows"], size["revisions"]) == (2, 2, 2)
+    assert json.loads(falcon("store", "sweep", "--json").stdout)["orphaned_files"] == 0
+    assert json.loads(falcon("store", "verify", "--json").stdout)["damaged"] == []
+    assert "Sessions" not in falcon("store", "verify").stderr
+    securities.write_text("security_id,ticker\n")
+    assert "lacks the columns first" in failure(falcon("ingest", "securities", str(securities)), 2)

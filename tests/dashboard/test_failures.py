@@ -5,9 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +15,10 @@ from sqlalchemy import text
 from falcon_pipelines.dashboard.app import create_app
 from falcon_pipelines.db.embedded import EmbeddedPostgres
 from falcon_pipelines.db.engine import database_engine
+from tests.dashboard.processes import ROOT, free_port, start_dashboard, wait_until_ready
 from tests.dashboard.seed import seed
 
 NOWHERE = "postgresql://nobody:s3cr3t-password@127.0.0.1:9/falcon"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -116,10 +113,10 @@ def test_reading_needs_neither_pandas_nor_dagster_nor_numba() -> None:
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_the_process_serves_and_stops_cleanly(database_url: str, stop: signal.Signals) -> None:
-    port = _free_port()
-    process = _start(database_url, port)
+    port = free_port()
+    process = start_dashboard(database_url, port)
     try:
-        assert _answers(port) == 200
+        assert wait_until_ready(port) == 200
         process.send_signal(stop)
         assert process.wait(timeout=10) == 0
         assert process.stderr is not None
@@ -134,7 +131,7 @@ def test_a_taken_port_is_one_clear_line(database_url: str) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        process = _start(database_url, port)
+        process = start_dashboard(database_url, port)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert err.strip().splitlines() == [
@@ -145,7 +142,7 @@ def test_a_taken_port_is_one_clear_line(database_url: str) -> None:
 
 @pytest.mark.parametrize(("url", "exit_code"), [(None, 2), ("mysql://localhost/x", 2), ("nonsense", 2)])
 def test_a_wrong_database_url_is_one_clear_line(url: str | None, exit_code: int, tmp_path: Path) -> None:
-    process = _start(url, _free_port(), home=tmp_path)
+    process = start_dashboard(url, free_port(), home=tmp_path)
     _, err = process.communicate(timeout=30)
     assert process.returncode == exit_code
     assert len(err.strip().splitlines()) == 1
@@ -165,38 +162,3 @@ def _backends(url: str) -> list[int]:
         )
     engine.dispose()
     return pids
-
-
-def _start(url: str | None, port: int, home: Path | None = None) -> subprocess.Popen[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FALCON_")}
-    environment["FALCON_DASHBOARD_PORT"] = str(port)
-    if home is not None:
-        environment["FALCON_HOME"] = str(home)
-    if url is not None:
-        environment["FALCON_DATABASE_URL"] = url
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-m", "falcon_pipelines.dashboard.server"],
-        cwd=ROOT,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _answers(port: int) -> int:
-    """Status of /readyz once the process listens."""
-    for _ in range(300):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as response:
-                return int(response.status)
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("the dashboard never listened")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

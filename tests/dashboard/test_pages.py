@@ -52,7 +52,7 @@ def test_the_overview_shows_account_positions_candidates_strategies_and_data(see
     assert "insufficient evidence 7 closed trades; at least 30" in page
     assert "750 149,250 3 2" in page
     assert "2026-11-20 16:00" in page
-    assert "New York time" in page
+    assert "All times are New York" in page
 
 
 def test_synthetic_data_is_called_synthetic_at_every_heading_it_shows_under(seeded: TestClient) -> None:
@@ -107,7 +107,7 @@ def test_an_empty_database_gives_pages_that_say_what_to_do(empty: TestClient) ->
     [
         ("/nothing", 404),
         ("/strategies/99", 404),
-        ("/strategies/9999999999", 404),
+        ("/strategies/9999999999", 400),
         ("/?account=99", 404),
         ("/?account=x", 400),
     ],

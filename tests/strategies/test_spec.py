@@ -1,11 +1,16 @@
 # ruff: noqa: E501 - documents and the messages about them stand side by side
 """Reading, writing, varying and refusing specs."""
 
+import contextlib
+import copy
 import json
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from falcon_pipelines.strategies.documents import read_document
 from falcon_pipelines.strategies.spec import (
     InvalidSpec,
     dump_json,
@@ -15,6 +20,7 @@ from falcon_pipelines.strategies.spec import (
     param_grid,
     parse_spec,
     spec_hash,
+    validate_spec,
 )
 
 FULL = """
@@ -126,8 +132,8 @@ def test_the_hash_is_of_the_meaning_not_of_the_spelling() -> None:
         (SIMPLE + "exit: {stp: {percent: 3}}", "exit.stp: unknown key; did you mean 'stop'?; allowed: signal, stop"),
         (SIMPLE + "exit: {stop: {percent: 100}}", "exit.stop.percent: 100 is out of range; allowed: a number above 0 and below 100"),
         (SIMPLE + "exit: {stop: {atr: {multiple: 0}}}", "exit.stop.atr.multiple: 0 is out of range"),
-        (SIMPLE + "exit: {target: {r_multiple: 2}}", "exit.target.r_multiple: R is the distance to the stop: needs exit.stop"),
-        (SIMPLE + "sizing: {risk_per_trade: 1}", "sizing.risk_per_trade: risk is the distance to the stop: needs exit.stop"),
+        (SIMPLE + "exit: {target: {r_multiple: 2}}", "exit.target.r_multiple: R is the distance to the stop: needs exit.stop or exit.trailing"),
+        (SIMPLE + "sizing: {risk_per_trade: 1}", "sizing.risk_per_trade: risk is the distance to the stop: needs exit.stop or exit.trailing"),
         (SIMPLE + "exit: {partial: [{at: {percent: 5}, fraction: 0.7}, {at: {percent: 9}, fraction: 0.7}]}", "exit.partial: the fractions add up to 1.4"),
         (SIMPLE + "exit: {signal: {long: {gt: [close, x]}}}", "exit.signal.long.gt.1: unknown operand 'x'"),
         (SIMPLE + "timeframe: 1d", "timeframe: '1d' is not allowed; allowed: day, 1m, 5m, 15m, 30m, 1h"),
@@ -145,6 +151,9 @@ def test_the_hash_is_of_the_meaning_not_of_the_spelling() -> None:
         ("spec_version: 1\nname: x\nentry: {}", "entry: needs long, short or both"),
         ("spec_version: 2\nname: x\nentry: {long: {gt: [close, 5]}}", "spec_version: 2 is not allowed; allowed: 1"),
         ("{}", "name: missing"),
+        (SIMPLE.replace("name: x", "name: My Cross-2"), "name: 'My Cross-2' must be lower-case letters, digits and underscores, a letter first; for example 'my_cross_2'"),
+        (SIMPLE + "universe: {tickers: [SPY, ON, SPY]}", "universe.tickers: SPY is listed twice"),
+        (SIMPLE + "universe: {tickers: []}", "universe.tickers: "),
         ("- 1", "must be an object"),
         ("a: [", "line 1, not valid YAML"),
         (SIMPLE + "name: y", "line 4: the key 'name' appears twice"),
@@ -152,6 +161,9 @@ def test_the_hash_is_of_the_meaning_not_of_the_spelling() -> None:
         ('{"spec_version": 1, "spec_version": 1}', "the key 'spec_version' appears twice"),
         ('{"spec_version": NaN}', "NaN is not a number that a spec may hold"),
         ("a: " + "[" * 5000, "nested too deeply"),
+        ("a: !!python/object:os.system x", "line 1: tags (tag:yaml.org,2002:python/object:os.system) are not allowed"),
+        (SIMPLE + "params: {n: {value: x}}", "params.n.value: 'x' is not a number"),
+        (SIMPLE + "params: {n: {value: 1, low: 1, high: 5, step: 0}}", "params.n: step 0 must be above zero"),
     ],
 )  # fmt: skip
 def test_a_problem_names_the_path_and_what_is_allowed(text: str, expected: str) -> None:
@@ -189,3 +201,87 @@ def test_an_unknown_parameter_is_refused_by_name() -> None:
         parse_spec(FULL).with_params({"fst": 3})
     with pytest.raises(InvalidSpec, match=r"exit.stop.percent: 200 is out of range"):
         parse_spec(FULL).with_params({"stop": 200})
+
+
+JUNK: list[Any] = [
+    *(
+        None,
+        True,
+        0,
+        -1,
+        1.5,
+        1e300,
+        float("nan"),
+        float("inf"),
+        10**30,
+        "",
+        "$x",
+        "$fast",
+        "close",
+        "m",
+        "m.signal",
+    ),
+    *(
+        "a b",
+        "day",
+        "week",
+        "x" * 500,
+        [],
+        {},
+        [1],
+        [[]],
+        {"a": 1},
+        {1: 2},
+        {"long": {}},
+        {"gt": ["close", 1]},
+    ),
+    *({"lag": ["close", 1]}, {"lag": []}, {"lag": 5}, {"gt": []}, {"all": []}, {"percent": 5}, {"atr": {}}),
+    *({"r_multiple": "$fast"}, {"indicator": "m"}, {"tickers": []}, {"value": 3}, {"not": {"not": 5}}),
+]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in items for place in places(item, (*path, key)))]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_any_document_is_either_a_spec_that_reads_back_or_refused_in_lines(seed: int) -> None:
+    original = read_document(FULL)
+    everywhere = places(original)[1:]
+    draw = random.Random(seed)
+    refused, messages = 0, []
+    for _ in range(150):
+        document = copy.deepcopy(original)
+        for _ in range(draw.choice([1, 1, 2])):
+            *way, last = draw.choice(everywhere)
+            inner = document
+            with contextlib.suppress(KeyError, IndexError, TypeError):
+                for key in way:
+                    inner = inner[key]
+                if draw.random() < 0.1:
+                    del inner[last]
+                else:
+                    inner[last] = copy.deepcopy(draw.choice(JUNK))
+        try:
+            spec = validate_spec(document)
+        except InvalidSpec as error:
+            messages += error.problems
+            refused += 1
+        else:
+            again = parse_spec(dump_yaml(spec))
+            assert again == spec == parse_spec(dump_json(spec))
+            assert spec_hash(again) == spec_hash(spec)
+    assert 50 < refused < 150
+    assert len(messages) >= refused
+    assert not [message for message in messages if "\n" in message]
+
+
+def test_nesting_has_an_end() -> None:
+    deep = '{"not": ' * 100 + '{"gt": ["close", 1]}' + "}" * 100
+    with pytest.raises(InvalidSpec, match="nested more than 60 levels deep"):
+        parse_spec(f'{{"spec_version": 1, "name": "x", "entry": {{"long": {deep}}}}}')
+
+
+def test_a_byte_order_mark_is_no_part_of_a_document() -> None:
+    assert parse_spec("\ufeff" + SIMPLE) == parse_spec(SIMPLE)

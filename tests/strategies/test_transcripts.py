@@ -64,7 +64,7 @@ when the RSI
 00:00:05.010 --> 00:00:07.000 align:start position:0%
 when the RSI
 is<00:00:05.400><c> under</c><00:00:05.900><c> 30</c>
-"""  # noqa: W291, W293 - the spaces are how the captions come
+"""  # noqa: W293 - the spaces are how the captions come
 
 
 def test_rolling_vtt_lines_are_read_once_with_the_second_of_each_word(tmp_path: Path) -> None:

@@ -53,7 +53,16 @@ class BacktestFigures(Value):
     benchmark_return: Ratio | None
     closed_trades: int
     open_trades: int
+    sharpe: float | None
+    max_drawdown: Ratio | None
     run_at: datetime
+
+    @property
+    def excess_return(self) -> float | None:
+        """The strategy's return minus the benchmark's."""
+        if self.total_return is None or self.benchmark_return is None:
+            return None
+        return self.total_return - self.benchmark_return
 
 
 class VerdictInput(Value):
@@ -130,6 +139,8 @@ FIGURES = (
     Backtest.closed_trades,
     Backtest.open_trades,
     Backtest.benchmark,
+    Backtest.stats["sharpe"].as_string().label("sharpe"),
+    Backtest.stats["max_drawdown"].as_string().label("max_drawdown"),
     Backtest.created_at,
 )
 
@@ -154,7 +165,8 @@ def backtest_curve(session: Session, backtest_id: int) -> BacktestCurve | None:
     return BacktestCurve(backtest_id=backtest_id, strategy=row.name, points=points)
 
 
-def figures(row: Any) -> BacktestFigures:
+def figures(row: Any, sharpe: Any, max_drawdown: Any) -> BacktestFigures:
+    """The figures of a Backtest, or of a row of FIGURES."""
     settings = row.settings if isinstance(row.settings, dict) else {}
     benchmark = row.benchmark if isinstance(row.benchmark, dict) else {}
     final = number(benchmark.get("final_equity"))
@@ -174,6 +186,8 @@ def figures(row: Any) -> BacktestFigures:
         else final / start - 1,
         closed_trades=row.closed_trades,
         open_trades=row.open_trades,
+        sharpe=number(sharpe),
+        max_drawdown=number(max_drawdown),
         run_at=row.created_at,
     )
 

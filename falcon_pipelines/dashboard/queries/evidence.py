@@ -19,6 +19,7 @@ class Rule(Value):
     field: str
     state: str | None
     value: str | None
+    why: str | None
     quote: str | None
     start_seconds: float | None
     link: str | None
@@ -34,6 +35,23 @@ class Refusal(Value):
     link: str | None
 
 
+class Flag(Value):
+    """Something about the video that a reader should know."""
+
+    kind: str
+    quote: str | None
+    start_seconds: float | None
+    link: str | None
+
+
+class Assumption(Value):
+    """A value nobody stated and the rules need."""
+
+    field: str
+    value: str | None
+    why: str | None
+
+
 class Claim(Value):
     """A result that the video claims."""
 
@@ -44,6 +62,7 @@ class Claim(Value):
 
 
 def rules(document: dict[str, Any], extraction: dict[str, Any], url: str | None) -> list[Rule]:
+    """The rules of a strategy with their evidence; a spec without extraction has its own."""
     rules = list(mappings(extraction.get("rules")))
     if not rules and isinstance(document.get("provenance"), dict):
         rules = [
@@ -58,6 +77,7 @@ def rules(document: dict[str, Any], extraction: dict[str, Any], url: str | None)
             value=written(
                 rule["value"] if "value" in rule else at_path(document, text(rule.get("field")) or "")
             ),
+            why=text(rule.get("why")),
             quote=text(rule.get("quote")),
             start_seconds=number(rule.get("start_seconds")),
             link=second_of_video(url, number(rule.get("start_seconds"))),
@@ -67,6 +87,7 @@ def rules(document: dict[str, Any], extraction: dict[str, Any], url: str | None)
 
 
 def refusals(document: dict[str, Any], extraction: dict[str, Any], url: str | None) -> list[Refusal]:
+    """What was said but is not part of the rules."""
     refused = list(mappings(extraction.get("refused"))) or list(mappings(document.get("unsupported")))
     return [
         Refusal(
@@ -81,6 +102,7 @@ def refusals(document: dict[str, Any], extraction: dict[str, Any], url: str | No
 
 
 def claims(source: dict[str, Any], extraction: dict[str, Any], url: str | None) -> list[Claim]:
+    """What the video claims to have earned."""
     claims = list(mappings(extraction.get("claims"))) or list(mappings(source.get("claims")))
     return [
         Claim(
@@ -90,4 +112,27 @@ def claims(source: dict[str, Any], extraction: dict[str, Any], url: str | None) 
             link=second_of_video(url, number(item.get("start_seconds"))),
         )
         for item in claims
+    ]
+
+
+def flags(extraction: dict[str, Any], url: str | None) -> list[Flag]:
+    """The flags of an extraction."""
+    return [
+        Flag(
+            kind=text(item.get("kind")) or "?",
+            quote=text(item.get("quote")),
+            start_seconds=number(item.get("start_seconds")),
+            link=second_of_video(url, number(item.get("start_seconds"))),
+        )
+        for item in mappings(extraction.get("flags"))
+    ]
+
+
+def assumptions(extraction: dict[str, Any]) -> list[Assumption]:
+    """The assumptions of an extraction."""
+    return [
+        Assumption(
+            field=text(item.get("field")) or "?", value=written(item.get("value")), why=text(item.get("why"))
+        )
+        for item in mappings(extraction.get("assumptions"))
     ]

@@ -50,6 +50,13 @@ def _newest_revisions() -> Select:
     )
 
 
+def any_synthetic(session: Session) -> bool:
+    """Whether any stored bar was made up."""
+    return bool(
+        session.scalar(select(select(ManifestEntry).where(ManifestEntry.basis == SYNTHETIC).exists()))
+    )
+
+
 def data_health(session: Session) -> DataHealth:
     """What the bar store holds."""
     last = session.execute(

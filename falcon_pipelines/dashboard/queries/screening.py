@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
 from falcon_pipelines.dashboard.queries.documents import number, text
-from falcon_pipelines.dashboard.values import PerShare, Ratio, Value
+from falcon_pipelines.dashboard.values import Page, PerShare, Ratio, Value
 from falcon_pipelines.db.models import ScreenPick, ScreenRun
 
 
@@ -50,6 +50,54 @@ class Screen(Value):
     judged_by: str
     run_at: datetime
     candidates: list[Candidate]
+
+
+class ScreenRow(Value):
+    """A run in a list."""
+
+    id: int
+    profile: str
+    session: date
+    data_version: str
+    universe: int
+    picks: int
+    judged_by: str
+    run_at: datetime
+
+
+def screen_runs(
+    session: Session, *, profile: str | None = None, before: int | None = None, limit: int = 50
+) -> Page[ScreenRow]:
+    """Runs, newest first; `before` is the id that a page ended with."""
+    picks = (
+        select(func.count()).where(ScreenPick.run_id == ScreenRun.id).correlate(ScreenRun).scalar_subquery()
+    )
+    query = select(ScreenRun, picks).order_by(ScreenRun.id.desc()).limit(limit + 1)
+    if profile is not None:
+        query = query.where(ScreenRun.profile == profile)
+    if before is not None:
+        query = query.where(ScreenRun.id < before)
+    rows = session.execute(query).all()
+    items = [
+        ScreenRow(
+            id=run.id,
+            profile=run.profile,
+            session=run.session,
+            data_version=run.data_version,
+            universe=run.universe,
+            picks=count,
+            judged_by=run.judged_by,
+            run_at=run.created_at,
+        )
+        for run, count in rows[:limit]
+    ]
+    return Page(items=items, next=str(items[-1].id) if len(rows) > limit else None)
+
+
+def screen(session: Session, run_id: int) -> Screen | None:
+    """One run with its candidates; None when there is none with this id."""
+    run = session.get(ScreenRun, run_id)
+    return None if run is None else _screen(run)
 
 
 def newest_screens(session: Session) -> list[Screen]:

@@ -1,6 +1,7 @@
 """Strategies: the list with each one's newest verdict, and everything known of one."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -17,7 +18,18 @@ from falcon_pipelines.dashboard.queries.backtests import (
     verdict_view,
 )
 from falcon_pipelines.dashboard.queries.documents import mappings, second_of_video, text, texts
-from falcon_pipelines.dashboard.queries.evidence import Claim, Refusal, Rule, claims, refusals, rules
+from falcon_pipelines.dashboard.queries.evidence import (
+    Assumption,
+    Claim,
+    Flag,
+    Refusal,
+    Rule,
+    assumptions,
+    claims,
+    flags,
+    refusals,
+    rules,
+)
 from falcon_pipelines.dashboard.values import Value
 from falcon_pipelines.db.models import Backtest, StrategySpec, Transcript, Verdict
 
@@ -28,6 +40,7 @@ class StrategyRow(Value):
     id: int
     name: str
     description: str | None
+    transcript_id: str | None
     video: str | None
     backtest: BacktestFigures | None
     verdict: str | None
@@ -58,7 +71,9 @@ class StrategyDetail(Value):
     rules: list[Rule]
     refused: list[Refusal]
     claims: list[Claim]
-    flags: list[str]
+    flags: list[Flag]
+    assumptions: list[Assumption]
+    extraction_reason: str | None
     backtest: BacktestFigures | None
     statistics: list[Statistic]
     trades: list[Trade]
@@ -75,6 +90,7 @@ def strategies(session: Session) -> list[StrategyRow]:
             StrategySpec.id,
             StrategySpec.name,
             StrategySpec.document["description"].as_string(),
+            StrategySpec.transcript_id,
             Transcript.title,
         )
         .outerjoin(Transcript, StrategySpec.transcript_id == Transcript.id)
@@ -99,13 +115,38 @@ def strategies(session: Session) -> list[StrategyRow]:
             id=spec.id,
             name=spec.name,
             description=spec[2],
+            transcript_id=spec.transcript_id,
             video=spec.title,
-            backtest=figures(tested[spec.id]) if spec.id in tested else None,
+            backtest=figures(tested[spec.id], tested[spec.id].sharpe, tested[spec.id].max_drawdown)
+            if spec.id in tested
+            else None,
             verdict=tested[spec.id].verdict if spec.id in tested else None,
             reason=tested[spec.id].reason if spec.id in tested else None,
         )
         for spec in specs
     ]
+
+
+VERDICT_ORDER = (
+    "works",
+    "promising",
+    "no better than buy-and-hold",
+    "insufficient evidence",
+    None,
+    "does not work",
+)
+"""Best evidence first; None is a strategy without a verdict."""
+
+
+def leaderboard(session: Session) -> list[StrategyRow]:
+    """All strategies: by verdict, then by excess return over the benchmark."""
+
+    def place(row: StrategyRow) -> tuple[int, float]:
+        known = VERDICT_ORDER.index(row.verdict) if row.verdict in VERDICT_ORDER else len(VERDICT_ORDER)
+        excess = None if row.backtest is None else row.backtest.excess_return
+        return known, -excess if excess is not None else float("inf")
+
+    return sorted(strategies(session), key=place)
 
 
 def strategy(session: Session, spec_id: int) -> StrategyDetail | None:
@@ -143,6 +184,7 @@ def strategy(session: Session, spec_id: int) -> StrategyDetail | None:
         .where(StrategySpec.name == spec.name, StrategySpec.id != spec.id)
         .order_by(StrategySpec.id.desc())
     ).all()
+    stats = backtest.stats if backtest is not None and isinstance(backtest.stats, dict) else {}
     return StrategyDetail(
         id=spec.id,
         name=spec.name,
@@ -163,11 +205,19 @@ def strategy(session: Session, spec_id: int) -> StrategyDetail | None:
         rules=rules(document, extraction, url),
         refused=refusals(document, extraction, url),
         claims=claims(source, extraction, url),
-        flags=texts(extraction.get("flags")),
-        backtest=None if backtest is None else figures(backtest),
+        flags=flags(extraction, url),
+        assumptions=assumptions(extraction),
+        extraction_reason=text(extraction.get("reason")),
+        backtest=None
+        if backtest is None
+        else figures(backtest, stats.get("sharpe"), stats.get("max_drawdown")),
         statistics=[] if backtest is None else statistics(backtest),
         trades=[] if backtest is None else [trade(item) for item in mappings(backtest.trades)],
         warnings=[] if backtest is None else texts(backtest.warnings),
         verdict=None if verdict is None else verdict_view(verdict),
         other_versions=list(others),
     )
+
+
+def _newest_figures(row: Any) -> BacktestFigures | None:
+    return None if row is None else figures(row, row.sharpe, row.max_drawdown)

@@ -7,6 +7,8 @@
   document.body.append(probe);
   const colour = (name) => { probe.style.color = `var(--${name})`; return getComputedStyle(probe).color; };
 
+  const drawn = new WeakMap();
+
   const say = (chart, message) => {
     const state = document.createElement("p");
     state.className = "chart-state";
@@ -59,11 +61,16 @@
       const { points } = await answer.json();
       if (points.length === 0) { say(chart, "No closes yet."); return; }
       draw(chart, points);
-      document.addEventListener("falcon:theme", () => draw(chart, points));
+      drawn.set(chart, points);
     } catch {
       say(chart, "The chart's data could not be loaded. It is tried again when the page is.");
     }
   };
 
-  document.querySelectorAll(".chart[data-source]").forEach(load);
+  const loadAll = (part) => part.querySelectorAll(".chart[data-source]").forEach(load);
+  loadAll(document);
+  document.addEventListener("falcon:part", (event) => loadAll(event.target));
+  document.addEventListener("falcon:theme", () => {
+    document.querySelectorAll(".chart[data-drawn]").forEach((chart) => draw(chart, drawn.get(chart)));
+  });
 })();

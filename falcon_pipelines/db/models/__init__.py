@@ -1,6 +1,8 @@
 """All tables of the `falcon` database."""
 
 from falcon_pipelines.db.models.base import Base
+from falcon_pipelines.db.models.changes import CHANNEL
+from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.research import Backtest, StrategySpec, Transcript, Trial, Verdict
 from falcon_pipelines.db.models.screening import ScreenPick, ScreenRun
@@ -16,12 +18,15 @@ from falcon_pipelines.db.models.trading import (
 )
 
 __all__ = [
+    "CHANNEL",
     "Account",
     "AccountHalt",
     "AccountMark",
     "Backtest",
     "Base",
     "Fill",
+    "LlmCall",
+    "LlmReply",
     "ManifestEntry",
     "OperatorCommand",
     "Order",

@@ -1,12 +1,12 @@
 """Spoken comparisons ("the fifty day crosses above the two hundred day") as conditions of a spec."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from falcon_pipelines.strategies.extraction import operands
-from falcon_pipelines.strategies.extraction.atoms import IndicatorUse
+from falcon_pipelines.strategies.extraction.atoms import IndicatorUse, State
 from falcon_pipelines.strategies.extraction.operands import NUMBER, NotExpressible, Operand
 
 _UP = r"above|up through|higher than|greater than|more than|bigger than|exceeds|to the upside of"
@@ -55,6 +55,13 @@ UNDIRECTED = re.compile(
     rf"{operands.MACD}) (?:cross(?:es|ed|ing)?|crosses and|meets) "
     rf"(?P<right>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|{operands.MACD})(?!\S)"
 )
+TO_A_SIDE = re.compile(r" to the (?P<side>upside|downside)(?!\S)")
+PAIR_VERB = re.compile(
+    rf"(?<!\S)(?:the )?(?P<left>{NUMBER}) and (?:the )?(?P<right>{operands.AVERAGE}|"
+    rf"{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}) "
+    rf"(?:to )?(?:cross|crosses|crossing|have crossed)(?: (?P<side>bullish|bearish|to the upside|"
+    rf"to the downside))?(?!\S)"
+)
 PAIR_CROSS = re.compile(
     rf"(?<!\S)(?:a |the )?(?:(?P<mood>bullish|bearish|upward|downward) )?cross (?:of|between) "
     rf"(?P<left>{operands.LEFT}|{NUMBER}) "
@@ -84,6 +91,11 @@ EXTREME = re.compile(
     rf"(?:{_AUXILIARY}|gets|goes|becomes|looks|says|shows) )*)?(?P<mood>oversold|overbought)(?! "
     rf"(?:bounce|strategy|level|territory means))(?!\S)"
 )
+LEVEL_OR = re.compile(
+    rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}) (?:(?:{_AUXILIARY}|goes|gets|drops|falls|"
+    rf"rises|hits|reaches|at|of|down|up) )*"
+    rf"(?P<level>{NUMBER}) (?:or|and) (?P<dir>below|lower|less|above|higher|more|better)(?!\S)"
+)
 STREAK = re.compile(
     rf"(?<!\S)(?P<bars>{NUMBER}) (?:(?:straight|consecutive) )?(?P<mood>red|green|down|up|lower|higher|"
     rf"losing|winning) (?:bar|day|close|closes|session)(?P<row> in a row| straight)?(?!\S)"
@@ -104,6 +116,8 @@ RECROSS = re.compile(
 PATTERNS = (
     CHANGE,
     COMPARE,
+    LEVEL_OR,
+    PAIR_VERB,
     RECROSS,
     BETWEEN,
     PAIR_CROSS,
@@ -168,11 +182,59 @@ def find_conditions(visible: str) -> tuple[list[Condition], list[tuple[int, int,
     return found, refused
 
 
+def with_known_types(conditions: Sequence[Condition]) -> list[Condition]:
+    """The conditions, in which an average whose type is not said has the one type its period is said to have.
+
+    "The ten day e m a crosses above the thirty day e m a" tells what "the ten" is later; "the two period r s i"
+    tells the period of "the r s i".
+    """
+    spoken: dict[tuple[float, str | None], set[str]] = {}
+    periods: dict[float, IndicatorUse] = {}
+    for use in (use for condition in conditions for use in condition.indicators):
+        states, params = dict(use.states), dict(use.params)
+        if states.get("fn") == "stated":
+            spoken.setdefault((params["period"], use.timeframe), set()).add(use.fn)
+        if use.fn == "rsi" and "period" in params:
+            periods[params["period"]] = use
+    renamed: dict[str, IndicatorUse] = {}
+    for use in (use for condition in conditions for use in condition.indicators):
+        params = dict(use.params)
+        types = spoken.get((params.get("period", 0.0), use.timeframe), set())
+        if dict(use.states).get("fn") == "inferred" and use.source == "close" and len(types) == 1:
+            known: tuple[tuple[str, State], ...] = (("fn", "stated"), ("params.period", "stated"))
+            renamed[use.id] = operands.indicator(
+                next(iter(types)), params["period"], known, timeframe=use.timeframe
+            )
+        if use.id == "rsi" and len(periods) == 1:
+            renamed[use.id] = next(iter(periods.values()))
+    return [_renamed(condition, renamed) for condition in conditions] if renamed else list(conditions)
+
+
+def _renamed(condition: Condition, renamed: Mapping[str, IndicatorUse]) -> Condition:
+    def swap(value: Any) -> Any:
+        if isinstance(value, str):
+            return renamed[value].id if value in renamed else value
+        if isinstance(value, dict):
+            return {key: swap(item) for key, item in value.items()}
+        return [swap(item) for item in value] if isinstance(value, list | tuple) else value
+
+    return replace(
+        condition,
+        value=swap(condition.value),
+        readings=tuple(swap(condition.readings)),
+        indicators=tuple(renamed.get(use.id, use) for use in condition.indicators),
+    )
+
+
 def _matches(visible: str) -> Iterator[re.Match[str]]:
     """The longest match at each place, patterns earlier in the table first, none overlapping."""
     position = 0
+    ahead = {pattern: pattern.search(visible) for pattern in PATTERNS}
     while True:
-        hits = [hit for pattern in PATTERNS if (hit := pattern.search(visible, position))]
+        for pattern, hit in ahead.items():
+            if hit is not None and hit.start() < position:
+                ahead[pattern] = pattern.search(visible, position)
+        hits = [hit for hit in ahead.values() if hit is not None]
         if not hits:
             return
         best = min(hits, key=lambda hit: (hit.start(), hit.start() - hit.end()))
@@ -183,6 +245,8 @@ def _matches(visible: str) -> Iterator[re.Match[str]]:
 def _read(match: re.Match[str], before: list[Condition]) -> Condition | None:
     reader = {
         COMPARE: _compare,
+        LEVEL_OR: _level_or,
+        PAIR_VERB: _pair_verb,
         RECROSS: _recross,
         ELIDED: _elided,
         BREAKOUT: _breakout,
@@ -281,6 +345,10 @@ def _compare(match: re.Match[str], before: list[Condition]) -> Condition | None:
     }
     if direction == "through":
         way = "above" if "up" in match["back"] else "below" if "down" in match["back"] else None
+        if re.match("drop|fall|fell|dip|sink|sank|slid|crash|plunge|tank", verb):
+            way = "below"
+        elif re.match("ris|climb|pop|push|spike|jump|shoot", verb):
+            way = "above"
         if way is None:
             both = (
                 {"crosses_above": [left.value, right.value]},
@@ -349,21 +417,44 @@ def _breakout(match: re.Match[str], before: list[Condition]) -> Condition | None
     return _make(match, {"lt" if low else "gt": ["close", right.value]}, left, right, left=left, right=right)
 
 
+def _cross(match: re.Match[str], left: Operand, right: Operand, up: bool | None, end: int = 0) -> Condition:
+    """A cross; both ways as readings where the way is not said."""
+    pair = [left.value, right.value]
+    ways: tuple[dict[str, Any], ...] = ({"crosses_above": pair}, {"crosses_below": pair})
+    if up is None:
+        why = "a cross, but not which way"
+        return _make(match, None, left, right, readings=ways, why=why, left=left, right=right)
+    found = _make(match, ways[0] if up else ways[1], left, right, left=left, right=right)
+    return replace(found, end=max(found.end, end))
+
+
 def _undirected(match: re.Match[str], before: list[Condition]) -> Condition | None:
     sides = _sides(match, before)
     if sides is None:
         return None
-    pair = [sides[0].value, sides[1].value]
-    readings = ({"crosses_above": pair}, {"crosses_below": pair})
-    return _make(
+    tail = TO_A_SIDE.match(match.string, match.end())
+    return _cross(match, *sides, tail["side"] == "upside" if tail else None, tail.end() if tail else 0)
+
+
+def _pair_verb(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    left, right = operands.read_operand(f"the {match['left']}"), operands.read_operand(match["right"])
+    if left is None or right is None or left.kind != "average" or right.kind != "average":
+        return None
+    side = match["side"]
+    return _cross(
         match,
-        None,
-        *sides,
-        readings=readings,
-        why="a cross, but not which way",
-        left=sides[0],
-        right=sides[1],
+        operands.as_average(left, right),
+        right,
+        None if side is None else side in ("bullish", "to the upside"),
     )
+
+
+def _level_or(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    left = operands.read_operand(match["left"])
+    if left is None:
+        return None
+    name = "lte" if match["dir"] in ("below", "lower", "less") else "gte"
+    return _make(match, {name: [left.value, float(match["level"])]}, left, left=left)
 
 
 def _pair_cross(match: re.Match[str], before: list[Condition]) -> Condition | None:
@@ -377,27 +468,12 @@ def _pair_cross(match: re.Match[str], before: list[Condition]) -> Condition | No
         left = operands.as_average(left, right)
     if right.bare:
         right = operands.as_average(right, left)
-    pair = [left.value, right.value]
     up: bool | None = None
     if match["mood"]:
         up = match["mood"] in ("bullish", "upward")
     elif match["link"] in ("above", "below"):
         up = match["link"] == "above"
-    if up is None:
-        readings = ({"crosses_above": pair}, {"crosses_below": pair})
-        return _make(
-            match,
-            None,
-            left,
-            right,
-            readings=readings,
-            why="a cross, but not which way",
-            left=left,
-            right=right,
-        )
-    return _make(
-        match, {"crosses_above" if up else "crosses_below": pair}, left, right, left=left, right=right
-    )
+    return _cross(match, left, right, up)
 
 
 def _macd_cross(match: re.Match[str], before: list[Condition]) -> Condition | None:

@@ -16,7 +16,12 @@ from falcon_pipelines.strategies.extraction.atoms import (
     State,
     tidy,
 )
-from falcon_pipelines.strategies.extraction.comparisons import Condition, find_conditions, negate
+from falcon_pipelines.strategies.extraction.comparisons import (
+    Condition,
+    find_conditions,
+    negate,
+    with_known_types,
+)
 from falcon_pipelines.strategies.extraction.normalise import Text, tokens
 from falcon_pipelines.strategies.extraction.operands import NUMBER
 from falcon_pipelines.strategies.extraction.orders import Phrase, find_phrases
@@ -27,11 +32,15 @@ from falcon_pipelines.strategies.transcripts import Transcript, Word
 
 _PLAIN_LEVEL = re.compile(
     rf"(?<!\S)(?P<side>(?:i |we |you )?(?:buy|enter|get in|go long|sell|exit|get out|short|buy it|"
-    rf"sell it)) at (?:a |an |the )?(?P<dollars>dollars )?"
+    rf"sell it)) (?:at|on) (?:a |an |the )?(?P<oscillator>rsi (?:of |at |level of |reading of )?)?"
+    rf"(?P<dollars>dollars )?"
     rf"(?P<number>{NUMBER})(?P<after> dollars)?(?! (?:percent|times|x|r|day|period|bar|atr|to|week|ema|"
     rf"sma|ma|cents|moving|am|pm|o)\b)(?!\S)"
 )
 _RSI_NEARBY = re.compile(operands.RSI)
+_WANTED = re.compile(
+    r"(?<!\S)(?:i|we|you) (?:want|need|like|want to see|need to see|like to see)(?: the| my)? $"
+)
 _SUBJECT = re.compile(r"(?<!\S)(?:i|we|my|our|your|you|the) $")
 _MAX_QUOTE_WORDS = 60
 
@@ -74,9 +83,10 @@ def extract(transcript: Transcript) -> Finding:
     surroundings = Surroundings(draft.text.string)
     phrases, refused = find_phrases(visible)
     for phrase in phrases:
-        if _read_phrase(draft, phrase, surroundings):
+        if _read_phrase(draft, phrase, surroundings) and not _is_also_a_cue(phrase):
             visible = _mask(visible, phrase.start, phrase.end)
     conditions, more = find_conditions(visible)
+    conditions = with_known_types(conditions)
     _read_conditions(draft, visible, conditions, surroundings)
     for condition in conditions:
         visible = _mask(visible, condition.start, condition.end)
@@ -96,6 +106,11 @@ def extract(transcript: Transcript) -> Finding:
         ),
         tuple(draft.flags),
     )
+
+
+def _is_also_a_cue(phrase: Phrase) -> bool:
+    """ "I buy a hundred shares when": the words of the size also say what the condition after them is for."""
+    return isinstance(phrase.value, dict) and "fixed_shares" in phrase.value
 
 
 def _says_rule(string: str) -> bool:
@@ -175,7 +190,14 @@ def _read_conditions(
     groups: dict[int, int] = {}
     for number, (condition, assignment) in enumerate(zip(conditions, assignments, strict=True)):
         if assignment is None:
-            if condition.required and condition.value is not None and condition.left is not None:
+            wanted = _WANTED.search(visible[max(0, condition.start - 30) : condition.start])
+            required = condition.required or (wanted is not None and condition.state_of_trend)
+            if (
+                required
+                and condition.value is not None
+                and condition.left
+                and not condition.left.other_market
+            ):
                 _add(
                     draft,
                     "filter.long",
@@ -197,6 +219,11 @@ def _read_conditions(
         if place is None:
             found = draft.evidence(assignment.start, assignment.end)
             draft.refused.append(Refusal("a condition of trading", "neither an entry nor an exit", found))
+            continue
+        if place.startswith("filter") and condition.left is not None and condition.left.other_market:
+            found = draft.evidence(assignment.start, assignment.end)
+            why = "a condition on another instrument than the one traded"
+            draft.refused.append(Refusal(place, why, found, unsupported=True))
             continue
         denied = assignment.cue.denied and not place.startswith("filter")
         _add(
@@ -226,9 +253,9 @@ def _place(assignment: Assignment, condition: Condition) -> tuple[str | None, Co
         return f"filter.{side}", replace(condition, value=negate(condition.value))
     if cue.kind == "trade":
         return (f"filter.{side}" if assignment.only else None), condition
-    if condition.elided and not assignment.only and cue.kind == "watch":
+    if condition.elided and not assignment.only and cue.kind in ("watch", "want"):
         return None, condition
-    if (assignment.only or condition.required) and condition.state_of_trend:
+    if (assignment.only or condition.required or cue.kind == "want") and condition.state_of_trend:
         return f"filter.{side}", condition
     return f"entry.{side}", condition
 
@@ -285,11 +312,13 @@ def _read_plain_levels(
         if judgement.state in ("example_only", "negated"):
             draft.atoms.append(Atom(f"{side}.level", judgement.state, number, found, why=judgement.why))
             continue
-        oscillator = (
-            None
-            if price or number > 100
-            else _oscillator_before(visible, draft.text.string, match.start(), conditions)
+        spoken = match["oscillator"] is not None
+        near = (
+            operands.read_operand("rsi")
+            if spoken
+            else _oscillator_before(draft.text.string, match.start(), conditions)
         )
+        oscillator = None if price or number > 100 else near
         if oscillator is None:
             why = f"nothing says {match['number']} of what"
             state: State = "ambiguous" if price else "stated"
@@ -321,7 +350,7 @@ def _read_plain_levels(
 
 
 def _oscillator_before(
-    visible: str, string: str, position: int, conditions: Sequence[Condition]
+    string: str, position: int, conditions: Sequence[Condition]
 ) -> operands.Operand | None:
     recent = [
         condition.left

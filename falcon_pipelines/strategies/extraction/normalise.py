@@ -43,6 +43,13 @@ class Text:
             position += len(token.text) + 1
         return cls(tuple(tokens), " ".join(token.text for token in tokens), tuple(starts))
 
+    def span_of(self, first: int, last: int) -> tuple[int, int]:
+        """Characters of the tokens that come from the spoken words `first` to `last`; empty where none does."""
+        inside = [i for i, token in enumerate(self.tokens) if token.last >= first and token.first <= last]
+        if not inside:
+            return 0, 0
+        return self.starts[inside[0]], self.starts[inside[-1]] + len(self.tokens[inside[-1]].text)
+
     def words_of(self, start: int, end: int) -> tuple[int, int]:
         """First and last spoken word of the characters from `start` up to `end`."""
         inside = [
@@ -158,9 +165,13 @@ _SAME = {
     "gains": "gain",
     "profits": "profit",
     "whenever": "when",
+    "anytime": "when",
+    "everytime": "when",
     "gotten": "got",
 }
 _PHRASES = {
+    "chat gpt": "chatgpt",
+    "chat g p t": "chatgpt",
     "per cent": "percent",
     "percent age": "percent",
     "relative strength index": "rsi",
@@ -242,6 +253,8 @@ _TURNS = frozenset(
 )
 _LETTERS = (
     "vwap",
+    "spy",
+    "qqq",
     "macd",
     "rsi",
     "ema",

@@ -20,12 +20,10 @@ NOT_A_QUANTITY = r"(?! (?:percent|dollars|times|x|cents|points?|r|minute|hour)\b
 _STYLE = r"(?:simple|exponential|weighted|hull) "
 _AVERAGE = r"(?:moving average|ma|sma|ema|wma|dma|hma|average)(?: line)?"
 _NOT_AN_AVERAGE = (
-    r"(?! (?:high|low|rsi|atr|adx|range|return|volume|average volume|moving|simple|exponential|weighted|"
-    r"ema|sma|ma|"
-    r"hold|holding|old|later|time|max|maximum|breakout|stop|chart|ago|in a row|after|before|is up|or|"
-    r"window)\b)"
+    r"(?! (?:high|low|highs|lows|rsi|atr|adx|range|return|volume|average volume|moving|simple|"
+    r"exponential|weighted|"
+    r"ema|sma|ma|max|maximum|hold|holding|time|chart)\b)"
 )
-_PAIRED = r"(?= (?:and|or) )"
 
 AVERAGE = (
     rf"(?:{DET}(?:{_STYLE})?{NUMBER}(?: {UNIT})? (?:{_STYLE})?{_AVERAGE}(?! volume)"
@@ -69,10 +67,14 @@ AVERAGE_VOLUME = (
 )
 PRICE = (
     rf"(?:{DET}(?:closing price|daily close|daily bar|share price|stock price|price action|price|close|"
-    rf"stock|market|bar|index|etf|share|"
-    rf"asset|chart|spy|sp 500|sp|trade)|prices)"
+    rf"stock|bar|etf|share|"
+    rf"asset|chart|trade)|prices)"
 )
-PRONOUN = r"(?:it|they|this|that one|both)"
+INDEX = (
+    rf"(?:{DET}(?:spy|qqq|sp 500|sp|nasdaq(?: 100)?|dow(?: jones)?|russell(?: 2000)?|overall market|"
+    rf"broad market|market|index))"
+)
+PRONOUN = r"(?:it|they|this|that one|both|(?:we|you)(?= (?:are|get|close|drop|fall|break|go|trade|stay) ))"
 LEVEL = (
     rf"(?:(?:the |a level of |a reading of |level |a )?{NUMBER}(?: level| line| mark|"
     rf" reading)?{NOT_A_QUANTITY}(?! {UNIT}\b))"
@@ -81,7 +83,7 @@ ZERO = r"(?:the )?(?:zero|0)(?: line)?"
 
 LEFT = (
     f"(?:{CHANNEL}|{AVERAGE}|{RSI}|{OSCILLATOR}|{MACD}|{BAND}|{VWAP}|{DAY_AVERAGE}|{BARE_AVERAGE}|"
-    f"{SOME_AVERAGE}|{VOLUME}|{PRICE}|{PRONOUN})"
+    f"{SOME_AVERAGE}|{VOLUME}|{INDEX}|{PRICE}|{PRONOUN})"
 )
 RIGHT = (
     f"(?:{CHANNEL}|{AVERAGE}|{MACD}|{BAND}|{VWAP}|{DAY_AVERAGE}|{BARE_AVERAGE}|{SOME_AVERAGE}|"
@@ -102,6 +104,8 @@ class Operand:
     indicators: tuple[IndicatorUse, ...] = ()
     bare: bool = False
     """A number that is an average only by its company ("the fifty")."""
+    other_market: bool = False
+    """Named as the market or an index, which may be another instrument than the one traded."""
 
 
 class NotExpressible(ValueError):
@@ -270,6 +274,10 @@ def _price(words: str, numbers: list[float], unit: str | None) -> Operand:
     return Operand("price", "close")
 
 
+def _index(words: str, numbers: list[float], unit: str | None) -> Operand:
+    return Operand("price", "close", other_market=True)
+
+
 def _volume(words: str, numbers: list[float], unit: str | None) -> Operand:
     return Operand("volume", "volume")
 
@@ -305,6 +313,7 @@ _BUILDERS = (
     (DAY_AVERAGE, _average),
     (BARE_AVERAGE, _bare_average),
     (VOLUME, _volume),
+    (INDEX, _index),
     (PRICE, _price),
-    (PRONOUN, _pronoun),
+    (rf"{PRONOUN}|we|you", _pronoun),
 )

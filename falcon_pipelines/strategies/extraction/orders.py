@@ -18,7 +18,8 @@ _POSITION = (
 )
 _WHO = r"(?:i|we|you|i will|we will|you will|i would|we would|i am going to|you want to|i want to)"
 _LEAVE = (
-    rf"(?:{_WHO} )?(?:sell|exit|get out|close|take profit|take my profit|take the profit|cash out|"
+    rf"(?:{_WHO} )?(?:sell|exit|get out|close|take profit|taking profit|take my profit|take the profit|"
+    rf"cash out|"
     rf"cash in|book|am out|are out|cut|bail|"
     r"dump|is gone|am gone|liquidate|out|take it off|done|get rid of)"
 )
@@ -44,6 +45,10 @@ _BELOW = (
     r"move|drop|drawdown|"
     r"where i (?:bought|got in|entered)|what i paid|(?:my |the |your |our )?(?:entry price|entry|cost|"
     r"fill|fill price|purchase price|buy price|cost basis|buy|purchase|position|price)))*"
+)
+_ATR_PERIOD = (
+    rf"(?:(?: stop)? (?:using|with|on|over|based on)(?: the| a| an)? (?P<lookback>{NUMBER}) (?:day|"
+    rf"period|bar)(?: atr| lookback| setting)?)?"
 )
 _NOT_SIZE = (
     r"(?! (?:of (?:my |the |your |our )?(?:account|portfolio|capital|equity|money|bankroll|cash)|"
@@ -110,10 +115,11 @@ def _ratio(place: str) -> Builder:
 
 def _atr_stop(match: re.Match[str]) -> Phrase | None:
     multiple = float(match["multiple"] or 1)
-    period = float(match["period"] or 14)
+    spoken = match["period"] or match["lookback"]
+    period = float(spoken or 14)
     if not _in_range(multiple, 0, 20) or not _in_range(period, 1, 200):
         return None
-    missing = () if match["period"] else ("exit.stop.atr.period",)
+    missing = () if spoken else ("exit.stop.atr.period",)
     return Phrase(
         match.start(),
         match.end(),
@@ -347,12 +353,12 @@ _TABLE: tuple[tuple[str, Builder], ...] = (
     ),
     (
         rf"{_STOP_NOUN}{_LEFT_AT} (?:(?P<multiple>{NUMBER}) )?(?:times |x )?(?:the |a |my )?(?:"
-        rf"(?P<period>{NUMBER}) (?:day|period|bar) )?atr{_BELOW}",
+        rf"(?P<period>{NUMBER}) (?:day|period|bar) )?atr{_BELOW}{_ATR_PERIOD}",
         _atr_stop,
     ),
     (
         rf"(?:a |an |my )?(?P<multiple>{NUMBER}) (?:times |x )?(?:the )?(?:(?P<period>{NUMBER}) (?:day|"
-        rf"period|bar) )?atr {_STOP_NOUN}",
+        rf"period|bar) )?atr {_STOP_NOUN}{_ATR_PERIOD}",
         _atr_stop,
     ),
     (
@@ -409,6 +415,12 @@ _TABLE: tuple[tuple[str, Builder], ...] = (
         _percent_phrase("exit.stop", "percent", 0, 60),
     ),
     (
+        rf"(?:maximum|max|biggest|most i will) (?:loss|lose)(?: (?:is|of|at|per trade|on a trade|i take|"
+        rf"i will take))* "
+        rf"{_AMOUNT}{_BELOW}{_NOT_SIZE}",
+        _percent_phrase("exit.stop", "percent", 0, 60),
+    ),
+    (
         rf"(?:cut|cutting|take|taking|cap|limit) (?:my |the |it |every |all |a |our |any )*(?:loss|loser|"
         rf"losers|position|trade|it)? ?(?:off )?at {_AMOUNT}(?: loss| down| below (?:my |the )?entry)?"
         rf"(?! (?:gain|profit|up)\b)",
@@ -445,7 +457,7 @@ _TABLE: tuple[tuple[str, Builder], ...] = (
         _ratio("exit.target"),
     ),
     (
-        rf"(?:target|take profit|profit target|take my profit|take the profit|take some profit|"
+        rf"(?:target|take profit|taking profit|profit target|take my profit|take the profit|take some profit|"
         rf"price target|goal|profit goal|limit order)(?: (?:order|is|at|goes|of|set|sits|to|will be|"
         rf"would be|i|we|you|use|for|my|a|the|when|once|if|it|am|up|the trade|hits|reaches|around|on|"
         rf"every|trade|at a|in|gets to|put|there|always|are|has)){{0,7}}? (?:up )?(?:plus )?{_AMOUNT}"
@@ -480,6 +492,16 @@ _TABLE: tuple[tuple[str, Builder], ...] = (
         _percent_phrase("exit.target", "percent", 0, 500),
     ),
     (
+        rf"{_LEAVE}(?: {_POSITION})? (?:at|for|with) a (?:gain|profit) of {_AMOUNT}",
+        _percent_phrase("exit.target", "percent", 0, 500),
+    ),
+    (
+        rf"{_WHO} (?:take|grab|book|want|aim for|go for|am looking for|look for|shoot for|"
+        rf"am happy with) (?:a )?{_AMOUNT} "
+        rf"(?:gain|profit|move|winner|target)(?! (?:a|per|every) (?:year|month|week|day))",
+        _percent_phrase("exit.target", "percent", 0, 500),
+    ),
+    (
         rf"{PERCENT} (?:gain|profit) (?:and |is )?(?:{_LEAVE}|my target|the target)(?: {_POSITION})?",
         _percent_phrase("exit.target", "percent", 0, 500),
     ),
@@ -488,6 +510,11 @@ _TABLE: tuple[tuple[str, Builder], ...] = (
         rf"will be|around|it))* (?:dollars )?(?P<price>{NUMBER})(?: dollars)?(?! (?:percent|times|x|r|to|"
         rf"or|day|bar|period|atr|and a)\b)",
         _absolute("exit.target"),
+    ),
+    (
+        rf"(?P<multiple>{NUMBER}) (?:{_R}) (?:is|as|would be|that is) (?:my|the|our|a good) (?:profit )?"
+        rf"(?:target|goal)",
+        _ratio("exit.target"),
     ),
     # time stop
     (
@@ -528,6 +555,7 @@ _TABLE: tuple[tuple[str, Builder], ...] = (
         rf"time))* {_TIME_HEDGE}",
         _time,
     ),
+    (rf"{_LEAVE}(?: {_POSITION})? on (?P<unit>day|bar) (?P<bars>{NUMBER})", _time),
     # sizing
     (
         rf"(?:volatility target(?:ing)?(?: (?:is|of|at|to))*|target(?:ing)?(?: an?)?(?: annual(?:ized|"

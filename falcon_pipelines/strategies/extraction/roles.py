@@ -7,7 +7,7 @@ from typing import Literal
 
 from falcon_pipelines.strategies.extraction.comparisons import Condition
 
-Kind = Literal["long", "short", "exit", "cover", "watch", "trade"]
+Kind = Literal["long", "short", "exit", "cover", "watch", "want", "trade"]
 
 _THING = (
     r"(?: (?:it|them|the trade|my trade|the position|my position|the stock|the share|share|stock|a trade|"
@@ -28,14 +28,14 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
         r"(?:sell(?:ing)? short|go(?:ing)? short|get short|enter(?:ing)? short|take (?:a |the )?short|"
         r"open a short|short(?:ing)? it|shorting|(?<!in )(?<!a )(?<!the )(?<!my )(?<!very )(?<!pretty )"
         r"(?<!that )short(?= (?:when|if|once|the stock|at|on|after|only|below|above|as|stock|anything|a|"
-        r"while|\|))|(?:my |the )?short (?:entry|signal|setup|side)(?: is| signal)*)",
+        r"while|\||#))|(?:my |the )?short (?:entry|signal|setup|side)(?: is| signal)*)",
     ),
     (
         "exit",
         rf"(?:sell(?:ing)?(?: signal)?|exit(?:ing|s)?(?: signal| rule| is)?|get(?:ting)? out(?: of)?|"
         rf"close (?:out )?(?:the trade|the position|my position|it out|it|out|everything)|take (?:it|"
         rf"the trade) off|(?:am|are|get|be|is) out|dump|bail(?: out)?|liquidate|take (?:my |the )?profit|"
-        rf"way out|done with|step aside|unload|flatten)(?: (?:half|all))?{_THING}",
+        rf"way out|done with|step aside|unload|flatten|(?:am |are )?a sell(?:er)?)(?: (?:half|all))?{_THING}",
     ),
     (
         "long",
@@ -46,20 +46,23 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
         rf"a buyer)|start a position|initiate a position|put (?:the|a) trade on|place the trade|"
         rf"get me in|{_NOT_A_PRICE}(?:entry|entries)(?! price)(?: signal| rule| trigger| condition|"
         rf" criteria)?|long (?:signal|entry)|signal to buy|go in|my signal|the signal|my trigger|"
-        rf"the trigger|time to buy|a buy){_THING}",
+        rf"the trigger|time to buy|(?:am |are )?a buy(?:er)?){_THING}",
     ),
     (
         "trade",
-        r"(?:trade|trading|touch|touching|longs|no long|take trades|taking trades|take longs|"
-        r"take long trades|own|hold anything|trades|consider|look at)(?: (?:anything|stock|it|a stock|"
-        r"them|a trade|it at all|stock at all))?",
+        r"(?:(?<!the )(?<!a )(?<!per )(?<!my )(?<!each )(?<!every )(?<!this )(?<!that )(?:trade|trades|"
+        r"trading)|"
+        r"touch|touching|longs|no long|take trades|taking trades|take longs|take long trades|own|"
+        r"hold anything|consider|look at|interested in|stay(?:ing)? away from|in play)"
+        r"(?: (?:anything|stock|it|a stock|names|them|a trade|it at all|stock at all))?",
     ),
     (
         "watch",
-        r"(?:wait(?:ing)?(?: for| until| till| around for)?|look(?:ing)? for|watch(?:ing)? for|want"
-        r"(?:ing)? to see|like to see|need(?:ing)? to see|want|need)",
+        r"(?:wait(?:ing)?(?: for| until| till| around for)?|look(?:ing)? for|watch(?:ing)? for)",
     ),
+    ("want", r"(?:(?:want|need|like)(?:ing)? to see|want|need|require)"),
 )
+_PATIENT: tuple[Kind, ...] = ("watch", "want")
 _CUES = tuple((kind, re.compile(rf"(?<!\S){pattern}(?!\S)")) for kind, pattern in _TABLE)
 _DENIAL = re.compile(
     r"(?<!\S)(?:never|not|no|avoid|refuse to|stay away from|neither|nor|without|quit)(?: (?:ever|going|"
@@ -77,7 +80,7 @@ _TO_CONDITION = re.compile(
 )
 _BARE_LINK = re.compile(
     r"^(?: (?:it|is|are|the|a|an|my|for|to|of|on|that|at|see|i|stock|anything|share|something|in|this|"
-    r"simple|pretty|into|would be|be|will|the stock|stuff|names|me|\|so|\|well|both))* ?$"
+    r"simple|pretty|into|would be|be|will|trade|the stock|stuff|names|me|\|so|\|well|both))* ?$"
 )
 _FROM_CONDITION = re.compile(
     r"^ (?:(?:i|we|you|will|would|that|is|this|it|my|the|am|a|are|and|to|go|ahead|look|ready|want|going|"
@@ -93,7 +96,14 @@ _CHAIN = re.compile(
     r"for|wait|after|long))*|if|when|while|as long as|only if|only when|\|but only if|\|but only when|"
     r"provided|in|that|which|that is|which is) ?$"
 )
-_OWN_INTRO = re.compile(rf"^(?: (?!and\b)[a-z']+){{0,3}}? {_INTRO}(?!\S)")
+_INTRODUCED = re.compile(
+    r"(?<!\S)(?:when|if|once|after|and when|and if|wait for|until)(?: (?:the|a|my|we|i|you|see|get|have|"
+    r"it))* $"
+)
+_LOOSE_FROM = re.compile(
+    r"^ (?!.*(?<!\S)(?:not|never|\?|\.|should|would|could|what|why|sell|buy|they|people)(?!\S))"
+    r"(?:\S+ ){0,7}?(?:and |that is when |\|so )?(?:i|we)(?: (?:will|am going to|go ahead and|usually))? $"
+)
 
 
 @dataclass(frozen=True)
@@ -137,11 +147,8 @@ def find_cues(visible: str, taken: Sequence[Condition]) -> list[Cue]:
     for kind, pattern in _CUES:
         for match in pattern.finditer(blocked):
             before = blocked[max(0, match.start() - 60) : match.start()]
-            cues.append(
-                Cue(
-                    match.start(), match.end(), kind, bool(_DENIAL.search(before)), bool(_ONLY.search(before))
-                )
-            )
+            denied = bool(_DENIAL.search(before)) or match[0].startswith("stay")
+            cues.append(Cue(match.start(), match.end(), kind, denied, bool(_ONLY.search(before))))
             blocked = blocked[: match.start()] + "#" * (match.end() - match.start()) + blocked[match.end() :]
     return sorted(cues, key=lambda cue: cue.start)
 
@@ -181,8 +188,8 @@ def _before(
         linked = _TO_CONDITION.match(gap) or _BARE_LINK.match(gap)
         if linked is None:
             continue
-        if cue.kind == "watch" and any(cues[i].kind != "watch" for i in candidates if i < index):
-            outer = cues[max(i for i in candidates if i < index and cues[i].kind != "watch")]
+        if cue.kind in _PATIENT and any(cues[i].kind not in _PATIENT for i in candidates if i < index):
+            outer = cues[max(i for i in candidates if i < index and cues[i].kind not in _PATIENT)]
             if re.match(
                 r"^(?: (?:i|we|you|and|first|must|have|to|a|the|it|is|when))* $",
                 visible[outer.end : cue.start],
@@ -210,20 +217,15 @@ def _before(
 
 def _after(visible: str, condition: Condition, later: int, cues: Sequence[Cue]) -> Assignment | None:
     for cue in cues:
-        if cue.start < condition.end or cue.end > later or cue.kind in ("watch", "trade"):
+        if cue.start < condition.end or cue.end > later or cue.kind in (*_PATIENT, "trade"):
             continue
         gap = visible[condition.end : cue.start]
         denied = re.sub(r"(?:do not|never|will not|would not|not) $", "", gap)
-        if not _FROM_CONDITION.match(denied if cue.denied else gap):
+        introduced = _INTRODUCED.search(visible[max(0, condition.start - 40) : condition.start])
+        loose = introduced is not None and "#" not in gap and _LOOSE_FROM.match(gap)
+        if not _FROM_CONDITION.match(denied if cue.denied else gap) and not loose:
             return None
-        intro = re.search(
-            (
-                r"(?<!\S)(?:when|if|once|after|and when|and if|wait for|until)(?: (?:the|a|my|we|i|you|see|"
-                r"get|have|it))* $"
-            ),
-            visible[max(0, condition.start - 40) : condition.start],
-        )
-        start = condition.start - (len(intro[0]) if intro else 0)
+        start = condition.start - (len(introduced[0]) if introduced else 0)
         return Assignment(condition, cue, start, cue.end, only=cue.only)
     return None
 
@@ -263,15 +265,12 @@ def _choose(
     later: int,
 ) -> Assignment | None:
     """Which of the three readings holds; None where two contradict each other."""
-    own = (
-        after is not None
-        and later < len(visible)
-        and _OWN_INTRO.match(visible[after.cue.end : later]) is not None
-    )
-    own = own and not re.search(r"[.?]", visible[after.cue.end : later]) if after else False
-    if after is not None and own and (before is not None or chain is not None):
-        after = None
-    if before is not None and before.cue.kind == "watch":
+    if after is not None and (before is not None or chain is not None) and later < len(visible):
+        onward = visible[after.cue.end : later]
+        linked = _TO_CONDITION.match(onward) or (_BARE_LINK.match(onward) and len(onward.split()) <= 2)
+        if linked and not re.search(r"[.?]", onward):
+            after = None
+    if before is not None and before.cue.kind in _PATIENT:
         return after or before
     if before is not None and after is not None:
         kinds = {before.cue.kind, after.cue.kind}

@@ -74,6 +74,8 @@ def _number_at(found: "Sequence[Token]", start: int) -> tuple[float | None, int]
         return _with_fraction(0.0, 0, word)
     if word(0) in ("a", "one") and word(1) in ("hundred", "thousand"):
         whole, used = 1.0, 1
+    elif word(0) == "hundred":
+        whole, used = 1.0, 0
     elif is_number(word(0)):
         whole, used = float(word(0)), 1
         if word(1) not in ("hundred", "thousand", "point", "and"):

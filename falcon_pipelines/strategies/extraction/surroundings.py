@@ -11,7 +11,8 @@ _EXAMPLE = re.compile(
     r"(?<!people )(?<!they )(?<!i )(?<!to )(?<!would )(?<!you )(?<!always )(?<!can )(?<!will )(?<!some )"
     r"(?<!or )(?<!we )"
     r"say (?:it|the|a|you|i|we|that|price|apple|tesla|your|my|this|spy|rsi|there)|"
-    r"pretend|like if|think of|picture)(?!\S)"
+    r"pretend|like if|think of|picture|if (?:you|i|we) (?:buy|bought|get in|got in|enter|short|sell)"
+    r"(?: [a-z]+){0,4} at (?:dollars )?\d+)(?!\S)"
 )
 _EXAMPLE_ENDS = re.compile(
     r"[.?]|(?<!\S)(?:my (?:actual|real|own|rule)|the (?:actual |real )?rules?|what i (?:actually )?do|"
@@ -45,7 +46,7 @@ _OTHERS = re.compile(
     r"one guy|1 guy|somebody|someone|the standard|the classic|the usual|the original (?:version|strategy|"
     r"rules?))(?!\S)"
 )
-_OWN = re.compile(r"(?<!\S)(?:i|we|my|our|me|us)(?!\S)")
+_OWN = re.compile(r"(?<!\S)(?:i|we|my|our|me|us|rules?|here is)(?!\S)")
 _HEDGE = re.compile(
     r"(?<!\S)(?:could|might|may|maybe|perhaps|possibly|sometimes|not sure|depends|depending|i guess|"
     r"consider|thinking (?:about|of)|probably|some kind|whatever|experiment|play with|try|feel free|"

@@ -54,6 +54,17 @@ INSTRUCTION = re.compile(
     r"(?:dear|hey|attention|note to(?: the)?|message to(?: the)?|instructions? (?:to|for)(?: the| any)?|"
     r"hello) (?:ai|assistant|chatgpt|gpt|claude|model|llm|chatbot|language model|bot|extractor|parser)|"
     r"system colon|assistant colon|"
+    r"(?<=\. )ai (?:assistant|model|agent|system|bot)|^ai (?:assistant|model|agent|system|bot)|"
+    r"developer mode|"
+    r"(?:output|respond|reply|answer)(?: only| with| that| the| this| a| in)* (?:json|following|spec|"
+    r"rule|yaml|stop|target|entry|strategy)|"
+    r"your (?:new )?(?:task|job|role|instructions?|goal) (?:is|are) (?:now )?to|"
+    r"(?:add|insert|write|put) (?:a|the|this|these|1) (?:new )?(?:rule|field|stop|entry|line)s? (?:to|"
+    r"into|in) (?:the|your) (?:spec|output|json|strategy|answer)|"
+    r"(?:change|set|override|replace|edit) the (?:spec|output|json|field|extraction|rules? file)|(?:end|"
+    r"begin|start) of (?:the )?(?:transcript|system|prompt|instructions?)|"
+    r"forget (?:everything|all|what)(?: \S+){0,4}? (?:before|above|previously|told|said)|(?:do not|"
+    r"never) (?:follow|obey|extract|use) the (?:rules?|instructions?|transcript) (?:above|before|of)|"
     r"(?:to|for) (?:the|any|all) (?:ai|llms?|language models?)(?: model| reading)?)(?!\S)"
 )
 _INSTRUCTION_ENDS = re.compile(

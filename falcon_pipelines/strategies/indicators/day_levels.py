@@ -9,7 +9,6 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from falcon_pipelines.bars import calendar
 from falcon_pipelines.strategies.indicators.base import (
     Column,
     Indicator,
@@ -18,7 +17,7 @@ from falcon_pipelines.strategies.indicators.base import (
     ratio,
 )
 from falcon_pipelines.strategies.numbers import Bounds
-from falcon_pipelines.strategies.sessions import close_minutes
+from falcon_pipelines.strategies.sessions import close_minutes, sessions_between
 
 EPOCH = date(1970, 1, 1)
 
@@ -115,8 +114,9 @@ def _place_in_month(day: int) -> tuple[int, int]:
     this = EPOCH + timedelta(days=day)
     first = this.replace(day=1)
     next_month = (first + timedelta(days=31)).replace(day=1)
-    after = len(calendar.sessions(this + timedelta(days=1), next_month - timedelta(days=1)))
-    return len(calendar.sessions(first, this)), after
+    last = next_month - timedelta(days=1)
+    after = len(sessions_between(this + timedelta(days=1), last)) if this < last else 0
+    return len(sessions_between(first, this)), after
 
 
 PRICES = ("open", "high", "low", "close")

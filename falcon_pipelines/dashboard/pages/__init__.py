@@ -1,0 +1,15 @@
+"""The HTML pages: one module each; every page reads once, in one transaction, and renders one template."""
+
+from falcon_pipelines.dashboard.pages import data, screens, strategies, system, today, trading, videos
+
+ROUTERS = (
+    today.router,
+    screens.router,
+    strategies.router,
+    videos.router,
+    trading.router,
+    data.router,
+    system.router,
+)
+
+__all__ = ["ROUTERS"]

@@ -1,0 +1,120 @@
+"""Trading: positions, orders and fills of the paper accounts, and the long lists as CSV."""
+
+from fastapi import Request
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from falcon_pipelines.dashboard import cursors
+from falcon_pipelines.dashboard.csv_export import csv_response
+from falcon_pipelines.dashboard.cursors import parse_cursor
+from falcon_pipelines.dashboard.pages.page import (
+    Cursor,
+    OptionalId,
+    OptionalText,
+    given,
+    page_router,
+    present,
+    read,
+)
+from falcon_pipelines.dashboard.queries import accounts, control, orders
+from falcon_pipelines.dashboard.queries.accounts import AccountName, Position, Standing
+from falcon_pipelines.dashboard.queries.control import CommandRow, HaltRow
+from falcon_pipelines.dashboard.queries.orders import FillRow, OrderRow
+from falcon_pipelines.dashboard.rendering import render
+from falcon_pipelines.dashboard.values import Page, Value
+
+router = page_router()
+
+STATUSES = ("submitted", "open", "filled", "cancelled", "rejected")
+
+
+class TradingView(Value):
+    """One account's positions, and a page each of its orders and fills."""
+
+    accounts: list[AccountName]
+    account: AccountName | None
+    standing: Standing | None
+    positions: list[Position]
+    halts: list[HaltRow]
+    commands: list[CommandRow]
+    orders: Page[OrderRow]
+    fills: Page[FillRow]
+
+
+@router.get("/trading")
+async def all_trading(
+    request: Request,
+    account: OptionalId = None,
+    ticker: OptionalText = None,
+    status: OptionalText = None,
+    orders_after: Cursor = None,
+    fills_after: Cursor = None,
+) -> Response:
+    """Positions, orders and fills."""
+    chosen_ticker, chosen_status = given(ticker), given(status)
+    orders_cursor, fills_cursor = parse_cursor(orders_after), parse_cursor(fills_after)
+
+    def query(session: Session) -> TradingView:
+        every = accounts.accounts(session)
+        chosen = accounts.chosen(every, account)
+        number = None if chosen is None else chosen.id
+        return TradingView(
+            accounts=every,
+            account=chosen,
+            standing=None if number is None else accounts.standing(session, number),
+            positions=[] if number is None else accounts.positions(session, number),
+            halts=[] if number is None else control.halts(session, number),
+            commands=[] if number is None else control.commands(session, number),
+            orders=orders.orders(
+                session, account_id=number, ticker=chosen_ticker, status=chosen_status, after=orders_cursor
+            ),
+            fills=orders.fills(session, account_id=number, ticker=chosen_ticker, after=fills_cursor),
+        )
+
+    view, synthetic = await read(request, query)
+    if account is not None:
+        present(view.account, f"account {account}")
+    return render(
+        request,
+        "trading.html",
+        view=view,
+        synthetic=synthetic,
+        ticker=chosen_ticker,
+        order_status=chosen_status,
+        statuses=STATUSES,
+    )
+
+
+@router.get("/trading/orders.csv")
+async def orders_csv(
+    request: Request, account: OptionalId = None, ticker: OptionalText = None, status: OptionalText = None
+) -> Response:
+    """All orders that match."""
+
+    async def fetch(after: cursors.Cursor | None, limit: int) -> Page[OrderRow]:
+        def query(session: Session) -> Page[OrderRow]:
+            return orders.orders(
+                session,
+                account_id=account,
+                ticker=given(ticker),
+                status=given(status),
+                after=after,
+                limit=limit,
+            )
+
+        return (await read(request, query))[0]
+
+    return await csv_response("orders", OrderRow, fetch)
+
+
+@router.get("/trading/fills.csv")
+async def fills_csv(request: Request, account: OptionalId = None, ticker: OptionalText = None) -> Response:
+    """All fills that match."""
+
+    async def fetch(after: cursors.Cursor | None, limit: int) -> Page[FillRow]:
+        def query(session: Session) -> Page[FillRow]:
+            return orders.fills(session, account_id=account, ticker=given(ticker), after=after, limit=limit)
+
+        return (await read(request, query))[0]
+
+    return await csv_response("fills", FillRow, fetch)

@@ -1,0 +1,92 @@
+"""The database and how recently each stage of the pipeline wrote to it."""
+
+from datetime import datetime
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from falcon_pipelines.dashboard.values import Value
+from falcon_pipelines.db.models import (
+    Backtest,
+    Base,
+    Fill,
+    ManifestEntry,
+    ScreenRun,
+    StrategySpec,
+    Transcript,
+    Verdict,
+)
+
+
+class Stage(Value):
+    """A stage of the pipeline and when it last wrote."""
+
+    name: str
+    writes: str
+    last_at: datetime | None
+
+
+class TableSize(Value):
+    """A table; `rows` is PostgreSQL's estimate, None before it has made one."""
+
+    name: str
+    rows: int | None
+    bytes: int
+
+
+class SystemState(Value):
+    """The database as the dashboard sees it."""
+
+    postgres: str
+    started_at: datetime
+    database_bytes: int
+    connections: int
+    max_connections: int
+    stages: list[Stage]
+    tables: list[TableSize]
+
+
+_STAGES: tuple[tuple[str, str, InstrumentedAttribute], ...] = (
+    ("Bars", "manifest", ManifestEntry.created_at),
+    ("Screens", "screen_runs", ScreenRun.created_at),
+    ("Transcripts", "transcripts", Transcript.created_at),
+    ("Strategies", "strategy_specs", StrategySpec.created_at),
+    ("Backtests", "backtests", Backtest.created_at),
+    ("Verdicts", "verdicts", Verdict.created_at),
+    ("Paper trading", "fills", Fill.created_at),
+)
+
+
+def system_state(session: Session) -> SystemState:
+    """What runs where the data is, and what wrote last."""
+    server = session.execute(
+        text(
+            "SELECT current_setting('server_version'), pg_postmaster_start_time(), "
+            "pg_database_size(current_database()), "
+            "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()), "
+            "current_setting('max_connections')::int"
+        )
+    ).one()
+    newest = session.execute(
+        select(*(select(func.max(column)).scalar_subquery() for _, _, column in _STAGES))
+    ).one()
+    tables = session.execute(
+        text(
+            "SELECT relname, reltuples::bigint, pg_total_relation_size(oid) FROM pg_class "
+            "WHERE relkind = 'r' AND relname = ANY(:names) AND relnamespace = current_schema()::regnamespace "
+            "ORDER BY 3 DESC, 1"
+        ),
+        {"names": [table.name for table in Base.metadata.sorted_tables]},
+    ).all()
+    return SystemState(
+        postgres=server[0].split()[0],
+        started_at=server[1],
+        database_bytes=server[2],
+        connections=server[3],
+        max_connections=server[4],
+        stages=[
+            Stage(name=name, writes=writes, last_at=last)
+            for (name, writes, _), last in zip(_STAGES, newest, strict=True)
+        ],
+        tables=[TableSize(name=row[0], rows=None if row[1] < 0 else row[1], bytes=row[2]) for row in tables],
+    )

@@ -1,0 +1,208 @@
+"""Videos: their transcripts, what was taken from them, and which words each rule rests on."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from falcon_pipelines.dashboard.queries.documents import number, second_of_video, text
+from falcon_pipelines.dashboard.queries.evidence import Rule, rules
+from falcon_pipelines.dashboard.values import Value
+from falcon_pipelines.db.models import StrategySpec, Transcript
+
+
+class VideoStrategy(Value):
+    """A strategy taken from a video."""
+
+    id: int
+    name: str
+    status: str | None
+
+
+class VideoRow(Value):
+    """A video in a list."""
+
+    id: str
+    title: str
+    channel: str | None
+    origin: str
+    link: str | None
+    words: int
+    strategies: list[VideoStrategy]
+    read_at: datetime
+
+
+class Passage(Value):
+    """Words in spoken order; `rule` is the field they are the evidence for."""
+
+    text: str
+    start_seconds: float | None
+    link: str | None
+    rule: str | None
+
+
+class VideoDetail(Value):
+    """A transcript with the words of its rules marked."""
+
+    id: str
+    title: str
+    channel: str | None
+    origin: str
+    link: str | None
+    read_at: datetime
+    strategies: list[VideoStrategy]
+    passages: list[Passage]
+    unplaced: list[Rule]
+
+
+PARAGRAPH_WORDS = 60
+"""Unmarked words are broken into passages of about this length, so that each has its time."""
+
+
+def videos(session: Session) -> list[VideoRow]:
+    """Every video, newest first."""
+    rows = session.execute(
+        select(
+            Transcript.id,
+            Transcript.title,
+            Transcript.channel,
+            Transcript.origin,
+            Transcript.url,
+            func.jsonb_array_length(Transcript.words).label("words"),
+            Transcript.created_at,
+        ).order_by(Transcript.created_at.desc(), Transcript.id)
+    ).all()
+    found = _strategies(session)
+    return [
+        VideoRow(
+            id=row.id,
+            title=row.title,
+            channel=row.channel,
+            origin=row.origin,
+            link=second_of_video(row.url, None),
+            words=row.words,
+            strategies=found.get(row.id, []),
+            read_at=row.created_at,
+        )
+        for row in rows
+    ]
+
+
+def video(session: Session, transcript_id: str) -> VideoDetail | None:
+    """One video; None when there is none with this id."""
+    row = session.get(Transcript, transcript_id)
+    if row is None:
+        return None
+    specs = session.scalars(
+        select(StrategySpec)
+        .where(StrategySpec.transcript_id == transcript_id)
+        .order_by(StrategySpec.id.desc())
+    ).all()
+    evidence = [
+        rule
+        for spec in specs[:1]
+        for rule in rules(
+            spec.document if isinstance(spec.document, dict) else {},
+            spec.extraction if isinstance(spec.extraction, dict) else {},
+            row.url,
+        )
+    ]
+    passages, unplaced = _passages(_words(row.words), evidence, row.url)
+    return VideoDetail(
+        id=row.id,
+        title=row.title,
+        channel=row.channel,
+        origin=row.origin,
+        link=second_of_video(row.url, None),
+        read_at=row.created_at,
+        strategies=_strategies(session, transcript_id).get(transcript_id, []),
+        passages=passages,
+        unplaced=unplaced,
+    )
+
+
+def _strategies(session: Session, transcript_id: str | None = None) -> dict[str, list[VideoStrategy]]:
+    query = select(
+        StrategySpec.id,
+        StrategySpec.name,
+        StrategySpec.transcript_id,
+        StrategySpec.extraction["status"].as_string().label("status"),
+    ).where(StrategySpec.transcript_id.is_not(None))
+    if transcript_id is not None:
+        query = query.where(StrategySpec.transcript_id == transcript_id)
+    found: dict[str, list[VideoStrategy]] = {}
+    for row in session.execute(query.order_by(StrategySpec.id.desc())):
+        found.setdefault(row.transcript_id, []).append(
+            VideoStrategy(id=row.id, name=row.name, status=row.status)
+        )
+    return found
+
+
+Word = tuple[str, float | None]
+
+
+def _words(stored: object) -> list[Word]:
+    if not isinstance(stored, list):
+        return []
+    return [
+        (written, number(item[1]) if len(item) > 1 else None)
+        for item in stored
+        if isinstance(item, list) and item and (written := text(item[0]))
+    ]
+
+
+def _passages(
+    words: Sequence[Word], evidence: Sequence[Rule], url: str | None
+) -> tuple[list[Passage], list[Rule]]:
+    """The words in passages, each rule's quote one of its own; and the rules whose quote is not in the words."""
+    marks: list[str | None] = [None] * len(words)
+    plain = [_bare(word) for word, _ in words]
+    unplaced = []
+    for rule in evidence:
+        if rule.quote is None:
+            continue
+        span = _find(plain, [_bare(word) for word in rule.quote.split()], words, rule.start_seconds)
+        if span is None:
+            unplaced.append(rule)
+            continue
+        for index in range(*span):
+            marks[index] = marks[index] or rule.field
+    passages: list[Passage] = []
+    start = 0
+    for index in range(1, len(words) + 1):
+        long = marks[start] is None and index - start >= PARAGRAPH_WORDS
+        if index == len(words) or marks[index] != marks[start] or long:
+            at = words[start][1]
+            passages.append(
+                Passage(
+                    text=" ".join(word for word, _ in words[start:index]),
+                    start_seconds=at,
+                    link=second_of_video(url, at),
+                    rule=marks[start],
+                )
+            )
+            start = index
+    return passages, unplaced
+
+
+def _bare(word: str) -> str:
+    return "".join(character for character in word.casefold() if character.isalnum())
+
+
+def _find(
+    plain: Sequence[str], quote: Sequence[str], words: Sequence[Word], at: float | None
+) -> tuple[int, int] | None:
+    """Where the quote's words stand, nearest to its second; None when they stand nowhere."""
+    wanted = [word for word in quote if word]
+    if not wanted:
+        return None
+    places = [
+        index
+        for index in range(len(plain) - len(wanted) + 1)
+        if plain[index] == wanted[0] and list(plain[index : index + len(wanted)]) == wanted
+    ]
+    if not places:
+        return None
+    best = min(places, key=lambda index: abs((words[index][1] or 0.0) - (at or 0.0)))
+    return best, best + len(wanted)

@@ -1,0 +1,117 @@
+"""`falcon trade replay` as a user runs it: files in, one document out, one line when something is wrong."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BARS = """ticker,timestamp,open,high,low,close,volume
+X,2026-11-25,100,101,99,100,1000000
+X,2026-11-27,90,93,88,92,1000000
+X,2026-11-30,91,94,90,93,1000000
+"""
+SCRIPT = """cash: 10000
+costs: {fee_bps: 0, slippage_bps: 0}
+orders:
+  - {id: in, at: 2026-11-25, ticker: X, side: buy, type: market, quantity: 100, protect: {stop: 95}}
+  - {id: late, at: 2026-11-27 13:05, ticker: X, side: buy, type: market, quantity: 10}
+  - {id: naked, at: 2026-11-25, ticker: X, side: sell, type: limit, limit: 120, quantity: 300}
+"""
+KEYS = {
+    "orders",
+    "fills",
+    "rejections",
+    "postings",
+    "positions",
+    "cash",
+    "settled_cash",
+    "receivables",
+    "equity",
+    "realised",
+    "halts",
+}
+
+
+def falcon(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "falcon_pipelines", "trade", "replay", *map(str, arguments)]
+    root = Path(__file__).resolve().parents[2]
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(root), "FALCON_HOME": str(cwd / "home"), "PATH": "/usr/bin:/bin"},
+        check=False,
+    )
+
+
+@pytest.fixture
+def bars(tmp_path: Path) -> Path:
+    path = tmp_path / "bars.csv"
+    path.write_text(BARS)
+    return path
+
+
+def test_replay_prints_one_document_with_fills_and_books(bars: Path, tmp_path: Path) -> None:
+    script = tmp_path / "orders.yaml"
+    script.write_text(SCRIPT)
+    done = falcon(script, "--bars", bars, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    assert set(result) >= KEYS
+    assert [(f["side"], f["price"], f["time"]) for f in result["fills"]] == [
+        ("buy", 100.0, "2026-11-25T05:00:00+00:00"),
+        ("sell", 90.0, "2026-11-27T05:00:00+00:00"),
+        ("buy", 91.0, "2026-11-30T05:00:00+00:00"),
+    ]
+    assert [row["order"] for row in result["rejections"]] == ["naked"]
+    assert result["cash"] == 9_000 - 910
+    assert result["realised"] == -1_000
+    table = falcon(script, "--bars", bars, cwd=tmp_path)
+    assert "in.stop" in table.stdout
+    assert "refused naked" in table.stdout
+
+
+def test_replay_takes_a_strategy_spec_too(bars: Path, tmp_path: Path) -> None:
+    spec = {"spec_version": 1, "name": "up", "entry": {"long": {"lt": ["close", "open"]}}}
+    file = tmp_path / "spec.json"
+    file.write_text(json.dumps({**spec, "entry": {"long": {"gt": ["close", "open"]}}}))
+    done = falcon(file, "--bars", bars, "--cash", "1000", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert [(f["side"], f["quantity"], f["price"]) for f in result["fills"]] == [("buy", 10, 91.0)]
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("cash: 1\norders: [{id: a, at: 2026-11-25, ticker: X, side: hold, quantity: 1}]", "orders.0.side"),
+        ("cash: 1\norders: [{id: a, at: someday, ticker: X, side: buy, quantity: 1}]", "orders.0.at"),
+        ("cash: 1\norders: [{id: a, at: 2026-11-25, ticker: Q, side: buy, quantity: 1}]", "Q: the bars"),
+        ("cash: -1", "cash"),
+        ("cash: [", "not valid YAML"),
+        ("just text", "must be an object"),
+    ],
+)
+def test_a_bad_script_is_one_line_and_exit_code_2(
+    script: str, message: str, bars: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "orders.yaml"
+    path.write_text(script)
+    done = falcon(path, "--bars", bars, "--json", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_missing_files_are_one_line_and_exit_code_2(bars: Path, tmp_path: Path) -> None:
+    script = tmp_path / "orders.yaml"
+    script.write_text(SCRIPT)
+    for arguments in ((tmp_path / "none.yaml", "--bars", bars), (script, "--bars", tmp_path / "none.csv")):
+        done = falcon(*arguments, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "none." in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,49 @@
+"""Dashboards as processes of their own."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    """A port nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_dashboard(url: str | None, port: int, home: Path | None = None) -> subprocess.Popen[str]:
+    """A dashboard process with nothing of the caller's settings."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FALCON_")}
+    environment["FALCON_DASHBOARD_PORT"] = str(port)
+    if home is not None:
+        environment["FALCON_HOME"] = str(home)
+    if url is not None:
+        environment["FALCON_DATABASE_URL"] = url
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", "falcon_pipelines.dashboard.server"],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until_ready(port: int) -> int:
+    """Status of /readyz once the process listens."""
+    for _ in range(300):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as response:
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the dashboard never listened")
