@@ -234,19 +234,20 @@ def walk() -> None:
     close, opens = panel["close"][:, 0], panel["open"]
     index = pd.DatetimeIndex(panel.timestamps)
 
+    def portfolio(rows: slice, entries: np.ndarray, exits: np.ndarray) -> Any:
+        return vbt.Portfolio.from_signals(
+            pd.Series(close[rows], index[rows]), entries[rows], exits[rows], price=opens[rows], fees=FEE, freq="1D",
+            init_cash=1e5, size_granularity=1,
+        )  # fmt: skip
+
     def vectorbt_walk() -> list[Any]:
         entries, exits = crosses(close, combinations)
         found = []
         for fold in folds(len(panel), 10):
-            for rows, columns in ((slice(*fold.train), slice(None)), (slice(*fold.test), None)):
-                columns = [best] if columns is None else columns  # noqa: F821 - set by the training pass
-                portfolio = vbt.Portfolio.from_signals(
-                    pd.Series(close[rows], index[rows]), entries[rows][:, columns], exits[rows][:, columns],
-                    price=opens[rows], fees=FEE, freq="1D", init_cash=1e5, size_granularity=1,
-                )  # fmt: skip
-                sharpe = np.atleast_1d(portfolio.sharpe_ratio())
-                best = int(np.nanargmax(np.where(np.isfinite(sharpe), sharpe, -np.inf)))
-            found.append(portfolio.total_return())
+            sharpe = np.asarray(portfolio(slice(*fold.train), entries, exits).sharpe_ratio())
+            best = int(np.argmax(np.where(np.isfinite(sharpe), sharpe, -np.inf)))
+            tested = portfolio(slice(*fold.test), entries[:, [best]], exits[:, [best]])
+            found.append((tested.total_return(), tested.sharpe_ratio()))
         return found
 
     vectorbt_walk()
@@ -290,5 +291,8 @@ def start() -> None:
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     tasks = {"sweep": sweep, "symbols": symbols, "walk": walk, "start": start}
-    for name in sys.argv[1:] or tasks:
-        tasks[name]()
+    if len(sys.argv) == 2:
+        tasks[sys.argv[1]]()
+    else:  # each in a process of its own, so that memory is its own too
+        for name in sys.argv[1:] or tasks:
+            subprocess.run([sys.executable, __file__, name], check=True)

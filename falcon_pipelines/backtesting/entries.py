@@ -167,8 +167,8 @@ def _by_rank(positions: Any, waiting: Any, signals: Any) -> Any:
 
 @njit
 def enter_by_rank(
-    orders: Any, account: Any, positions: Any, active: Any, partial_left: Any, bar: int, waiting: Any, bars: Any, signals: Any,
-    p: Any,
+    orders: Any, account: Any, positions: Any, active: Any, partial_left: Any, bar: int, waiting: Any, bars: Any,
+    signals: Any, p: Any,
 ) -> Any:  # fmt: skip
     """Fill the entries that wait for this open in the columns `waiting`, best rank first."""
     equity, free, held = buying_power(account, positions, active, bar, bars)
