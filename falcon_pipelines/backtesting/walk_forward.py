@@ -112,13 +112,23 @@ def walk_forward(
     Indicators are computed on the whole panel, which looks back only; positions are opened and valued within
     each stretch. Raises TooFewBars.
     """
+    from falcon_pipelines.strategies.signals import workspace_for
+
     per_year = bars_per_year(panel.timestamps)
     results, returns, held = [], [], []
     found = folds(len(panel), count, scheme)
     windows = [fold.train for fold in found]
-    run = partial(sweep, spec, panel, cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps)
+    space = workspace_for(spec, panel)
+    run = partial(sweep, spec, panel, cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps, workspace=space)
     in_sample = sweep_windows(
-        spec, panel, windows, grid=grid, cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps
+        spec,
+        panel,
+        windows,
+        grid=grid,
+        cash=cash,
+        fee_bps=fee_bps,
+        slippage_bps=slippage_bps,
+        workspace=space,
     )
     for fold, trained in zip(found, in_sample, strict=True):
         best = int(trained.ranking()[0])
