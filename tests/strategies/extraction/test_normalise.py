@@ -46,7 +46,14 @@ def test_spoken_words_have_one_canonical_form(spoken: str, expected: str) -> Non
 
 
 def test_every_canonical_word_leads_back_to_the_words_it_came_from() -> None:
-    text = Text.of(tokens([(word, None) for word in ["so", "um", "the", "r", "s", "i", "is", "under", "thirty", "five", "now"]]))
+    text = Text.of(
+        tokens(
+            [
+                (word, None)
+                for word in ["so", "um", "the", "r", "s", "i", "is", "under", "thirty", "five", "now"]
+            ]
+        )
+    )
     start = text.string.index("rsi")
     end = text.string.index("35") + 2
     assert text.words_of(start, end) == (3, 9)
