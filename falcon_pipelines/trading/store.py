@@ -119,6 +119,17 @@ def submit(session: Session, account_id: int, requests: Sequence[OrderRequest]) 
     return len(session.execute(statement.returning(ORDERS.c.id)).all())
 
 
+def account_named(session: Session, name: str) -> int:
+    """The id of an account. Raises UnknownAccount naming those there are."""
+    found = session.scalar(select(models.Account.id).where(models.Account.name == name))
+    if found is None:
+        known = session.scalars(select(models.Account.name).order_by(models.Account.name).limit(10)).all()
+        raise UnknownAccount(
+            f"{name}: there is no such paper account; there are {', '.join(known) or 'none yet'}"
+        )
+    return found
+
+
 def load_account(session: Session, account_id: int, *, lock: bool = False) -> StoredAccount:
     """The account's state, rebuilt from postings and orders; `lock` makes the caller its only writer.
 

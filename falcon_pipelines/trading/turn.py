@@ -265,9 +265,13 @@ class Turn:
     def leave(self, order: Order, price: float, *, slip: bool, flags: tuple[str, ...] = ()) -> int:
         """Fill a sale as far as shares and volume allow; returns the shares sold.
 
-        Siblings of a bracket shrink with it, and no open sale is left that exceeds what is still held.
+        An exit that is reached ends its entry, filled or not. Siblings of a bracket shrink with it, and no open sale
+        is left that exceeds what is still held.
         """
         ticker = order.ticker
+        entry = self.orders.get(order.parent or "")
+        if entry is not None:
+            self.end(entry, "cancelled", f"{order.id} was reached")
         if order.type in ("stop", "trailing"):
             order = self.put(replace(order, triggered=True))
         quantity = int(min(order.remaining, self.held(ticker), self.allowed_volume(ticker)))
@@ -321,9 +325,6 @@ class Turn:
         for order in family:
             if order.role == "partial" and covered is not None:
                 self._reduce(order, min(order.remaining, covered), f"{exit_.id} was filled")
-        entry = self.orders.get(exit_.parent or "")
-        if entry is not None:
-            self.end(entry, "cancelled", f"{exit_.id} was filled")
 
     def _reduce(self, order: Order, remaining: int, reason: str) -> Order:
         """Make what is left of an order smaller; cancels it where nothing is left."""

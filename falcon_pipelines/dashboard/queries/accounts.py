@@ -146,21 +146,22 @@ def equity_curve(session: Session, account: AccountName) -> EquityCurve:
 
 def standing(session: Session, account_id: int) -> Standing | None:
     """The account at its newest close; None before its first."""
-    of_account = select(AccountMark).where(AccountMark.account_id == account_id)
-    last = session.scalars(of_account.order_by(AccountMark.session.desc()).limit(2)).all()
-    first, paid_in = session.execute(
-        select(
-            select(func.min(AccountMark.session))
-            .where(AccountMark.account_id == account_id)
-            .scalar_subquery(),
-            select(func.coalesce(-func.sum(Posting.amount), 0))
-            .where(Posting.account_id == account_id, Posting.ledger == CAPITAL)
-            .scalar_subquery(),
-        )
-    ).one()
+    marks = select(AccountMark.session).where(AccountMark.account_id == account_id)
+    first = marks.order_by(AccountMark.session).limit(1).scalar_subquery()
+    paid_in = (
+        select(func.coalesce(-func.sum(Posting.amount), 0))
+        .where(Posting.account_id == account_id, Posting.ledger == CAPITAL)
+        .scalar_subquery()
+    )
+    last = session.execute(
+        select(AccountMark, first.label("first_session"), paid_in.label("paid_in"))
+        .where(AccountMark.account_id == account_id)
+        .order_by(AccountMark.session.desc())
+        .limit(2)
+    ).all()
     if not last:
         return None
-    newest = last[0]
+    newest = last[0][0]
     return Standing(
         session=newest.session,
         equity=newest.equity,
@@ -168,9 +169,9 @@ def standing(session: Session, account_id: int) -> Standing | None:
         market_value=newest.market_value,
         receivable=newest.receivable,
         benchmark=newest.benchmark,
-        paid_in=paid_in,
-        first_session=first,
-        day_profit=newest.equity - last[1].equity if len(last) > 1 else None,
+        paid_in=last[0].paid_in,
+        first_session=last[0].first_session,
+        day_profit=newest.equity - last[1][0].equity if len(last) > 1 else None,
     )
 
 

@@ -10,7 +10,7 @@ from falcon_pipelines.strategies.transcripts import Transcript
 if TYPE_CHECKING:
     from falcon_pipelines.llm.client import LlmClient
 
-__all__ = ["ExtractionResult", "Rule", "Variant", "extract_by_grammar", "extract_by_model"]
+__all__ = ["ExtractionResult", "Rule", "Variant", "extract_by_grammar", "extract_by_model", "find_by_grammar"]
 
 
 def extract_by_grammar(transcript: Transcript) -> ExtractionResult:

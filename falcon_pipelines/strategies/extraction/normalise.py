@@ -240,6 +240,10 @@ _FRACTIONS = {
     "a quarter percent": "0.25 percent",
     "a quarter of a percent": "0.25 percent",
     "a percent": "1 percent",
+    "for a week": "for 1 week",
+    "for a month": "for 1 month",
+    "after a week": "after 1 week",
+    "after a month": "after 1 month",
 }
 _FILLER_WORDS = """
     um uh uhh er erm hmm mm mhm ah oh really simply always usually typically generally normally
