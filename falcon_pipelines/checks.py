@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 from dagster_shared.utils.warnings import PreviewWarning
-from sqlalchemy import select
 
 from falcon_pipelines import settings
 from falcon_pipelines.assets.market_data import day_bars, minute_bars
@@ -17,7 +16,6 @@ from falcon_pipelines.bars.quality import QualityResult
 from falcon_pipelines.bars.session_quality import ERROR_CHECKS, WARN_CHECKS, check_sessions
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.upkeep import freshness
-from falcon_pipelines.db import models
 from falcon_pipelines.partitions import history_start, trading_sessions
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
@@ -152,21 +150,12 @@ def day_bars_fresh(bars: Bars) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset=paper_trades, blocking=True, description="The books of every account balance.")
 def books_balance(database: Database) -> dg.AssetCheckResult:
-    """Rebuilds each account's books from its postings and proves them."""
-    from falcon_pipelines.trading.errors import BooksDoNotBalance
-    from falcon_pipelines.trading.store import stored_books
+    """Proves each account's books from the database; an account whose books are broken makes no more entries."""
+    from falcon_pipelines.trading.reconciliation import halt_broken
 
-    broken: dict[str, str] = {}
     with database.transaction() as session:
-        accounts = session.execute(select(models.Account.id, models.Account.name)).all()
-        for account_id, name in accounts:
-            try:
-                stored_books(session, account_id)
-            except BooksDoNotBalance as error:
-                broken[name] = str(error)
-    return dg.AssetCheckResult(
-        passed=not broken, metadata={"accounts": len(accounts), "broken": dg.MetadataValue.json(broken)}
-    )
+        broken = {name: list(problems) for name, problems in halt_broken(session).items()}
+    return dg.AssetCheckResult(passed=not broken, metadata={"broken": dg.MetadataValue.json(broken)})
 
 
 ALL_CHECKS = (day_bars_quality, minute_bars_quality, day_bars_fresh, books_balance)

@@ -8,14 +8,14 @@ import dagster as dg
 from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars
 from falcon_pipelines.assets.research import backtests, strategy_specs, transcripts, verdicts
 from falcon_pipelines.assets.screening import screen_candidates
-from falcon_pipelines.assets.trading import paper_trades
+from falcon_pipelines.assets.trading import paper_trades, promotions
 from falcon_pipelines.checks import ALL_CHECKS
 from falcon_pipelines.jobs import ALL_JOBS
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
 from falcon_pipelines.schedules import daily_freshness, daily_screens, weekly_corporate_actions
-from falcon_pipelines.sensors import missing_day_bars, republished_day_bars
+from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, republished_day_bars
 
 
 def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -32,12 +32,13 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             strategy_specs,
             backtests,
             verdicts,
+            promotions,
             paper_trades,
         ],
         asset_checks=list(ALL_CHECKS),
         jobs=list(ALL_JOBS),
         schedules=[daily_freshness, daily_screens, weekly_corporate_actions],
-        sensors=[missing_day_bars, republished_day_bars],
+        sensors=[missing_day_bars, republished_day_bars, new_specs, decisions],
         resources=resources | dict(resource_overrides or {}),
     )
 

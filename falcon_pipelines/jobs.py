@@ -50,8 +50,8 @@ judge_strategies = dg.define_asset_job(
 )
 trade_on_paper = dg.define_asset_job(
     "trade_on_paper",
-    selection=dg.AssetSelection.assets("paper_trades"),
-    description="The best strategy traded on paper over the newest sessions.",
+    selection=dg.AssetSelection.assets("promotions", "paper_trades"),
+    description="Promoted strategies traded on paper up to the newest session.",
     executor_def=_IN_ONE_PROCESS,
 )
 

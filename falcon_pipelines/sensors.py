@@ -6,13 +6,16 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+from sqlalchemy import func, select
 
 from falcon_pipelines import settings
 from falcon_pipelines.bars.calendar import sessions
 from falcon_pipelines.bars.upkeep import republished, sessions_to_recheck
-from falcon_pipelines.jobs import ingest_day_bars
-from falcon_pipelines.partitions import NEW_YORK, history_start
+from falcon_pipelines.db import models
+from falcon_pipelines.jobs import ingest_day_bars, judge_strategies, trade_on_paper
+from falcon_pipelines.partitions import NEW_YORK, history_start, strategy_specs
 from falcon_pipelines.resources.bar_store import Bars
+from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
 
 SESSIONS_A_RUN = 250
@@ -21,6 +24,15 @@ ATTEMPTS = 5
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 _PARTITION = "dagster/partition"
+_SPEC_HASH = "falcon/spec_hash"
+_UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_FAILED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 @dataclass(frozen=True)
@@ -127,13 +139,7 @@ def _sessions_in_progress(instance: dg.DagsterInstance, calendar: Sequence[date]
     unfinished = instance.get_runs(
         filters=dg.RunsFilter(
             job_name=ingest_day_bars.name,
-            statuses=[
-                dg.DagsterRunStatus.QUEUED,
-                dg.DagsterRunStatus.NOT_STARTED,
-                dg.DagsterRunStatus.STARTING,
-                dg.DagsterRunStatus.STARTED,
-                dg.DagsterRunStatus.CANCELING,
-            ],
+            statuses=_UNFINISHED,
         )
     )
     busy: set[date] = set()
@@ -150,6 +156,85 @@ def _failed_attempts(instance: dg.DagsterInstance, gap: Gap) -> int:
         dg.RunsFilter(
             job_name=ingest_day_bars.name,
             tags={_RANGE_START: gap.first.isoformat(), _RANGE_END: gap.last.isoformat()},
-            statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+            statuses=_FAILED,
         )
     )
+
+
+@dataclass(frozen=True)
+class SpecState:
+    """A spec's newest form, whether it has a verdict, and what Dagster knows of its judging."""
+
+    name: str
+    spec_hash: str
+    judged: bool
+    busy: bool
+    failures: int
+
+
+def specs_to_judge(states: Sequence[SpecState]) -> tuple[SpecState, ...]:
+    """The specs that are new and not being judged; one that keeps failing is given up until it changes."""
+    return tuple(s for s in states if not s.judged and not s.busy and s.failures < ATTEMPTS)
+
+
+@dg.sensor(
+    job=judge_strategies,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Backtests and judges every runnable spec as soon as it is there.",
+)
+def new_specs(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult:
+    """Asks for the backtest and the verdict of each spec whose newest form has none."""
+    partitions = context.instance.get_dynamic_partitions(str(strategy_specs.name))
+    with database.transaction() as session:
+        newest = select(func.max(models.StrategySpec.id)).group_by(models.StrategySpec.name)
+        judged = select(models.Backtest.spec_id).join(models.Verdict)
+        rows = session.execute(
+            select(
+                models.StrategySpec.name,
+                models.StrategySpec.spec_hash,
+                models.StrategySpec.id.in_(judged).label("judged"),
+            ).where(models.StrategySpec.id.in_(newest), models.StrategySpec.name.in_(partitions))
+        ).all()
+    states = [
+        SpecState(row.name, row.spec_hash, row.judged, *_judging(context.instance, row.spec_hash))
+        for row in rows
+    ]
+    requests = [
+        dg.RunRequest(
+            run_key=f"{state.spec_hash}:{state.failures + 1}",
+            partition_key=state.name,
+            tags={_SPEC_HASH: state.spec_hash},
+        )
+        for state in specs_to_judge(states)
+    ]
+    if not requests:
+        return dg.SensorResult(skip_reason="every runnable spec has a verdict, or is being judged")
+    return dg.SensorResult(run_requests=requests)
+
+
+@dg.sensor(
+    job=trade_on_paper,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Acts on what a person decided in the dashboard: approve a strategy for paper, or retire it.",
+)
+def decisions(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult:
+    """Asks for promotions once for each new decision."""
+    with database.transaction() as session:
+        newest = session.scalar(select(func.max(models.Decision.id))) or 0
+    if newest <= int(context.cursor or 0):
+        return dg.SensorResult(skip_reason="no decision since the last one acted on")
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"decision:{newest}")], cursor=str(newest))
+
+
+def _judging(instance: dg.DagsterInstance, spec_hash: str) -> tuple[bool, int]:
+    """Whether a run of that spec's judging is under way, and how many have failed."""
+    of_spec = {_SPEC_HASH: spec_hash}
+    busy = instance.get_runs_count(
+        dg.RunsFilter(job_name=judge_strategies.name, tags=of_spec, statuses=_UNFINISHED)
+    )
+    failed = instance.get_runs_count(
+        dg.RunsFilter(job_name=judge_strategies.name, tags=of_spec, statuses=_FAILED)
+    )
+    return busy > 0, failed

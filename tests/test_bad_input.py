@@ -146,5 +146,5 @@ def test_wrong_usage_exits_with_2(run: Run) -> None:
 
 
 def test_debug_shows_where(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="no day bars|falcon ingest day"):
+    with pytest.raises(Exception, match="falcon ingest day"):
         run("screen", "run", "high_momentum", "--debug")

@@ -11,7 +11,7 @@ import pytest
 from falcon_pipelines.definitions import defs
 from tests.conftest import ROOT
 
-ASSETS = list(defs.resolve_asset_graph().get_all_asset_keys())
+ASSETS = sorted(defs.resolve_asset_graph().get_all_asset_keys(), key=str)
 
 
 @pytest.mark.parametrize(

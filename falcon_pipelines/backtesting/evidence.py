@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from falcon_pipelines.backtesting.deflation import deflated_sharpe_ratio, probability_of_overfitting
 from falcon_pipelines.backtesting.resampling import (
@@ -24,8 +25,8 @@ from falcon_pipelines.backtesting.sensitivity import (
     fill_sensitivity,
     regimes,
 )
-from falcon_pipelines.backtesting.statistics import bar_returns, bars_per_year
-from falcon_pipelines.backtesting.sweep import Params, SweepResult, sweep
+from falcon_pipelines.backtesting.statistics import bar_returns, bars_per_year, excess_at_equal_risk
+from falcon_pipelines.backtesting.sweep import Params, SweepResult, grid_of, sweep
 from falcon_pipelines.backtesting.trials import InMemoryTrials, TrialsLedger, TrialSummary, trials_of
 from falcon_pipelines.backtesting.walk_forward import (
     CrossValidation,
@@ -46,21 +47,30 @@ WALK_FORWARD_COMBINATIONS = 500
 
 
 @dataclass(frozen=True)
+class Interval:
+    """An annual mean with its 95 % bootstrap interval, as fractions; NaN where it could not be determined."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What is known of a strategy beside its backtest. Shares and probabilities are fractions; None or NaN where
-    something could not be determined."""
+    something could not be determined. `equal_risk`, `spa_p_value` and `out_of_sample` compare with buy-and-hold
+    at its volatility, `excess` in plain returns."""
 
     swept: SweepResult
     trials: TrialSummary
-    excess_low: float
-    excess_high: float
+    excess: Interval
+    equal_risk: Interval
     deflated_sharpe: float
     overfitting: float
     spa_p_value: float
     anchored: WalkForward | None
     rolling: WalkForward | None
-    out_of_sample_low: float
-    out_of_sample_high: float
+    out_of_sample: Interval
     cross_validation: CrossValidation | None
     costs: tuple[Variant, ...]
     optimistic: Variant
@@ -86,15 +96,16 @@ def gather(
     when none is given). The same arguments and ledger give the same evidence. Raises as `run_backtest`.
     """
     from falcon_pipelines.strategies.signals import compute_signals
-    from falcon_pipelines.strategies.spec import param_grid
 
     ledger = ledger if ledger is not None else InMemoryTrials()
     chosen = spec.with_params()
     signals = compute_signals(chosen, panel)
-    result = run_backtest(chosen, panel, cash=cash, signals=signals, fee_bps=fee_bps, slippage_bps=slippage_bps)
+    result = run_backtest(
+        chosen, panel, cash=cash, signals=signals, fee_bps=fee_bps, slippage_bps=slippage_bps
+    )
 
-    grid = tuple(param_grid(spec))
-    default = {name: parameter.value for name, parameter in spec.params.items()}
+    grid = grid_of(spec)
+    default = {name: spec.params[name].value for name in grid[0]}
     if default not in grid:
         grid = (*grid, default)
     thinned = _thinned(grid, KEPT_RETURNS // len(panel), default)
@@ -106,17 +117,15 @@ def gather(
     own = bar_returns(result.equity, cash)
     held = bar_returns(result.benchmark.equity, cash)
     periods = bars_per_year(panel.timestamps)
-    low, high = (bound * periods for bound in bootstrap_mean(result.excess, seed=seed))
     forward = _walk(spec, panel, grid, default, "anchored", cash, fee_bps, slippage_bps)
-    oos = bootstrap_mean(forward.excess, seed=seed) if forward else (float("nan"), float("nan"))
     optimistic, pessimistic = fill_sensitivity(result, signals)
     tried = np.array([kept.params.index(params) for params in _thinned(kept.params, SPA_TRIALS, default)])
     deviation = float(np.std(own, ddof=1)) if len(own) > 1 else 0.0
     evidence = Evidence(
         swept=everything,
         trials=trials,
-        excess_low=low,
-        excess_high=high,
+        excess=interval(result.excess, periods, seed),
+        equal_risk=interval(excess_at_equal_risk(own, held), periods, seed),
         deflated_sharpe=deflated_sharpe_ratio(
             float(own.mean()) / deviation if deviation > 1e-15 else float("nan"),
             len(own),
@@ -126,11 +135,12 @@ def gather(
             trials.variance,
         ),
         overfitting=probability_of_overfitting(kept.returns),
-        spa_p_value=superior_predictive_ability(held, kept.returns[tried], seed=seed),
+        spa_p_value=superior_predictive_ability(excess_at_equal_risk(kept.returns[tried], held), seed=seed),
         anchored=forward,
         rolling=_walk(spec, panel, grid, default, "rolling", cash, fee_bps, slippage_bps),
-        out_of_sample_low=oos[0] * periods,
-        out_of_sample_high=oos[1] * periods,
+        out_of_sample=interval(excess_at_equal_risk(forward.returns, forward.benchmark), periods, seed)
+        if forward
+        else Interval(*[float("nan")] * 3),
         cross_validation=_cross_validated(kept, result),
         costs=cost_sensitivity(result, signals),
         optimistic=optimistic,
@@ -140,6 +150,12 @@ def gather(
         regimes=regimes(result),
     )
     return result, evidence
+
+
+def interval(values: NDArray[np.float64], periods: float, seed: int) -> Interval:
+    """Annual mean of bar values (T,) with its interval."""
+    low, high = bootstrap_mean(values, seed=seed)
+    return Interval(float(values.mean()) * periods, low * periods, high * periods)
 
 
 def _thinned(grid: tuple[Params, ...], count: int, keep: Params) -> tuple[Params, ...]:

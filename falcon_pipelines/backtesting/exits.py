@@ -1,4 +1,4 @@
-"""Exits inside the kernel: where stops, targets and partial exits lie, and what of them a bar reaches. Compiled code."""
+"""Exits inside the kernel: where stops, targets and partial exits lie, and what a bar reaches. Compiled code."""
 
 from typing import Any
 

@@ -38,22 +38,21 @@ def block_length(values: NDArray[np.float64]) -> int:
 
 
 def superior_predictive_ability(
-    benchmark: NDArray[np.float64], trials: NDArray[np.float64], *, seed: int = 0, repetitions: int = 500
+    excess: NDArray[np.float64], *, seed: int = 0, repetitions: int = 500
 ) -> float:
-    """p-value of "no trial has a higher mean return than the benchmark".
+    """p-value of "no trial has a higher mean than the benchmark".
 
-    `benchmark` is (T,) and `trials` (K, T) bar returns. Hansen (2005), "A Test for Superior Predictive
-    Ability", the consistent p-value, stationary bootstrap. Trials that never differ from the benchmark are left
-    out; NaN where none is left.
+    `excess` is (K, T) bar returns of K trials over the benchmark. Hansen (2005), "A Test for Superior Predictive
+    Ability", the consistent p-value, stationary bootstrap. Trials that never vary are left out; NaN where none is
+    left.
     """
     from arch.bootstrap import SPA
 
-    differs = np.std(trials - benchmark, axis=1) > 1e-15
-    if not differs.any():
+    excess = excess[np.std(excess, axis=1) > 1e-15]
+    if not len(excess):
         return float("nan")
-    excess = trials[differs] - benchmark
     block = block_length(excess[int(excess.mean(axis=1).argmax())])
-    test = SPA(-benchmark, -trials[differs].T, block_size=block, reps=repetitions, seed=seed)
+    test = SPA(np.zeros(excess.shape[1]), -excess.T, block_size=block, reps=repetitions, seed=seed)
     test.compute()
     return float(test.pvalues["consistent"])
 
@@ -126,7 +125,7 @@ def random_entries(result: BacktestResult, *, seed: int = 0, runs: int = 500) ->
     ).packed()
     drawn = ((_random_signals(result, holdings, rng), plain) for _ in range(runs))
     figures, _ = run_many(result.panel, drawn, runs, result.initial_cash)
-    mean, deviation = figures[:, 1], figures[:, 2]
+    mean, deviation = figures[0, :, 1], figures[0, :, 2]
     periods = bars_per_year(result.panel.timestamps) ** 0.5
     sharpes = np.where(deviation > 1e-15, mean / np.maximum(deviation, 1e-300), 0.0) * periods
     own = result.stats.sharpe if result.stats.sharpe == result.stats.sharpe else 0.0
@@ -169,18 +168,19 @@ def _random_signals(
     for column, held in holdings.items():
         rows = np.flatnonzero(~np.isnan(close[:, column]))
         order = rng.permutation(len(held))
-        spare = len(rows) - 1 - sum(bars for _, bars in held)
-        if spare < 0:
-            continue
+        # A position can be followed by another one bar after its exit was signalled, at the earliest.
+        spare = max(0, len(rows) - 1 - sum(bars + 1 for _, bars in held))
         gaps = np.diff(np.concatenate([[0], np.sort(rng.integers(0, spare + 1, len(held)))]))
         at = 0
         for gap, index in zip(gaps, order, strict=True):
             side, bars = held[index]
             at += int(gap)
+            if at + bars >= len(rows):
+                break
             word = "long" if side > 0 else "short"
             masks[f"entry_{word}"][rows[at], column] = True
-            at += bars
-            masks[f"exit_{word}"][rows[min(at, len(rows) - 1)], column] = True
+            masks[f"exit_{word}"][rows[at + bars], column] = True
+            at += bars + 1
     rank = rng.random(shape)
     return Signals(
         **masks, stop_distance=unknown, stop_level_long=unknown, stop_level_short=unknown, rank=rank,

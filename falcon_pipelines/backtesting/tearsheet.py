@@ -393,10 +393,19 @@ def _evidence_tables(evidence: "Evidence") -> list[Table]:
             _signed(v.total_return, ".1%"),
             f"{v.sharpe:.2f}",
             _signed(v.excess, ".2%"),
+            _signed(v.equal_risk, ".2%"),
         )
         for v in variants
     )
-    columns = ("assumption", "fee, bp", "slippage, bp", "total return", "Sharpe", "excess a year")
+    columns = (
+        "assumption",
+        "fee, bp",
+        "slippage, bp",
+        "total return",
+        "Sharpe",
+        "excess a year",
+        "at equal risk",
+    )
     tables.append(Table("Other costs and fills", columns, rows))
     rows = tuple(
         (

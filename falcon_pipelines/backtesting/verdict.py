@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from falcon_pipelines.backtesting.resampling import bootstrap_mean
+from falcon_pipelines.backtesting.evidence import interval
 from falcon_pipelines.backtesting.run import BacktestResult
-from falcon_pipelines.backtesting.statistics import bars_per_year
+from falcon_pipelines.backtesting.statistics import bar_returns, bars_per_year, excess_at_equal_risk
 
 if TYPE_CHECKING:
     from falcon_pipelines.backtesting.evidence import Evidence
@@ -19,16 +19,19 @@ SENSITIVITY_BPS = 10.0
 TRADES = "closed trades"
 PROFIT = "total return after costs"
 EXCESS = "excess over buy-and-hold, a year"
+EQUAL_RISK = "excess over buy-and-hold at equal risk, a year"
 DEFLATED = "deflated Sharpe ratio"
 OVERFITTING = "probability of backtest overfitting"
-SPA = "SPA p-value against buy-and-hold"
+SPA = "SPA p-value against buy-and-hold at equal risk"
 RANDOM = "p-value against random entries"
-OUT_OF_SAMPLE = "walk-forward excess over buy-and-hold, a year"
-COSTS = f"excess at {SENSITIVITY_BPS:g} bp a side, a year"
-FILLS = "excess with pessimistic fills, a year"
+OUT_OF_SAMPLE = "walk-forward excess at equal risk, a year"
+COSTS = f"excess at equal risk and {SENSITIVITY_BPS:g} bp a side, a year"
+FILLS = "excess at equal risk with pessimistic fills, a year"
 
-PROMISING_NEEDS = (TRADES, PROFIT, DEFLATED, OVERFITTING, RANDOM, OUT_OF_SAMPLE)
-PROMISING_SPA = 0.2
+PROMISING_NEEDS = (TRADES, PROFIT, EQUAL_RISK, DEFLATED, OVERFITTING, RANDOM, OUT_OF_SAMPLE)
+PROMISING_SPA = 0.10
+"""`works` needs every input. `promising` needs these and an SPA p-value of at most 0.10: the edge is beyond chance,
+but it earns less than buy-and-hold in plain dollars, or dies of higher costs or worse fills."""
 
 
 @dataclass(frozen=True)
@@ -70,31 +73,33 @@ def judge(result: BacktestResult, evidence: "Evidence | None" = None, *, seed: i
 
 def _own_inputs(result: BacktestResult, evidence: "Evidence | None", seed: int) -> tuple[VerdictInput, ...]:
     if evidence is not None:
-        low, high = evidence.excess_low, evidence.excess_high
+        plain, equal = evidence.excess, evidence.equal_risk
     else:
         periods = bars_per_year(result.panel.timestamps)
-        low, high = (bound * periods for bound in bootstrap_mean(result.excess, seed=seed))
+        own = bar_returns(result.equity, result.initial_cash)
+        held = bar_returns(result.benchmark.equity, result.initial_cash)
+        plain = interval(result.excess, periods, seed)
+        equal = interval(excess_at_equal_risk(own, held), periods, seed)
     positions, gained = result.closed_positions, result.stats.total_return
+    bootstrap = "Politis & Romano (1994), stationary bootstrap, 95 %"
     return (
         VerdictInput(
             TRADES, positions, None, None, MINIMUM_TRADES, positions >= MINIMUM_TRADES,
             "rule of thumb: at least 30 observations for a mean",
         ),
         VerdictInput(PROFIT, gained, None, None, 0.0, gained > 0, "accounting"),
+        VerdictInput(EXCESS, plain.value, plain.low, plain.high, 0.0, plain.low > 0, bootstrap),
         VerdictInput(
-            EXCESS, result.annual_excess, low, high, 0.0, low > 0,
-            "Politis & Romano (1994), stationary bootstrap, 95 %",
+            EQUAL_RISK, equal.value, equal.low, equal.high, 0.0, equal.low > 0,
+            f"Modigliani & Modigliani (1997), M2; {bootstrap}",
         ),
     )  # fmt: skip
 
 
 def _further_inputs(e: "Evidence") -> tuple[VerdictInput, ...]:
-    nan = float("nan")
     only = "" if len(e.swept) > 1 else "one set of parameters: nothing was chosen among"
-    forward = e.anchored
-    out = float(forward.excess.mean()) * forward.periods if forward else nan
+    out, p_random = e.out_of_sample, e.random.p_value if e.random else float("nan")
     at_cost = next(variant for variant in e.costs if variant.fee_bps == SENSITIVITY_BPS)
-    p_random = e.random.p_value if e.random else nan
     return (
         VerdictInput(
             DEFLATED, e.deflated_sharpe, None, None, 0.95, e.deflated_sharpe >= 0.95,
@@ -114,13 +119,13 @@ def _further_inputs(e: "Evidence") -> tuple[VerdictInput, ...]:
             "" if e.random else "no closed trade",
         ),
         VerdictInput(
-            OUT_OF_SAMPLE, out, e.out_of_sample_low, e.out_of_sample_high, 0.0, out > 0,
+            OUT_OF_SAMPLE, out.value, out.low, out.high, 0.0, out.value > 0,
             "Pardo (2008), The Evaluation and Optimization of Trading Strategies",
-            "" if forward else "too few bars to hold some back",
+            "" if e.anchored else "too few bars to hold some back",
         ),
-        VerdictInput(COSTS, at_cost.excess, None, None, 0.0, at_cost.excess > 0, "run again at that fee"),
+        VerdictInput(COSTS, at_cost.equal_risk, None, None, 0.0, at_cost.equal_risk > 0, "run again at that fee"),
         VerdictInput(
-            FILLS, e.pessimistic.excess, None, None, 0.0, e.pessimistic.excess > 0,
+            FILLS, e.pessimistic.equal_risk, None, None, 0.0, e.pessimistic.equal_risk > 0,
             "run again, stop first and 5 bp more slippage",
         ),
     )  # fmt: skip
@@ -130,9 +135,6 @@ def _decide(
     result: BacktestResult, inputs: tuple[VerdictInput, ...], evidence: "Evidence | None"
 ) -> tuple[VerdictName, str]:
     by_name = {item.name: item for item in inputs}
-    excess = by_name[EXCESS]
-    low, high = excess.low or 0.0, excess.high or 0.0
-    interval = f"{low:+.1%} to {high:+.1%}"
     positions, gained = result.closed_positions, result.stats.total_return
     if positions < MINIMUM_TRADES:
         few = "1 trade was" if positions == 1 else f"{positions} trades were"
@@ -142,35 +144,22 @@ def _decide(
         )
     if gained <= 0:
         return "does not work", f"It lost {-gained:.1%} after costs over {positions} trades."
-    if high < 0:
-        return (
-            "does not work",
-            f"It earned {-excess.value:.1%} a year less than buy-and-hold after costs, beyond chance ({interval}).",
-        )
-    failed = [item.name for item in inputs if not item.passed]
+    plain, equal = _said(by_name[EXCESS]), _said(by_name[EQUAL_RISK])
+    told = f"{plain} a year against buy-and-hold after costs, {equal} at equal risk"
+    if (by_name[EQUAL_RISK].high or 0.0) < 0:
+        return "does not work", f"It is worse than buy-and-hold beyond chance: {told}."
     if evidence is None:
-        if excess.value <= 0 or low <= 0:
-            return (
-                "no better than buy-and-hold",
-                f"Its excess over buy-and-hold after costs is {excess.value:+.1%} a year, which may be chance ({interval}).",
-            )
-        return (
-            "insufficient evidence",
-            f"It beat buy-and-hold by {excess.value:.1%} a year on these bars, but nothing was tested out of sample.",
-        )
+        if by_name[EQUAL_RISK].passed:
+            return "insufficient evidence", f"On these bars {told}, but nothing was tested out of sample."
+        return "no better than buy-and-hold", f"What it earned may be chance: {told}."
+    failed = "; ".join(item.name for item in inputs if not item.passed)
+    counted = f"{evidence.trials.count:,} trial{'s' if evidence.trials.count != 1 else ''} counted"
     if not failed:
-        return (
-            "works",
-            f"It beat buy-and-hold by {excess.value:.1%} a year after costs ({interval}), out of sample too, "
-            f"after counting {evidence.trials.count:,} trials.",
-        )
-    spa = by_name[SPA].value
-    if excess.value > 0 and spa <= PROMISING_SPA and all(by_name[name].passed for name in PROMISING_NEEDS):
-        return (
-            "promising",
-            f"It beat buy-and-hold by {excess.value:.1%} a year after costs ({interval}), but failed: {', '.join(failed)}.",
-        )
-    return (
-        "no better than buy-and-hold",
-        f"Its excess over buy-and-hold after costs is {excess.value:+.1%} a year ({interval}); failed: {', '.join(failed)}.",
-    )
+        return "works", f"Every test passed, out of sample too, with {counted}: {told}."
+    if by_name[SPA].value <= PROMISING_SPA and all(by_name[name].passed for name in PROMISING_NEEDS):
+        return "promising", f"Better than chance with {counted}: {told}; but it failed: {failed}."
+    return "no better than buy-and-hold", f"With {counted}: {told}; it failed: {failed}."
+
+
+def _said(item: VerdictInput) -> str:
+    return f"{item.value:+.1%} ({item.low:+.1%} to {item.high:+.1%})"

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from falcon_pipelines.bars.panel import Frequency, Panel
     from falcon_pipelines.strategies.spec import Spec
 
-SpecFile = Annotated[Path, typer.Argument(help="A strategy spec, YAML or JSON.", show_default=False)]
+SpecFile = Annotated[
+    Path,
+    typer.Argument(help="A strategy spec, YAML or JSON, or the name of a built-in one.", show_default=False),
+]
 Tickers = Annotated[
     str | None, typer.Option(help="Comma-separated; default: the spec's universe, else all of --bars.")
 ]
@@ -70,7 +73,7 @@ def load_panel(
 
     Raises UnknownTicker, NoBarsInRange, NoUniverse, and what reading a file or the store raises.
     """
-    from falcon_pipelines.backtesting.timeframes import at_timeframe
+    from falcon_pipelines.strategies.timeframes import at_timeframe
 
     first, last = parse_day(start, "--start"), parse_day(end, "--end")
     if first and last and first > last:
@@ -165,15 +168,13 @@ def _between(panel: "Panel", first: date | None, last: date | None) -> "Panel":
 
 
 def _most_traded(panel: "Panel", count: int, first: date | None) -> "Panel":
-    """The tickers with the highest median dollar volume of the bars before the start, which the test leaves out."""
-    import numpy as np
+    """The tickers most traded on the bars before the start, which the test leaves out."""
+    from falcon_pipelines.strategies.universe import most_traded
 
     before = len(panel) - len(_between(panel, first, None)) if first is not None else 0
     used = before or min(SELECTION_BARS, len(panel) - 1)
     window = slice(max(0, used - 3 * SELECTION_BARS), used)
-    dollars = np.nan_to_num(panel["close"][window] * panel["volume"][window])
-    best = np.argsort(-np.median(dollars, axis=0), kind="stable")[:count]
-    return select(panel.rows(used, len(panel)), tuple(panel.tickers[i] for i in sorted(best)))
+    return select(panel.rows(used, len(panel)), most_traded(panel.rows(window.start, used), count))
 
 
 def _day(panel: "Panel", row: int) -> str:

@@ -44,9 +44,9 @@ def backtest(
 ) -> None:
     """Run a strategy spec over bars: trades, equity, statistics, buy-and-hold beside."""
     from falcon_pipelines.backtesting.run import run_backtest
-    from falcon_pipelines.strategies.spec import load_spec
+    from falcon_pipelines.strategies.library import find_spec
 
-    spec = load_spec(file).with_params()
+    spec = find_spec(file).with_params()
     with status("Running the backtest"):
         panel = load_panel(spec, tickers, bars, start, end)
         result = run_backtest(spec, panel, cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps)
@@ -74,9 +74,9 @@ def sweep(
     import time
 
     from falcon_pipelines.backtesting import sweep as sweeps
-    from falcon_pipelines.strategies.spec import load_spec
+    from falcon_pipelines.strategies.library import find_spec
 
-    spec = load_spec(file)
+    spec = find_spec(file)
     panel = load_panel(spec, tickers, bars, start, end)
     began = time.perf_counter()
     with status("Sweeping"):
@@ -126,9 +126,9 @@ def verdict(
     """Say whether a strategy works, from evidence that is shown; all its parameter values count as trials."""
     from falcon_pipelines.backtesting.evidence import gather
     from falcon_pipelines.backtesting.verdict import judge
-    from falcon_pipelines.strategies.spec import load_spec
+    from falcon_pipelines.strategies.library import find_spec
 
-    spec = load_spec(file)
+    spec = find_spec(file)
     panel = load_panel(spec, tickers, bars, start, end)
     with status("Weighing the evidence"):
         result, evidence = gather(
@@ -340,7 +340,8 @@ def _show(spec: "Spec", result: "BacktestResult") -> None:
     first, last = (str(panel.timestamps[i])[:10] for i in (0, -1))
     out.print(f"{spec.name} on {names}, {first} to {last}, {len(panel):,} bars", highlight=False)
     out.print(
-        f"${result.initial_cash:,.2f} became ${result.final_equity:,.2f}; buy-and-hold ${result.benchmark.final_equity:,.2f}. "
+        f"${result.initial_cash:,.2f} became ${result.final_equity:,.2f}; "
+        f"buy-and-hold ${result.benchmark.final_equity:,.2f}. "
         f"{len(result.trades)} closed trades, {len(result.open_trades)} open.",
         highlight=False,
     )

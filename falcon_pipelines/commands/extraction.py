@@ -1,31 +1,145 @@
-"""`falcon extract`: from a transcript to a strategy spec with its evidence."""
+"""`falcon extract` and `falcon eval extract`: from a talk to a strategy spec, and how well that works."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from falcon_pipelines import settings as settings_module
 from falcon_pipelines.commands.console import Json, out, print_json
+from falcon_pipelines.errors import InputError
 
 if TYPE_CHECKING:
+    from falcon_pipelines.llm.client import LlmClient
     from falcon_pipelines.strategies.extraction import ExtractionResult
+    from falcon_pipelines.strategies.extraction.evaluation import Evaluation, Score
+    from falcon_pipelines.strategies.transcripts import Transcript
+
+eval_app = typer.Typer(help="Measure Falcon against answers known beforehand.", no_args_is_help=True)
+
+ByModel = Annotated[
+    bool,
+    typer.Option(
+        "--llm/--grammar", help="Read by the configured language models, or by the grammar (default)."
+    ),
+]
+
+
+class NoLanguageModel(InputError):
+    """A language model was asked for and none is configured."""
 
 
 def extract(
-    source: Annotated[str, typer.Argument(help="A transcript file (.json3 .vtt .srt .txt).")],
+    source: Annotated[
+        str, typer.Argument(help="The https address of a YouTube video, or a file (.json3 .vtt .srt .txt).")
+    ],
+    llm: ByModel = False,
     json: Json = False,
 ) -> None:
     """Read a strategy out of a talk: every rule with its words, and what was refused."""
-    from falcon_pipelines.strategies.extraction import extract_by_grammar
-    from falcon_pipelines.strategies.transcripts import read_transcript
+    from falcon_pipelines.strategies.extraction import extract_by_grammar, extract_by_model
 
-    result = extract_by_grammar(read_transcript(Path(source)))
+    if llm:
+        with _language_model() as client:
+            result = extract_by_model(_transcript(source), client)
+    else:
+        result = extract_by_grammar(_transcript(source))
     if json:
         print_json(result.document())
     else:
         _show(result)
+
+
+@eval_app.command("extract")
+def evaluate_extraction(
+    half: Annotated[
+        Literal["evaluation", "tuning"], typer.Option(help="Which half of the labelled talks.")
+    ] = "evaluation",
+    llm: ByModel = False,
+    json: Json = False,
+) -> None:
+    """Precision and recall of the rules found in labelled talks, per phrase family."""
+    from falcon_pipelines.strategies.extraction import find_by_grammar, language_model
+    from falcon_pipelines.strategies.extraction.evaluation import evaluate, labelled_talks
+
+    talks = labelled_talks(half)
+    if llm:
+        with _language_model() as client:
+            evaluation = evaluate(lambda transcript: language_model.extract(transcript, client), talks)
+    else:
+        evaluation = evaluate(find_by_grammar, talks)
+    if json:
+        print_json(
+            {
+                "extractor": "llm" if llm else "grammar",
+                "half": half,
+                "talks": evaluation.talks,
+                "families": [_score(score) for score in evaluation.scores],
+                "total": _score(evaluation.total),
+            }
+        )
+    else:
+        _show_evaluation(evaluation, half)
+
+
+def _transcript(source: str) -> "Transcript":
+    from falcon_pipelines.strategies.transcripts import read_transcript
+
+    if "://" not in source:
+        return read_transcript(Path(source))
+    from falcon_pipelines.strategies.videos.youtube import YouTubeSource
+
+    return YouTubeSource().fetch(source)
+
+
+@contextmanager
+def _language_model() -> "Iterator[LlmClient]":
+    """The configured chain of providers, its calls kept in the application database."""
+    settings = settings_module.load()
+    if not settings.llm_providers:
+        raise NoLanguageModel("no language model is configured; set FALCON_LLM_PROVIDERS, or use --grammar")
+    from falcon_pipelines.db.embedded import embedded_postgres
+    from falcon_pipelines.db.engine import database_engine
+    from falcon_pipelines.llm.client import Budget, LlmClient
+    from falcon_pipelines.llm.store import PostgresStore
+    from falcon_pipelines.local.stack import migrate, prepare_home
+
+    with ExitStack() as cleanup:
+        if settings.database_url is not None:
+            url = settings.database_url.get_secret_value()
+        else:
+            prepare_home(settings.home)
+            url = cleanup.enter_context(embedded_postgres(settings.home)).url("falcon")
+        migrate(url)
+        engine = database_engine(url)
+        cleanup.callback(engine.dispose)
+        budget = Budget(settings.llm_run_budget_usd, settings.llm_monthly_budget_usd)
+        yield LlmClient(settings.llm_providers, PostgresStore(engine), budget, settings.llm_deadline_seconds)
+
+
+def _score(score: "Score") -> dict[str, object]:
+    return {
+        "family": score.family,
+        "correct": score.correct,
+        "wrong": score.wrong,
+        "missed": score.missed,
+        "precision": score.precision,
+        "recall": score.recall,
+    }
+
+
+def _show_evaluation(evaluation: "Evaluation", half: str) -> None:
+    table = Table("family", title=f"{evaluation.talks} talks of the {half} half", box=None, pad_edge=False)
+    for title in ("correct", "wrong", "missed", "precision", "recall"):
+        table.add_column(title, justify="right")
+    for score in (*evaluation.scores, evaluation.total):
+        shares = ["-" if share is None else f"{share:.3f}" for share in (score.precision, score.recall)]
+        table.add_row(score.family, str(score.correct), str(score.wrong), str(score.missed), *shares)
+    out.print(table)
 
 
 def clock(seconds: float | None) -> str:

@@ -186,11 +186,19 @@ def _print_meaning(spec: "Spec", meaning: "Meaning") -> None:
             f"  • A sweep tries {meaning.combinations} combinations of {', '.join(spec.params)}.",
             markup=False,
         )
+    stated = [field for field in meaning.fields if field.state == "stated"]
+    if stated:
+        table = Table(title="Stated by the source", title_justify="left")
+        for heading in ("Field", "Value", "At", "Quote"):
+            table.add_column(heading, justify="right" if heading == "At" else "left")
+        for field in stated:
+            table.add_row(field.field, field.value or "—", _at(field.start_seconds), field.quote or "—")
+        out.print(table)
     table = Table(title="Assumed: neither given in the file nor stated by the source", title_justify="left")
-    for heading in ("Field", "Value", "Why", "Quote"):
+    for heading in ("Field", "Value", "Why"):
         table.add_column(heading)
     for field in meaning.assumptions:
-        table.add_row(field.field, field.value, field.state, field.quote or "—")
+        table.add_row(field.field, field.value or "—", field.state)
     out.print(table)
     if meaning.conventions:
         out.print("Conventions")
@@ -198,6 +206,10 @@ def _print_meaning(spec: "Spec", meaning: "Meaning") -> None:
             out.print(f"  • {name}: {convention}", markup=False, highlight=False)
     for warning in meaning.warnings:
         out.print(f"  ! {warning}", markup=False, highlight=False)
+
+
+def _at(seconds: float | None) -> str:
+    return "—" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def _lookahead_document(spec: "Spec", tickers: tuple[str, ...], report: "LookaheadReport") -> dict[str, Any]:

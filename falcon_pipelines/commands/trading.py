@@ -1,5 +1,8 @@
 """`falcon trade`: paper trading from the shell."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +11,8 @@ import typer
 from falcon_pipelines.commands.console import Json, out, print_json, status
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from falcon_pipelines.bars.panel import Panel
     from falcon_pipelines.trading.replay import ReplayResult
 
@@ -59,6 +64,105 @@ def replay(
         print_json(printed)
     else:
         _show(printed)
+
+
+@trade_app.command()
+def accounts(json: Json = False) -> None:
+    """All paper accounts: equity, positions, halts."""
+    from dataclasses import asdict
+
+    from falcon_pipelines.trading.overview import account_overviews
+
+    with _database() as session:
+        rows = account_overviews(session)
+    if json:
+        print_json({"accounts": [asdict(row) for row in rows]})
+        return
+    from rich.table import Table
+
+    table = Table("account", "session")
+    for name in ("equity", "cash", "positions"):
+        table.add_column(name, justify="right")
+    table.add_column("entries")
+    for row in rows:
+        table.add_row(
+            row.name,
+            str(row.session or "—"),
+            f"{row.equity:,.2f}",
+            f"{row.cash:,.2f}",
+            str(len(row.positions)),
+            ", ".join(halt.kind for halt in row.halts) or "allowed",
+        )
+    out.print(table)
+
+
+@trade_app.command()
+def tell(
+    account: Annotated[str, typer.Argument(help="Name of the account.", show_default=False)],
+    command: Annotated[
+        str,
+        typer.Argument(
+            help="pause, resume, flatten, acknowledge, close, cancel or edit_stop.", show_default=False
+        ),
+    ],
+    target: Annotated[str | None, typer.Argument(help="Ticker to close; order to cancel or edit.")] = None,
+    stop: Annotated[float | None, typer.Option(help="New stop price, for edit_stop.", min=0.000001)] = None,
+    by: Annotated[str, typer.Option(envvar="USER", help="Who asks.")] = "operator",
+    json: Json = False,
+) -> None:
+    """Tell an account what to do; it does so on the next bar."""
+    from falcon_pipelines.trading.commands import request_command
+    from falcon_pipelines.trading.store import account_named
+
+    price = None if stop is None else Decimal(str(stop))
+    with _database() as session:
+        request_command(session, account_named(session, account), command, by, target=target, stop=price)
+    if json:
+        print_json(
+            {"account": account, "command": command, "target": target, "stop": stop, "status": "asked"}
+        )
+    else:
+        out.print(f"{account}: {command} takes effect on the next bar", highlight=False)
+
+
+@trade_app.command()
+def reconcile(json: Json = False) -> None:
+    """Prove the books of every account from the database; a broken one makes no more entries."""
+    from falcon_pipelines.trading.errors import BooksDoNotBalance
+    from falcon_pipelines.trading.reconciliation import halt_broken
+
+    with _database() as session:
+        broken = halt_broken(session)
+    if json:
+        print_json({"broken": broken})
+    elif not broken:
+        out.print("the books of all accounts balance")
+    if broken:
+        name, problems = next(iter(broken.items()))
+        raise BooksDoNotBalance(
+            f"account {name}: {problems[0]}; {len(broken)} broken, their entries are halted"
+        )
+
+
+@contextmanager
+def _database() -> Iterator["Session"]:
+    """A transaction on the configured database or the embedded one, with the newest schema."""
+    from falcon_pipelines import settings as settings_module
+    from falcon_pipelines.db.embedded import embedded_postgres
+    from falcon_pipelines.db.engine import database_engine, transaction
+    from falcon_pipelines.local.stack import migrate, prepare_home
+
+    settings = settings_module.load()
+    with ExitStack() as cleanup:
+        if settings.database_url is not None:
+            url = settings.database_url.get_secret_value()
+        else:
+            prepare_home(settings.home)
+            url = cleanup.enter_context(embedded_postgres(settings.home)).url("falcon")
+        migrate(url)
+        engine = database_engine(url)
+        cleanup.callback(engine.dispose)
+        yield cleanup.enter_context(transaction(engine))
 
 
 def _spec(
@@ -141,25 +245,27 @@ def _show(result: dict[str, Any]) -> None:
         f"Realised ${result['realised']:,.2f}.",
         highlight=False,
     )
-    fills = Table("time", "order", "side", "ticker", title="Fills", title_justify="left")
-    for name in ("quantity", "price", "fee"):
-        fills.add_column(name, justify="right")
-    fills.add_column("flags")
+    fills = Table("time (UTC)", "order", "side", "ticker", title="Fills", title_justify="left")
+    fills.columns[0].no_wrap = True
+    fills.columns[1].overflow = "fold"
+    fills.columns[1].min_width = 8
+    fills.columns[3].no_wrap = True
+    charged = any(row["fee"] for row in result["fills"])
+    for name in ("quantity", "price", *(("fee",) if charged else ())):
+        fills.add_column(name, justify="right", no_wrap=True)
+    fills.add_column("flags", overflow="fold")
     for row in result["fills"]:
-        when = row["time"].isoformat(timespec="minutes")
-        numbers = (f"{row['quantity']:,}", f"{row['price']:,.4f}", f"{row['fee']:,.4f}")
+        when = f"{row['time']:%Y-%m-%dT%H:%MZ}"
+        numbers = [f"{row['quantity']:,}", f"{row['price']:,.4f}", f"{row['fee']:,.4f}"][: 2 + charged]
         fills.add_row(when, row["order"], row["side"], row["ticker"], *numbers, ", ".join(row["flags"]))
     held = Table("ticker", title="Positions", title_justify="left")
     for name in ("quantity", "cost a share", "price", "profit"):
-        held.add_column(name, justify="right")
+        held.add_column(name, justify="right", no_wrap=True)
     held.add_column("orders")
     for row in result["positions"]:
-        resting = "; ".join(
-            f"{order['type']} {order['stop'] or order['limit'] or order['due'] or ''}"
-            for order in row["orders"]
-        )
-        numbers = (row["cost_per_share"], row["price"], row["unrealised"])
-        held.add_row(row["ticker"], f"{row['quantity']:,}", *(f"{n:,.4f}" for n in numbers), resting)
+        resting = "; ".join(_resting(order) for order in row["orders"])
+        values = (row["cost_per_share"], row["price"], row["unrealised"])
+        held.add_row(row["ticker"], f"{row['quantity']:,}", *(f"{n:,.4f}" for n in values), resting)
     for table in (fills, held):
         if table.row_count:
             out.print(table)
@@ -168,3 +274,11 @@ def _show(result: dict[str, Any]) -> None:
     for row in result["halts"]:
         out.print(f"entries are halted: {row['reason']}", markup=False, highlight=False)
     out.print(f"{len(result['postings'])} postings, all in balance; --json shows them", highlight=False)
+
+
+def _resting(order: dict[str, Any]) -> str:
+    """An open order in two or three words."""
+    if order["due"] is not None:
+        return f"sale on {order['due']}"
+    levels = [f"{order[name]:,.4f}" for name in ("stop", "limit") if order[name] is not None]
+    return " ".join([order["type"], *levels])

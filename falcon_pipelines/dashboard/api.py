@@ -11,13 +11,15 @@ from falcon_pipelines.dashboard.cursors import parse_cursor
 from falcon_pipelines.dashboard.database import Database
 from falcon_pipelines.dashboard.overview import Overview, overview
 from falcon_pipelines.dashboard.queries import (
+    accounts,
     backtests,
+    control,
     coverage,
     market_data,
+    orders,
     screening,
     strategies,
     system,
-    trading,
     videos,
 )
 from falcon_pipelines.dashboard.values import Page, Value
@@ -33,6 +35,7 @@ class Problem(Value):
 
 router = APIRouter(prefix="/api/v1", tags=["data"], responses={503: {"model": Problem}})
 
+BAD_CURSOR: dict[int | str, dict[str, Any]] = {400: {"model": Problem}}
 MAY_BE_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
 Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
 AccountId = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="the first account when left out")]
@@ -62,29 +65,41 @@ async def get_overview(request: Request, account: AccountId = None) -> OverviewA
 
 
 @router.get("/accounts")
-async def get_accounts(request: Request) -> list[trading.AccountName]:
+async def get_accounts(request: Request) -> list[accounts.AccountName]:
     """The paper accounts, open ones first."""
-    return await _database(request).read(trading.accounts)
+    return await _database(request).read(accounts.accounts)
 
 
 @router.get("/accounts/{account_id}/equity", responses=MAY_BE_MISSING)
-async def get_equity(request: Request, account_id: Id) -> trading.EquityCurve:
+async def get_equity(request: Request, account_id: Id) -> accounts.EquityCurve:
     """Equity at each close beside the benchmark."""
 
-    def read(session: Session) -> trading.EquityCurve | None:
-        account = trading.chosen(trading.accounts(session), account_id)
-        return None if account is None else trading.equity_curve(session, account)
+    def read(session: Session) -> accounts.EquityCurve | None:
+        account = accounts.chosen(accounts.accounts(session), account_id)
+        return None if account is None else accounts.equity_curve(session, account)
 
     return _present(await _database(request).read(read), f"account {account_id}")
 
 
 @router.get("/accounts/{account_id}/positions")
-async def get_positions(request: Request, account_id: Id) -> list[trading.Position]:
+async def get_positions(request: Request, account_id: Id) -> list[accounts.Position]:
     """The open positions, derived from the postings."""
-    return await _database(request).read(lambda session: trading.positions(session, account_id))
+    return await _database(request).read(lambda session: accounts.positions(session, account_id))
 
 
-@router.get("/orders")
+@router.get("/accounts/{account_id}/halts")
+async def get_halts(request: Request, account_id: Id) -> list[control.HaltRow]:
+    """Times without entries: those that last first."""
+    return await _database(request).read(lambda session: control.halts(session, account_id))
+
+
+@router.get("/accounts/{account_id}/commands")
+async def get_commands(request: Request, account_id: Id) -> list[control.CommandRow]:
+    """What people told the account to do, newest first."""
+    return await _database(request).read(lambda session: control.commands(session, account_id))
+
+
+@router.get("/orders", responses=BAD_CURSOR)
 async def get_orders(
     request: Request,
     account: AccountId = None,
@@ -92,24 +107,24 @@ async def get_orders(
     status: Annotated[str | None, Query(pattern="^[a-z_]{1,20}$")] = None,
     limit: Limit = 50,
     after: After = None,
-) -> Page[trading.OrderRow]:
+) -> Page[orders.OrderRow]:
     """Orders, newest first."""
     cursor = parse_cursor(after)
     return await _database(request).read(
-        lambda session: trading.orders(
+        lambda session: orders.orders(
             session, account_id=account, ticker=ticker, status=status, after=cursor, limit=limit
         )
     )
 
 
-@router.get("/fills")
+@router.get("/fills", responses=BAD_CURSOR)
 async def get_fills(
     request: Request, account: AccountId = None, ticker: Ticker = None, limit: Limit = 50, after: After = None
-) -> Page[trading.FillRow]:
+) -> Page[orders.FillRow]:
     """Fills, newest first."""
     cursor = parse_cursor(after)
     return await _database(request).read(
-        lambda session: trading.fills(session, account_id=account, ticker=ticker, after=cursor, limit=limit)
+        lambda session: orders.fills(session, account_id=account, ticker=ticker, after=cursor, limit=limit)
     )
 
 

@@ -76,7 +76,17 @@ def _about_data(overview: Overview, now: datetime) -> list[Notice]:
 
 
 def _about_trading(overview: Overview) -> list[Notice]:
-    found = []
+    found: list[Notice] = []
+    halted = [halt for halt in overview.halts if halt.until is None]
+    found += [
+        Notice(
+            kind="act",
+            message=f"No new entries: {halt.kind.replace('_', ' ')} since "
+            f"{halt.since.astimezone(NEW_YORK):%Y-%m-%d %H:%M}, {halt.reason}. Exits still run.",
+            link="/trading#halts",
+        )
+        for halt in halted
+    ]
     unpriced = [position.ticker for position in overview.positions if position.price is None]
     if unpriced:
         found.append(

@@ -5,7 +5,6 @@ from typing import TypeVar
 
 import anyio
 from anyio import CapacityLimiter, to_thread
-from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -20,6 +19,10 @@ STATEMENT_TIMEOUT_MS = 2000
 DEADLINE_SECONDS = 2.5
 """A server that hangs without closing its connections is given up on after this long."""
 CONNECTIONS = 5
+
+
+ONE_MOMENT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+"""A page shows one moment, and a mistake in a query cannot write."""
 
 
 class DatabaseBehind(FalconError):
@@ -62,7 +65,7 @@ class Database:
     def _read(self, query: Callable[[Session], Result]) -> Result:
         try:
             with transaction(self._engine) as session:
-                session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+                session.connection(execution_options=ONE_MOMENT)
                 return query(session)
         except ProgrammingError as error:
             raise DatabaseBehind(

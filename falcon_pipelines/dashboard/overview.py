@@ -5,11 +5,12 @@ from datetime import datetime, time
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.formatting import NEW_YORK
-from falcon_pipelines.dashboard.queries import market_data, screening, strategies, trading
+from falcon_pipelines.dashboard.queries import accounts, control, market_data, orders, screening, strategies
+from falcon_pipelines.dashboard.queries.accounts import AccountName, Position, Standing
+from falcon_pipelines.dashboard.queries.control import HaltRow
 from falcon_pipelines.dashboard.queries.market_data import DataHealth
 from falcon_pipelines.dashboard.queries.screening import Screen
 from falcon_pipelines.dashboard.queries.strategies import StrategyRow
-from falcon_pipelines.dashboard.queries.trading import AccountName, Position, Standing
 from falcon_pipelines.dashboard.values import Value
 
 
@@ -20,6 +21,7 @@ class Overview(Value):
     account: AccountName | None
     standing: Standing | None
     positions: list[Position]
+    halts: list[HaltRow]
     rejected: int
     screens: list[Screen]
     strategies: list[StrategyRow]
@@ -28,20 +30,21 @@ class Overview(Value):
 
 def overview(session: Session, account_id: int | None = None) -> Overview:
     """The overview for one account, the first when none is named."""
-    every = trading.accounts(session)
-    account = trading.chosen(every, account_id)
-    standing = None if account is None else trading.standing(session, account.id)
+    every = accounts.accounts(session)
+    account = accounts.chosen(every, account_id)
+    standing = None if account is None else accounts.standing(session, account.id)
     return Overview(
         accounts=every,
         account=account,
         standing=standing,
-        positions=[] if account is None else trading.positions(session, account.id),
+        positions=[] if account is None else accounts.positions(session, account.id),
+        halts=[] if account is None else control.halts(session, account.id),
         rejected=0
         if account is None or standing is None
-        else trading.rejected_since(
+        else orders.rejected_since(
             session, account.id, datetime.combine(standing.session, time(), tzinfo=NEW_YORK)
         ),
         screens=screening.newest_screens(session),
-        strategies=strategies.strategies(session),
+        strategies=strategies.leaderboard(session),
         data=market_data.data_health(session),
     )

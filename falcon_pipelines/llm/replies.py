@@ -59,7 +59,8 @@ def read_envelope(body: str) -> Envelope:
         raise UnusableReply("the server did not answer with a JSON object")
     choices = document.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
-    message = choice.get("message") if isinstance(choice.get("message"), dict) else {}
+    message = choice.get("message")
+    message = message if isinstance(message, dict) else {}
     error = document.get("error")
     if isinstance(error, str):
         error = {"message": error}

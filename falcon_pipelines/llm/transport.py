@@ -5,9 +5,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from falcon_pipelines.settings import LlmProvider
+
+if TYPE_CHECKING:
+    import openai
 
 Failure = Literal[
     "unauthorised", "bad_request", "quota", "rate_limited", "server_error", "timeout", "unreachable"
@@ -34,7 +38,7 @@ def exchange(provider: LlmProvider, payload: Mapping[str, Any], timeout: float) 
     import openai
 
     secret = provider.api_key.get_secret_value() if provider.api_key else "none"
-    client = openai.OpenAI(base_url=provider.base_url, api_key=secret, timeout=timeout, max_retries=0)
+    client = _client(provider.base_url, secret)
     began = time.monotonic()
     body: str | None = None
     status: int | None = None
@@ -42,7 +46,7 @@ def exchange(provider: LlmProvider, payload: Mapping[str, Any], timeout: float) 
     detail: str | None = None
     retry_after: float | None = None
     try:
-        response = client.chat.completions.with_raw_response.create(**payload)
+        response = client.chat.completions.with_raw_response.create(timeout=timeout, **payload)
         body, status = response.text, response.status_code
     except openai.APITimeoutError:
         failure, detail = "timeout", f"no answer within {timeout:.0f} s"
@@ -54,10 +58,16 @@ def exchange(provider: LlmProvider, payload: Mapping[str, Any], timeout: float) 
         failure, detail = "unreachable", f"{type(error.__cause__ or error).__name__}"
     except openai.OpenAIError as error:
         failure, detail = "bad_request", type(error).__name__
-    finally:
-        client.close()
     latency = round((time.monotonic() - began) * 1000)
     return Exchange(blot(body, secret), status, failure, blot(detail, secret), retry_after, latency)
+
+
+@cache
+def _client(base_url: str, secret: str) -> "openai.OpenAI":
+    """One client per server: making one reads all trusted certificates, which takes longer than many answers."""
+    import openai
+
+    return openai.OpenAI(base_url=base_url, api_key=secret, max_retries=0)
 
 
 def classify(status: int | None, body: object) -> Failure:

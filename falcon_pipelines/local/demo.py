@@ -180,7 +180,10 @@ class Demo:
             traded_to = session.scalar(select(func.max(models.AccountMark.session)))
         if traded_to != newest:
             self._execute(
-                "trade_on_paper", config={"ops": {"paper_trades": {"config": {"sessions": PAPER_SESSIONS}}}}
+                "trade_on_paper",
+                config={
+                    "ops": {"paper_trades": {"config": {"sessions": PAPER_SESSIONS, "best_if_none": True}}}
+                },
             )
         progress(1, 1)
 

@@ -142,7 +142,8 @@ def _volatility(panel: Panel) -> Values:
 
 
 def _atr_percent(panel: Panel) -> Values:
-    return average_true_range(panel) / panel["close"][-1] * 100
+    percent: Values = average_true_range(panel) / panel["close"][-1] * 100
+    return percent
 
 
 FEATURES: Mapping[str, Feature] = {

@@ -42,14 +42,14 @@ class Evaluator:
         return int(self.number(value))
 
     def operand(self, operand: "c.Operand") -> Value:
-        """The operand's values (T, N), or one number for all bars."""
+        """The operand's values (T, N); a float for what is written as a number."""
         match operand:
             case int() | float():
                 return float(operand)
             case str():
                 return float(self.number(operand)) if operand.startswith("$") else self.reference(operand)
             case c.Lag(lag=(of, bars)):
-                return shifted(self.operand(of), self.bars(bars))
+                return shifted(self.array(of), self.bars(bars))
             case c.Highest(highest=(of, bars)):
                 return self._extreme(of, bars, highest=True)
             case c.Lowest(lowest=(of, bars)):
@@ -59,13 +59,13 @@ class Evaluator:
                 before = shifted(now, self.bars(bars))
                 return _divided(now - before, np.abs(before)) * 100.0
             case c.Add(add=(left, right)):
-                return self.operand(left) + self.operand(right)
+                return self.array(left) + self.operand(right)
             case c.Sub(sub=(left, right)):
-                return self.operand(left) - self.operand(right)
+                return self.array(left) - self.operand(right)
             case c.Mul(mul=(left, right)):
-                return self.operand(left) * self.operand(right)
+                return self.array(left) * self.operand(right)
             case c.Div(div=(left, right)):
-                return _divided(self.operand(left), self.operand(right))
+                return _divided(self.array(left), self.operand(right))
         raise TypeError(f"not an operand: {operand!r}")
 
     def array(self, operand: "c.Operand") -> Array:
@@ -173,13 +173,11 @@ class Evaluator:
         return result
 
 
-def shifted(value: Value, bars: int) -> Value:
+def shifted(values: Array, bars: int) -> Array:
     """The values `bars` bars earlier, NaN where there are none."""
-    if not isinstance(value, np.ndarray):
-        return value
-    result = np.full(value.shape, np.nan, order="F")
-    if bars < len(value):
-        result[bars:] = value[: len(value) - bars]
+    result = np.full(values.shape, np.nan, order="F")
+    if bars < len(values):
+        result[bars:] = values[: len(values) - bars]
     return result
 
 
@@ -214,7 +212,7 @@ def _count_over(mask: Mask, bars: int) -> "np.ndarray[tuple[int, int], np.dtype[
     return total
 
 
-def _divided(top: Value, bottom: Value) -> Array:
+def _divided(top: Array, bottom: Value) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         result = np.divide(top, bottom)
     return np.where(np.isfinite(result), result, np.nan)

@@ -60,6 +60,13 @@ def _session_minutes(day: int) -> float:
     return (closes - opens).total_seconds() / 60
 
 
+def are_sessions(days: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each date (days since 1970-01-01) is an XNYS session."""
+    known, where = np.unique(days, return_inverse=True)
+    dates = [date(1970, 1, 1) + timedelta(days=int(day)) for day in known]
+    return np.array([bool(sessions_between(each, each)) for each in dates], dtype=bool)[where]
+
+
 @cache
 def sessions_between(start: date, end: date) -> tuple[date, ...]:
     """XNYS sessions of both dates and what lies between; weekdays in years that the calendar does not know."""

@@ -13,13 +13,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from falcon_pipelines.errors import InputError
 from falcon_pipelines.strategies import validation
 from falcon_pipelines.strategies.conditions import Condition, Operand
 from falcon_pipelines.strategies.documents import InvalidDocument, read_document, write_yaml
 from falcon_pipelines.strategies.exits import Exit, PercentOfEquity, Sizing
+from falcon_pipelines.strategies.indicators import INDICATORS
 from falcon_pipelines.strategies.numbers import (
     BasisPoints,
     Count,
@@ -66,12 +75,18 @@ class Source(Strict):
     claims: tuple[Claim, ...] = ()
 
 
+Ticker = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-/]{0,15}$")]
+
+
+def _distinct(tickers: tuple[str, ...]) -> tuple[str, ...]:
+    twice = [ticker for ticker in tickers if tickers.count(ticker) > 1]
+    return refuse(f"{twice[0]} is listed twice") if twice else tickers
+
+
 class TickerList(Strict):
     """These tickers."""
 
-    tickers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.\-/]{0,15}$")], ...] = Field(
-        min_length=1
-    )
+    tickers: Annotated[tuple[Ticker, ...], AfterValidator(_distinct)] = Field(min_length=1)
 
 
 class MostLiquid(Strict):
@@ -126,7 +141,7 @@ class IndicatorUse(Strict):
     """An indicator of the registry, with its own id, the values it is computed on and its parameters."""
 
     id: Slug
-    fn: str
+    fn: Annotated[str, Field(json_schema_extra={"enum": sorted(INDICATORS)})]
     source: Operand | None = None
     params: dict[Slug, Number] = {}  # noqa: RUF012 - pydantic copies defaults
     timeframe: IndicatorTimeframe | None = None

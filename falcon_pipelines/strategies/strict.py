@@ -1,6 +1,7 @@
 """What all models of a spec share: unknown keys refused by name, one-key objects told apart by their key."""
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -57,7 +58,7 @@ def _explained(detail: Any, allowed: list[str]) -> InitErrorDetails:
     elif kind in ("tuple_type", "list_type"):
         problem = f"{show(given)} is not a list"
     elif kind == "string_pattern_mismatch":
-        problem = f"{show(given)} must match {detail['ctx']['pattern']}"
+        problem = _pattern_problem(given, detail["ctx"]["pattern"])
     elif "problem" in detail.get("ctx", {}):
         problem = detail["ctx"]["problem"]
     else:
@@ -65,6 +66,14 @@ def _explained(detail: Any, allowed: list[str]) -> InitErrorDetails:
     return InitErrorDetails(
         type=PydanticCustomError("spec", "{problem}", {"problem": problem}), loc=loc, input=given
     )
+
+
+def _pattern_problem(given: str, pattern: str) -> str:
+    if pattern != SLUG:
+        return f"{show(given)} must match {pattern}"
+    slug = re.sub(r"[^a-z0-9]+", "_", given.lower()).strip("_")
+    better = f"; for example '{slug}'" if re.match(SLUG, slug) else ""
+    return f"{show(given)} must be lower-case letters, digits and underscores, a letter first{better}"
 
 
 def one_of(kind: str, keys: tuple[str, ...], *, leaf: str = "") -> Callable[[Any], Any]:

@@ -15,6 +15,7 @@ from falcon_pipelines.bars import calendar
 from falcon_pipelines.bars.panel import FIELDS, Panel
 from falcon_pipelines.errors import InputError
 from falcon_pipelines.strategies.sessions import (
+    are_sessions,
     close_minutes,
     minutes_from_open,
     new_york,
@@ -43,7 +44,7 @@ def at_timeframe(panel: Panel, timeframe: str) -> Panel:
             raise WrongBars(f"the strategy needs {timeframe} bars, these are day bars; give it minute bars")
         return panel
     minutes, days = minutes_from_open(panel.timestamps), session_days(panel.timestamps)
-    regular = (minutes >= 0) & (minutes < close_minutes(days))
+    regular = (minutes >= 0) & (minutes < close_minutes(days)) & are_sessions(days)
     if not regular.all():
         panel = _select(panel, regular)
         minutes, days = minutes[regular], days[regular]

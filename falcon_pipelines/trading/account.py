@@ -20,7 +20,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class AccountState:
-    """Books, open orders in order of arrival, last known prices in dollars, and what risk control remembers.
+    """Books, open orders in order of arrival, last prices of what is held in dollars, what risk control remembers.
 
     `cooling` maps a ticker to the session from which it may be bought again; `stop_exits` are the sessions of
     recent stop exits; `held_by` says which strategy holds a ticker.

@@ -89,7 +89,7 @@ def match_exits(turn: Turn, ticker: str) -> None:
     """Stops and targets of the shares held since the open or longer."""
     bar = turn.bars[ticker]
     for parent in dict.fromkeys(order.parent for order in turn.open_orders(ticker) if order.parent):
-        match_bracket(turn, parent, bar, AT_OPEN)
+        match_bracket(turn, parent, ticker, AT_OPEN)
     alone = [order for order in turn.open_orders(ticker) if order.side == "sell" and not order.parent]
     targets = [order for order in alone if order.type == "limit"]
     for order in alone:
@@ -104,13 +104,13 @@ def match_exits(turn: Turn, ticker: str) -> None:
             _match_single(turn, turn.orders[order.id], bar, ())
 
 
-def match_bracket(turn: Turn, parent: str, bar: Bar, entered: int, entry: float = math.nan) -> None:
-    """The exits of one entry against one bar; a stop is taken before a target where both were reached.
+def match_bracket(turn: Turn, parent: str, ticker: str, entered: int, entry: float = math.nan) -> None:
+    """The exits of one entry against its bar; a stop is taken before a target where both were reached.
 
     `entry` is the price in dollars of an entry inside the bar: no stop sells above it and no target below it, since
     price is there when they become live.
     """
-    family = [order for order in turn.orders.values() if order.parent == parent]
+    bar, family = turn.bars[ticker], turn.bracket(parent, ticker)
     stop = _live_stop(family)
     targets = sorted(
         (order for order in family if order.role in ("target", "partial")),
@@ -197,14 +197,14 @@ def match_entries(turn: Turn) -> dict[str, int]:
         entered = _match_single(turn, turn.orders[order.id], turn.bars[order.ticker], ())
         if entered is not None:
             found[order.id] = entered
-            match_bracket(turn, order.id, turn.bars[order.ticker], entered, float(turn.fills[-1].price))
+            match_bracket(turn, order.id, order.ticker, entered, float(turn.fills[-1].price))
     return found
 
 
 def complete(turn: Turn, entered: dict[str, int]) -> None:
     """What the completed bars change: last prices, trailing and breakeven levels, bars held."""
-    for ticker, bar in turn.bars.items():
-        turn.prices[ticker] = usd(bar.close)
+    for ticker in turn.keeper.books.lots.keys() & turn.bars.keys():
+        turn.prices[ticker] = usd(turn.bars[ticker].close)
     for order in _with_bars(turn):
         bar = turn.bars[order.ticker]
         direction = 1 if order.side == "sell" else -1

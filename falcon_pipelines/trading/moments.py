@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import cast
 
 import numpy as np
 
 from falcon_pipelines.bars.calendar import (
     NEW_YORK,
+    OutsideCalendar,
     midnight,
     next_session,
     session_open_close,
@@ -33,8 +35,11 @@ class Moment:
         return next_session(self.session)
 
     def session_after(self, count: int) -> date:
-        """The session `count` sessions from this one."""
-        return sessions_from(self.session, count + 1)[-1]
+        """The session `count` sessions from this one; weekdays are counted where the calendar does not reach."""
+        try:
+            return sessions_from(self.session, count + 1)[-1]
+        except OutsideCalendar:
+            return cast(date, np.busday_offset(self.session, count).item())
 
 
 def regular_moments(panel: Panel) -> list[tuple[int, Moment]]:

@@ -119,6 +119,17 @@ def submit(session: Session, account_id: int, requests: Sequence[OrderRequest]) 
     return len(session.execute(statement.returning(ORDERS.c.id)).all())
 
 
+def account_named(session: Session, name: str) -> int:
+    """The id of an account. Raises UnknownAccount naming those there are."""
+    found = session.scalar(select(models.Account.id).where(models.Account.name == name))
+    if found is None:
+        known = session.scalars(select(models.Account.name).order_by(models.Account.name).limit(10)).all()
+        raise UnknownAccount(
+            f"{name}: there is no such paper account; there are {', '.join(known) or 'none yet'}"
+        )
+    return found
+
+
 def load_account(session: Session, account_id: int, *, lock: bool = False) -> StoredAccount:
     """The account's state, rebuilt from postings and orders; `lock` makes the caller its only writer.
 
@@ -209,7 +220,7 @@ def save(
         rows = [order_row(account_id, order) for order in sorted(outcome.orders, key=_arrival)]
         statement = insert(ORDERS)
         kept = {name: statement.excluded[name] for name in rows[0] if name not in ("id", "account_id")}
-        session.execute(statement.values(rows).on_conflict_do_update(index_elements=["id"], set_=kept))
+        session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=kept), rows)
     if outcome.fills:
         session.execute(insert(models.Fill), [fill_row(fill) for fill in outcome.fills])
     if outcome.entries:
@@ -276,10 +287,11 @@ def _save_marks(
     if fresh:
         position = insert(models.PositionMark)
         session.execute(
-            position.values(fresh).on_conflict_do_update(
+            position.on_conflict_do_update(
                 index_elements=["account_id", "ticker"],
                 set_={"price": position.excluded.price, "priced_at": position.excluded.priced_at},
-            )
+            ),
+            fresh,
         )
     for ticker, price in state.prices.items():
         if ticker not in priced and before.prices.get(ticker) != price:

@@ -46,6 +46,9 @@ class Turn:
         self.rules = rules
         self.keeper = Bookkeeper(state.books)
         self.orders = dict(state.orders)
+        self._by_ticker: dict[str, dict[str, Order]] = {}
+        for order in state.orders.values():
+            self._by_ticker.setdefault(order.ticker, {})[order.id] = order
         self.prices = dict(state.prices)
         self.halts = list(state.halts)
         self.ended_halts: list[Halt] = []
@@ -67,12 +70,11 @@ class Turn:
     def outcome(self) -> Outcome:
         """The next state and everything that happened."""
         held = self.keeper.books.lots
-        known = set(held) | {order.ticker for order in self.orders.values()}
         state = AccountState(
             name=self.state.name,
             books=self.keeper.books,
             orders=self.orders,
-            prices={ticker: price for ticker, price in self.prices.items() if ticker in known},
+            prices={ticker: price for ticker, price in self.prices.items() if ticker in held},
             halts=tuple(self.halts),
             session=self.moment.session,
             day_start_equity=self.day_start_equity,
@@ -99,7 +101,11 @@ class Turn:
 
     def open_orders(self, ticker: str | None = None) -> list[Order]:
         """Open orders in order of arrival."""
-        return [order for order in self.orders.values() if ticker is None or order.ticker == ticker]
+        return list((self.orders if ticker is None else self._by_ticker.get(ticker, {})).values())
+
+    def bracket(self, parent: str, ticker: str) -> list[Order]:
+        """The open exits of an entry."""
+        return [order for order in self._by_ticker.get(ticker, {}).values() if order.parent == parent]
 
     def free_cash(self, besides: str = "") -> Decimal:
         """Cash that is neither kept back for another open order nor of uncertain timing."""
@@ -116,10 +122,12 @@ class Turn:
     def put(self, order: Order) -> Order:
         """Store a new form of an order."""
         self.changed[order.id] = order
+        of_ticker = self._by_ticker.setdefault(order.ticker, {})
         if order.status == "open":
-            self.orders[order.id] = order
+            self.orders[order.id] = of_ticker[order.id] = order
         else:
             self.orders.pop(order.id, None)
+            of_ticker.pop(order.id, None)
         return order
 
     def next_sequence(self) -> int:
@@ -257,9 +265,13 @@ class Turn:
     def leave(self, order: Order, price: float, *, slip: bool, flags: tuple[str, ...] = ()) -> int:
         """Fill a sale as far as shares and volume allow; returns the shares sold.
 
-        Siblings of a bracket shrink with it, and no open sale is left that exceeds what is still held.
+        An exit that is reached ends its entry, filled or not. Siblings of a bracket shrink with it, and no open sale
+        is left that exceeds what is still held.
         """
         ticker = order.ticker
+        entry = self.orders.get(order.parent or "")
+        if entry is not None:
+            self.end(entry, "cancelled", f"{order.id} was reached")
         if order.type in ("stop", "trailing"):
             order = self.put(replace(order, triggered=True))
         quantity = int(min(order.remaining, self.held(ticker), self.allowed_volume(ticker)))
@@ -313,9 +325,6 @@ class Turn:
         for order in family:
             if order.role == "partial" and covered is not None:
                 self._reduce(order, min(order.remaining, covered), f"{exit_.id} was filled")
-        entry = self.orders.get(exit_.parent or "")
-        if entry is not None:
-            self.end(entry, "cancelled", f"{exit_.id} was filled")
 
     def _reduce(self, order: Order, remaining: int, reason: str) -> Order:
         """Make what is left of an order smaller; cancels it where nothing is left."""

@@ -20,7 +20,7 @@ def real_panel(lean: Path, ticker: str, start: date, end: date) -> Panel:
         text = archive.read(archive.namelist()[0]).decode("ascii")
     times, rows = [], []
     for stamp, *values in csv.reader(io.StringIO(text)):
-        day = datetime.strptime(stamp[:8], "%Y%m%d").date()
+        day = date.fromisoformat(stamp[:8])
         if start <= day <= end:
             _, price, split = next(row for row in factors if row[0] >= stamp[:8])
             prices = [float(value) / 10_000 * price * split for value in values[:4]]

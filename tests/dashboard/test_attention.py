@@ -7,6 +7,7 @@ import pytest
 from falcon_pipelines.dashboard.attention import missed_weekdays, notices
 from falcon_pipelines.dashboard.formatting import NEW_YORK
 from falcon_pipelines.dashboard.overview import Overview
+from falcon_pipelines.dashboard.queries.control import HaltRow
 from falcon_pipelines.dashboard.queries.market_data import DataHealth, Frequency
 
 
@@ -29,6 +30,7 @@ def overview_of(newest: date, *, synthetic: bool = False, quarantined: int = 0) 
         account=None,
         standing=None,
         positions=[],
+        halts=[],
         rejected=0,
         screens=[],
         strategies=[],
@@ -72,3 +74,13 @@ def test_synthetic_data_is_never_stale_and_always_said() -> None:
 def test_more_than_a_hundredth_in_quarantine_needs_a_person(quarantined: int, needs_a_person: bool) -> None:
     found = notices(overview_of(date(2026, 11, 20), quarantined=quarantined), at(21, 12))
     assert bool(found) is needs_a_person
+
+
+def test_a_halt_that_lasts_needs_a_person_one_that_is_over_does_not() -> None:
+    since = at(20, 10)
+    over = HaltRow(kind="daily_loss", since=since, until=at(21, 10), reason="lost 3 % in a day")
+    lasting = HaltRow(kind="drawdown", since=since, until=None, reason="20 % below the peak")
+    view = overview_of(date(2026, 11, 20)).model_copy(update={"halts": [lasting, over]})
+    assert [notice.message for notice in notices(view, at(21, 12))] == [
+        "No new entries: drawdown since 2026-11-20 10:00, 20 % below the peak. Exits still run."
+    ]

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 
 from falcon_pipelines.dashboard.app import create_app
 from falcon_pipelines.db.engine import database_engine
@@ -126,3 +126,25 @@ def test_the_system_page_tells_what_wrote_last(seeded: TestClient) -> None:
     page = words_of(seeded.get("/system").text)
     assert "The database answers and has the schema" in page
     assert "Bars 2026-11-21 11:00 manifest" in page
+
+
+def test_halts_and_commands_are_shown_with_what_came_of_them(seeded: TestClient) -> None:
+    page = words_of(seeded.get("/trading").text)
+    assert "daily loss 2026-09-14 2026-09-15 lost 3.1 % in a day" in page
+    assert "pause — none: the whole account operator" in page
+
+
+@pytest.mark.parametrize("path", ["/", "/strategies/1", *PAGES])
+def test_no_page_asks_the_database_more_than_twelve_times(seeded: TestClient, path: str) -> None:
+    seeded.get(path)
+    statements: list[str] = []
+
+    def count(_: object, __: object, statement: str, *___: object) -> None:
+        statements.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", count)
+    try:
+        assert seeded.get(path).status_code == 200
+    finally:
+        event.remove(Engine, "before_cursor_execute", count)
+    assert 1 <= len(statements) <= 12

@@ -108,3 +108,20 @@ def lean_day_panel(lean: Path, ticker: str, start: date, end: date) -> Panel:
         frequency="day",
         version="lean",
     )
+
+
+def lean_minute_panel(lean: Path, ticker: str, session: date) -> Panel:
+    """Minute bars of one ticker and day, pre- and post-market included."""
+    with zipfile.ZipFile(lean / "minute" / ticker / f"{session:%Y%m%d}_trade.zip") as archive:
+        rows = [line.split(",") for line in archive.read(archive.namelist()[0]).decode().splitlines()]
+    midnight = datetime(session.year, session.month, session.day, tzinfo=NEW_YORK).timestamp()
+    table = np.array([[float(value) for value in row[1:6]] for row in rows])
+    table[:, :4] /= 10_000
+    moments = np.array([(midnight + int(row[0]) / 1000) * 1e9 for row in rows])
+    return Panel(
+        timestamps=moments.astype("int64").astype("datetime64[ns]"),
+        tickers=(ticker.upper(),),
+        fields={name: table[:, [column]] for column, name in enumerate(FIELDS)},
+        frequency="minute",
+        version="lean",
+    )

@@ -151,6 +151,9 @@ def test_the_hash_is_of_the_meaning_not_of_the_spelling() -> None:
         ("spec_version: 1\nname: x\nentry: {}", "entry: needs long, short or both"),
         ("spec_version: 2\nname: x\nentry: {long: {gt: [close, 5]}}", "spec_version: 2 is not allowed; allowed: 1"),
         ("{}", "name: missing"),
+        (SIMPLE.replace("name: x", "name: My Cross-2"), "name: 'My Cross-2' must be lower-case letters, digits and underscores, a letter first; for example 'my_cross_2'"),
+        (SIMPLE + "universe: {tickers: [SPY, ON, SPY]}", "universe.tickers: SPY is listed twice"),
+        (SIMPLE + "universe: {tickers: []}", "universe.tickers: "),
         ("- 1", "must be an object"),
         ("a: [", "line 1, not valid YAML"),
         (SIMPLE + "name: y", "line 4: the key 'name' appears twice"),
@@ -278,3 +281,7 @@ def test_nesting_has_an_end() -> None:
     deep = '{"not": ' * 100 + '{"gt": ["close", 1]}' + "}" * 100
     with pytest.raises(InvalidSpec, match="nested more than 60 levels deep"):
         parse_spec(f'{{"spec_version": 1, "name": "x", "entry": {{"long": {deep}}}}}')
+
+
+def test_a_byte_order_mark_is_no_part_of_a_document() -> None:
+    assert parse_spec("\ufeff" + SIMPLE) == parse_spec(SIMPLE)

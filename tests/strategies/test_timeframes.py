@@ -1,6 +1,7 @@
 """Coarser bars from finer ones: which bars they hold, and that nothing incomplete is used."""
 
 from datetime import date, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,14 @@ from falcon_pipelines.bars.panel import FIELDS, Panel
 from falcon_pipelines.strategies.signals import compute_signals
 from falcon_pipelines.strategies.spec import InvalidSpec, parse_spec
 from falcon_pipelines.strategies.timeframes import WrongBars, at_timeframe
-from tests.strategies.panels import NEW_YORK, minute_panel, new_york_midnights, random_day_panel, weekdays
+from tests.strategies.panels import (
+    NEW_YORK,
+    lean_minute_panel,
+    minute_panel,
+    new_york_midnights,
+    random_day_panel,
+    weekdays,
+)
 
 JULY = weekdays(4, date(2024, 7, 1))
 
@@ -70,6 +78,26 @@ def test_pre_and_post_market_bars_are_left_out() -> None:
     assert len(bars) == 330
 
 
+def test_real_minutes_of_an_early_close_make_its_bars(lean: Path) -> None:
+    minutes = lean_minute_panel(lean, "goog", date(2015, 12, 24))
+    half_hours = at_timeframe(minutes, "30m")
+    assert local_times(half_hours)[0] == "24 09:30"
+    assert local_times(half_hours)[-1] == "24 12:30"
+    assert len(half_hours) == 7
+    day = at_timeframe(minutes, "day")
+    assert local_times(day) == ["24 00:00"]
+    assert day["open"][0, 0] == half_hours["open"][0, 0]
+    assert day["close"][0, 0] == half_hours["close"][-1, 0]
+    assert day["volume"][0, 0] == pytest.approx(half_hours["volume"].sum())
+    assert day["volume"][0, 0] < minutes["volume"].sum(), "pre- and post-market volume is not the session's"
+
+
+def test_bars_on_a_holiday_are_left_out() -> None:
+    assert (
+        len(at_timeframe(minute_panel([date(2024, 7, 3), date(2024, 7, 4)], bars_per_session=210), "1h")) == 4
+    )
+
+
 def test_day_bars_start_at_midnight_new_york() -> None:
     days = at_timeframe(minute_panel(JULY[:2]), "day")
     assert days.frequency == "day"
@@ -93,7 +121,7 @@ timeframe: 5m
 indicators: [{id: hour, fn: ema, params: {period: 3}, timeframe: 1h}, {id: day, fn: sma, params: {period: 2}, timeframe: day}]
 entry: {long: {gt: [close, hour]}, short: {lt: [close, day]}}
 execution: {rank_by: RANK}
-"""  # noqa: E501
+"""
 
 
 def test_an_hourly_indicator_changes_when_its_hour_is_over() -> None:

@@ -310,6 +310,11 @@ def test_exit_after_max_days_comes_at_the_open_and_before_a_stop_of_that_bar() -
     assert order(result, "in.stop")["status"] == "cancelled"
 
 
+def test_an_exit_scheduled_beyond_the_known_calendar_is_no_error() -> None:
+    result = run(days([flat(10)]), buy(protect={"max_days": 5_000}))
+    assert result["positions"][0]["orders"][0]["due"].year > 2040
+
+
 def test_percent_levels_follow_the_fill_price_and_hold_on_the_entry_bar() -> None:
     result = run(days([(102, 103, 91, 95)]), buy(10, protect={"stop_pct": 10, "target_pct": 20}))
     assert fills(result)[1] == ("in.stop", "sell", 10, 91.8)

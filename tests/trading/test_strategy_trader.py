@@ -1,5 +1,6 @@
 """A spec on paper trades what its backtest traded: same bars, same prices, same quantities."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -7,13 +8,15 @@ import numpy as np
 import pytest
 
 from falcon_pipelines.backtesting.run import run_backtest
-from falcon_pipelines.bars.calendar import midnight, sessions_from
+from falcon_pipelines.bars.calendar import midnight, session_open_close, sessions_from
 from falcon_pipelines.bars.panel import Panel
 from falcon_pipelines.strategies.spec import Spec, validate_spec
 from falcon_pipelines.trading.account import Rules
+from falcon_pipelines.trading.engine import open_account
 from falcon_pipelines.trading.orders import Costs
 from falcon_pipelines.trading.replay import ReplayResult, replay_spec
 from falcon_pipelines.trading.risk import Limits
+from falcon_pipelines.trading.strategy_trader import intents
 from tests.trading.panels import MONDAY, panel
 
 
@@ -79,7 +82,7 @@ def paper(spec: Spec, bars: Panel) -> ReplayResult:
     execution = spec.execution
     rules = Rules(
         Costs(execution.fee_bps, execution.slippage_bps),
-        Limits(volume_share=None, max_positions=execution.max_positions),
+        Limits(volume_share=execution.volume_share, max_positions=execution.max_positions),
     )
     return replay_spec(spec, bars, Decimal(100_000), rules)
 
@@ -125,9 +128,50 @@ def same_fills(spec: Spec, bars: Panel) -> None:
     assert float(result.state.equity) == pytest.approx(backtest.final_equity, abs=1.0)
 
 
+@pytest.mark.parametrize("name", ["stop and target", "trailing and stop", "time stop", "costs"])
+def test_paper_fills_are_the_backtests_fills_where_volume_is_short(name: str) -> None:
+    bars = random_walk(6)
+    bars.fields["volume"][:] = np.random.default_rng(6).integers(500, 20_000, bars["volume"].shape)  # type: ignore[index]
+    document = {**BASE, **EXITS[name]}
+    document["execution"] = {**document.get("execution", {}), "volume_share": 0.1}
+    document["sizing"] = {"percent_of_equity": 20}
+    same_fills(validate_spec(document).with_params(), bars)
+
+
+def test_paper_fills_are_the_backtests_fills_on_minutes() -> None:
+    walk = random_walk(8, bars=240, tickers=2)
+    opens = [session_open_close(day)[0] for day in sessions_from(MONDAY, 8)]
+    stamps = [start + timedelta(minutes=15 * i) for start in opens for i in range(30)]
+    starts = [start for start in stamps if start < start.replace(hour=21, minute=0)][: 26 * 8]
+    rows = {
+        ticker: [
+            tuple(float(walk[field][bar, column]) for field in ("open", "high", "low", "close"))
+            for bar in range(len(starts))
+        ]
+        for column, ticker in enumerate(walk.tickers)
+    }
+    document = {**BASE, **EXITS["time stop"], "timeframe": "15m"}
+    same_fills(validate_spec(document).with_params(), panel(rows, starts, "minute"))
+
+
 def test_short_entries_are_refused_and_say_why() -> None:
     spec = validate_spec({**BASE, "entry": {"short": {"crosses_below": ["close", "fast"]}}, "exit": {}})
     result = replay_spec(spec.with_params(), random_walk(3, bars=60), Decimal(10_000))
     assert result.fills == ()
     assert result.rejections
     assert all("no short sales" in refused.reason for refused in result.rejections)
+
+
+def test_the_decision_after_each_bar_needs_only_the_bars_until_then() -> None:
+    bars = random_walk(9, bars=40)
+    spec = validate_spec({**BASE, "exit": {"stop": {"percent": 3}}}).with_params()
+    whole = replay_spec(spec, bars, Decimal(100_000))
+    state = open_account("replay", Decimal(100_000), midnight(MONDAY)).state
+    asked = []
+    for stop in range(1, len(bars) + 1):
+        found = intents(spec, bars.rows(0, stop), state)
+        assert found == intents(spec, bars.rows(0, stop), state)
+        asked += [intent.id for intent in found if intent.side == "buy"]
+    entries = {order.id for order in whole.orders if order.side == "buy"}
+    assert len(entries) > 5
+    assert entries <= set(asked)

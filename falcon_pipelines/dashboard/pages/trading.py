@@ -16,7 +16,10 @@ from falcon_pipelines.dashboard.pages.page import (
     present,
     read,
 )
-from falcon_pipelines.dashboard.queries import trading
+from falcon_pipelines.dashboard.queries import accounts, control, orders
+from falcon_pipelines.dashboard.queries.accounts import AccountName, Position, Standing
+from falcon_pipelines.dashboard.queries.control import CommandRow, HaltRow
+from falcon_pipelines.dashboard.queries.orders import FillRow, OrderRow
 from falcon_pipelines.dashboard.rendering import render
 from falcon_pipelines.dashboard.values import Page, Value
 
@@ -28,12 +31,14 @@ STATUSES = ("submitted", "open", "filled", "cancelled", "rejected")
 class TradingView(Value):
     """One account's positions, and a page each of its orders and fills."""
 
-    accounts: list[trading.AccountName]
-    account: trading.AccountName | None
-    standing: trading.Standing | None
-    positions: list[trading.Position]
-    orders: Page[trading.OrderRow]
-    fills: Page[trading.FillRow]
+    accounts: list[AccountName]
+    account: AccountName | None
+    standing: Standing | None
+    positions: list[Position]
+    halts: list[HaltRow]
+    commands: list[CommandRow]
+    orders: Page[OrderRow]
+    fills: Page[FillRow]
 
 
 @router.get("/trading")
@@ -50,18 +55,20 @@ async def all_trading(
     orders_cursor, fills_cursor = parse_cursor(orders_after), parse_cursor(fills_after)
 
     def query(session: Session) -> TradingView:
-        every = trading.accounts(session)
-        chosen = trading.chosen(every, account)
+        every = accounts.accounts(session)
+        chosen = accounts.chosen(every, account)
         number = None if chosen is None else chosen.id
         return TradingView(
             accounts=every,
             account=chosen,
-            standing=None if number is None else trading.standing(session, number),
-            positions=[] if number is None else trading.positions(session, number),
-            orders=trading.orders(
+            standing=None if number is None else accounts.standing(session, number),
+            positions=[] if number is None else accounts.positions(session, number),
+            halts=[] if number is None else control.halts(session, number),
+            commands=[] if number is None else control.commands(session, number),
+            orders=orders.orders(
                 session, account_id=number, ticker=chosen_ticker, status=chosen_status, after=orders_cursor
             ),
-            fills=trading.fills(session, account_id=number, ticker=chosen_ticker, after=fills_cursor),
+            fills=orders.fills(session, account_id=number, ticker=chosen_ticker, after=fills_cursor),
         )
 
     view, synthetic = await read(request, query)
@@ -84,9 +91,9 @@ async def orders_csv(
 ) -> Response:
     """All orders that match."""
 
-    async def fetch(after: cursors.Cursor | None, limit: int) -> Page[trading.OrderRow]:
-        def query(session: Session) -> Page[trading.OrderRow]:
-            return trading.orders(
+    async def fetch(after: cursors.Cursor | None, limit: int) -> Page[OrderRow]:
+        def query(session: Session) -> Page[OrderRow]:
+            return orders.orders(
                 session,
                 account_id=account,
                 ticker=given(ticker),
@@ -97,17 +104,17 @@ async def orders_csv(
 
         return (await read(request, query))[0]
 
-    return await csv_response("orders", trading.OrderRow, fetch)
+    return await csv_response("orders", OrderRow, fetch)
 
 
 @router.get("/trading/fills.csv")
 async def fills_csv(request: Request, account: OptionalId = None, ticker: OptionalText = None) -> Response:
     """All fills that match."""
 
-    async def fetch(after: cursors.Cursor | None, limit: int) -> Page[trading.FillRow]:
-        def query(session: Session) -> Page[trading.FillRow]:
-            return trading.fills(session, account_id=account, ticker=given(ticker), after=after, limit=limit)
+    async def fetch(after: cursors.Cursor | None, limit: int) -> Page[FillRow]:
+        def query(session: Session) -> Page[FillRow]:
+            return orders.fills(session, account_id=account, ticker=given(ticker), after=after, limit=limit)
 
         return (await read(request, query))[0]
 
-    return await csv_response("fills", trading.FillRow, fetch)
+    return await csv_response("fills", FillRow, fetch)

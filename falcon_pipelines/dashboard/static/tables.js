@@ -1,8 +1,8 @@
-// Tables marked data-table sort by their headers, and from ROWS on also filter, page and export what they show.
+// Tables marked data-table sort by their headers and page; data-table="tools" also filter and export what they show.
 "use strict";
 (() => {
   const PAGE = 50;
-  const ROWS = 8;
+  const FEW = 4; // rows that need no filter
   const kept = new Map(); // state of each table by id, so that it survives a live refresh
 
   const seen = (cell) => {
@@ -85,7 +85,7 @@
         });
       });
     }
-    if (original.length >= ROWS) {
+    if (table.dataset.table === "tools" && original.length > FEW) {
       const filter = document.createElement("input");
       filter.type = "search";
       filter.placeholder = "Filter";
@@ -94,6 +94,7 @@
       filter.addEventListener("input", () => { state.filter = filter.value; state.page = 0; show(); });
       const csv = document.createElement("button");
       csv.type = "button";
+      csv.className = "export";
       csv.textContent = "CSV";
       csv.addEventListener("click", () => {
         const numeric = headers.map((header) => header.classList.contains("num"));
@@ -106,6 +107,9 @@
         URL.revokeObjectURL(link.href);
       });
       tools.append(filter, status, previous, next, csv);
+      table.parentElement.before(tools);
+    } else if (original.length > PAGE) {
+      tools.append(status, previous, next);
       table.parentElement.before(tools);
     }
     show();

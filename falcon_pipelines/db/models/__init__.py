@@ -2,8 +2,17 @@
 
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
+from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
-from falcon_pipelines.db.models.research import Backtest, StrategySpec, Transcript, Trial, Verdict
+from falcon_pipelines.db.models.research import (
+    Backtest,
+    Decision,
+    Promotion,
+    StrategySpec,
+    Transcript,
+    Trial,
+    Verdict,
+)
 from falcon_pipelines.db.models.screening import ScreenPick, ScreenRun
 from falcon_pipelines.db.models.trading import (
     Account,
@@ -15,6 +24,7 @@ from falcon_pipelines.db.models.trading import (
     PositionMark,
     Posting,
 )
+from falcon_pipelines.db.models.videos import Video, WatchedFeed
 
 __all__ = [
     "CHANNEL",
@@ -23,16 +33,22 @@ __all__ = [
     "AccountMark",
     "Backtest",
     "Base",
+    "Decision",
     "Fill",
+    "LlmCall",
+    "LlmReply",
     "ManifestEntry",
     "OperatorCommand",
     "Order",
     "PositionMark",
     "Posting",
+    "Promotion",
     "ScreenPick",
     "ScreenRun",
     "StrategySpec",
     "Transcript",
     "Trial",
     "Verdict",
+    "Video",
+    "WatchedFeed",
 ]

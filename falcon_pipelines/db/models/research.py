@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -81,9 +81,43 @@ class Verdict(Base):
     reason: Mapped[str]
     inputs: Mapped[list[Any]] = mapped_column(JSONB)
     trials: Mapped[int]
+    evidence: Mapped[dict[str, Any]] = mapped_column(
+        JSONB,
+        default=dict,
+        comment="sweep, walk-forward, sensitivity, regimes, claims: what `falcon verdict --json` prints",
+    )
     created_at: Mapped[Created]
 
     backtest: Mapped[Backtest] = relationship()
+
+
+class Decision(Base):
+    """A person's word on whether a strategy may be traded on paper; the newest of a spec counts."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (CheckConstraint("choice IN ('approve', 'retire')", name="choice"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    spec_id: Mapped[int] = mapped_column(ForeignKey("strategy_specs.id"), index=True)
+    choice: Mapped[str]
+    decided_by: Mapped[str]
+    created_at: Mapped[Created]
+
+
+class Promotion(Base):
+    """A strategy's way onto paper and off it, with the verdict and the decision it rests on."""
+
+    __tablename__ = "promotions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    spec_id: Mapped[int] = mapped_column(ForeignKey("strategy_specs.id"), index=True)
+    promoted: Mapped[bool]
+    reason: Mapped[str]
+    verdict_id: Mapped[int | None] = mapped_column(ForeignKey("verdicts.id"))
+    decision_id: Mapped[int | None] = mapped_column(ForeignKey("decisions.id"))
+    created_at: Mapped[Created]
+
+    spec: Mapped[StrategySpec] = relationship()
 
 
 class Trial(Base):

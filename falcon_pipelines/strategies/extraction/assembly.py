@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from falcon_pipelines.strategies.extraction.atoms import (
+    REQUIREMENTS,
     Atom,
     Evidence,
     Finding,
@@ -153,6 +154,10 @@ def _plan_entry(plan: _Plan, atoms: Sequence[Atom], side: str) -> None:
     open_atoms = [
         atom for atom in atoms if atom.field == name and atom.state == "ambiguous" and atom.readings
     ]
+    required = [atom for atom in stated if atom.group == REQUIREMENTS]
+    if len(required) < len(stated):
+        stated = [atom for atom in stated if atom.group != REQUIREMENTS]
+        filters = [*required, *filters]
     groups = _groups(stated)
     conditions = [(_joined(group), tuple(group)) for group in groups]
     for condition, group in conditions:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 State = Literal["stated", "inferred", "ambiguous", "negated", "example_only", "unspecified"]
 Join = Literal["all", "any"]
+REQUIREMENTS = -1
+"""The group of conditions said to be required ("has to be") and not tied to other words: each must hold."""
 Document = Mapping[str, Any]
 
 

@@ -1,122 +1,39 @@
 """Spoken comparisons ("the fifty day crosses above the two hundred day") as conditions of a spec."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from falcon_pipelines.strategies.extraction import operands
-from falcon_pipelines.strategies.extraction.atoms import IndicatorUse
+from falcon_pipelines.strategies.extraction.comparison_patterns import (
+    AT_A_BAND,
+    BETWEEN,
+    BREAKOUT,
+    CHANGE,
+    COMPARE,
+    ELIDED,
+    EXTREME,
+    LEVEL_OR,
+    MACD_CROSS,
+    NAMED_CROSS,
+    PAIR_CROSS,
+    PAIR_VERB,
+    REACHES,
+    RECROSS,
+    STREAK,
+    TO_A_SIDE,
+    UNDIRECTED,
+    UP,
+)
+from falcon_pipelines.strategies.extraction.condition import Condition, negate
 from falcon_pipelines.strategies.extraction.operands import NUMBER, NotExpressible, Operand
 
-_UP = r"above|up through|higher than|greater than|more than|bigger than|exceeds|to the upside of"
-_DOWN = r"below|down through|lower than|less than|smaller than"
-_MOVES = (
-    r"drops?|dropped|dropping|falls?|fell|falling|fallen|dips?|dipped|dipping|goes|go|going|gone|gets?|"
-    r"getting|got|closes?|closed|closing|"
-    r"comes?|coming|moves?|moved|moving|rises?|risen|rising|climbs?|climbed|climbing|breaks?|broke|"
-    r"broken|breaking|pops?|popped|"
-    r"pushes|push|pulls?|pulled|sinks?|sank|sunk|slides?|slid|crash|crashes|crashed|trades?|trading|"
-    r"stays?|staying|sits?|sitting|remains?|"
-    r"spikes?|dives?|plunges?|heads?|turns?|turned|reads?|prints?|shoots?|jumps?|tanks|holds?|holding|"
-    r"runs?|lands?|finish|finishes"
-)
-_AUXILIARY = (
-    r"is|are|being|has to be|has to|have to be|have to|must be|must|needs to be|needs to|need to be|"
-    r"need to|should be|"
-    r"should|to be|to|has|have|starts to|begins to|gets to|does|do|was|were|had|ever|actually|will|would"
-)
-_BACK = (
-    r"(?:back|up|down|all the way|right|its way|out|decisively|cleanly|again|somewhere|anywhere|anything|"
-    r"convincingly)"
-)
-_COMPARISON = (
-    rf"(?P<aux>(?:(?:{_AUXILIARY}) )*)(?P<neg>not |no longer )?(?:being |trading )?"
-    rf"(?:(?P<verb>cross(?:es|ed|ing)?|{_MOVES}) )?(?P<back>(?:{_BACK} )*)"
-    rf"(?P<dir>{_UP}|{_DOWN}|through)"
-)
-COMPARE = re.compile(
-    rf"(?<!\S)(?P<left>{operands.LEFT}) {_COMPARISON} (?P<right>{operands.RIGHT})(?!\S)(?P<tail> again)?"
-)
-ELIDED = re.compile(
-    rf"(?<!\S)(?:(?:anything|anywhere|something|stuff|on|at) )?(?P<aux>)(?P<left>)(?P<neg>not )?"
-    rf"(?P<verb>)(?P<back>)(?P<dir>above|below) "
-    rf"(?P<right>{operands.CHANNEL}|{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.VWAP}|"
-    rf"{operands.BAND})(?!\S)"
-)
-BREAKOUT = re.compile(
-    rf"(?<!\S)(?:(?:a |the )?(?:breakout|break|close|move|push) (?P<dir>above|below|of|through) |"
-    rf"(?:breaks|breaking|takes out|taking out|makes|making|sets|prints|hits|hitting|clears|touches) "
-    rf"(?:a new |a fresh |new |out above |out of |to a new )?)"
-    rf"(?P<right>(?:new )?(?:{operands.CHANNEL}))(?!\S)"
-)
-UNDIRECTED = re.compile(
-    rf"(?<!\S)(?P<left>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|"
-    rf"{operands.MACD}) (?:cross(?:es|ed|ing)?|crosses and|meets) "
-    rf"(?P<right>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|{operands.MACD})(?!\S)"
-)
-TO_A_SIDE = re.compile(r" to the (?P<side>upside|downside)(?!\S)")
-PAIR_VERB = re.compile(
-    rf"(?<!\S)(?:the )?(?P<left>{NUMBER}) and (?:the )?(?P<right>{operands.AVERAGE}|"
-    rf"{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}) "
-    rf"(?:to )?(?:cross|crosses|crossing|have crossed)(?: (?P<side>bullish|bearish|to the upside|"
-    rf"to the downside))?(?!\S)"
-)
-PAIR_CROSS = re.compile(
-    rf"(?<!\S)(?:a |the )?(?:(?P<mood>bullish|bearish|upward|downward) )?cross (?:of|between) "
-    rf"(?P<left>{operands.LEFT}|{NUMBER}) "
-    rf"(?P<link>and|above|below|with) (?P<right>{operands.RIGHT})(?!\S)"
-)
-MACD_CROSS = re.compile(
-    r"(?<!\S)(?:(?:a |the )?(?P<mood>bullish|bearish) (?:macd cross|cross (?:on|in|of) the macd|macd signal)"
-    r"|(?:the )?macd (?:line )?crosses (?P<way>up|down|bullish|bearish|above|below|positive|negative)"
-    r"(?! (?:the|its|through|signal|zero|0)\b)"
-    r"|(?:the )?macd (?:histogram )?(?:turns|goes|flips) (?P<sign>positive|negative|green|red))(?!\S)"
-)
-NAMED_CROSS = re.compile(r"(?<!\S)(?:a |the )?(?P<name>golden|death) cross(?:es)?(?! (?:of|between))(?!\S)")
-REACHES = re.compile(
-    rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}|{operands.PRICE}|{operands.PRONOUN}) "
-    rf"(?P<aux>(?:(?:{_AUXILIARY}) )*)(?:hits?|reaches|reach|touches|touch|tags?|gets? (?:back |up |"
-    rf"down |all the way )*to|comes? (?:back |up |down )*to|(?:goes|moves|rises|climbs|drops|falls|"
-    rf"dips) (?:back |up |down )*to) "
-    rf"(?P<right>{operands.BAND}|{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.CHANNEL}|"
-    rf"{operands.LEVEL})(?!\S)"
-)
-BETWEEN = re.compile(
-    rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}) (?:(?:{_AUXILIARY}) )*"
-    rf"(?:somewhere )?between (?P<low>{NUMBER}) and (?P<high>{NUMBER}){operands.NOT_A_QUANTITY}(?!\S)"
-)
-EXTREME = re.compile(
-    rf"(?<!\S)(?:(?P<left>{operands.RSI}|{operands.OSCILLATOR}|{operands.PRICE}|{operands.PRONOUN}) (?:"
-    rf"(?:{_AUXILIARY}|gets|goes|becomes|looks|says|shows) )*)?(?P<mood>oversold|overbought)(?! "
-    rf"(?:bounce|strategy|level|territory means))(?!\S)"
-)
-LEVEL_OR = re.compile(
-    rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}) (?:(?:{_AUXILIARY}|goes|gets|drops|falls|"
-    rf"rises|hits|reaches|at|of|down|up) )*"
-    rf"(?P<level>{NUMBER}) (?:or|and) (?P<dir>below|lower|less|above|higher|more|better)(?!\S)"
-)
-STREAK = re.compile(
-    rf"(?<!\S)(?P<bars>{NUMBER}) (?:(?:straight|consecutive) )?(?P<mood>red|green|down|up|lower|higher|"
-    rf"losing|winning) (?:bar|day|close|closes|session)(?P<row> in a row| straight)?(?!\S)"
-)
-CHANGE = re.compile(
-    rf"(?<!\S)(?:{operands.PRICE}|{operands.PRONOUN}) (?:is |has |have )?(?P<verb>drops|dropped|falls|"
-    rf"fallen|loses|lost|is down|down|rises|risen|gains|gained|is up|up|goes up|goes down) (?:by )?"
-    rf"(?:more than |at least )?(?P<percent>{NUMBER}) percent (?:or more )?(?:in|within|of the last|"
-    rf"in the last) (?P<bars>{NUMBER}) (?P<unit>day|bar|session|week)(?!\S)"
-)
-RECROSS = re.compile(
-    rf"(?<!\S)(?:(?:(?P<left>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|"
-    rf"{operands.MACD}|{operands.PRONOUN}|that|(?:the )?(?:lines|2|average|fast line|fast average|"
-    rf"fast 1)) (?:cross|crosses|crossed|crossing|goes|falls|drops) (?:back |right back )*(?P<dir>above|"
-    rf"below|down|up|the other way|again)(?: again| the other way)?)"
-    rf"|(?P<opposite>(?:the |an )?(?:opposite|reverse) (?:cross|happens|signal|is true|direction)))(?!\S)"
-)
 PATTERNS = (
     CHANGE,
     COMPARE,
     LEVEL_OR,
+    AT_A_BAND,
     PAIR_VERB,
     RECROSS,
     BETWEEN,
@@ -130,41 +47,6 @@ PATTERNS = (
     EXTREME,
     ELIDED,
 )
-
-_NEGATED = {"lt": "gte", "lte": "gt", "gt": "lte", "gte": "lt"}
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A comparison found at `start` to `end` of the canonical text.
-
-    `value` is None where the words leave a choice; then `readings` holds what they may mean and `why` what is
-    open. `required` marks "has to be", `state_of_trend` a comparison of price with an average.
-    """
-
-    start: int
-    end: int
-    value: Any
-    indicators: tuple[IndicatorUse, ...]
-    readings: tuple[Any, ...] = ()
-    why: str | None = None
-    required: bool = False
-    state_of_trend: bool = False
-    elided: bool = False
-    left: Operand | None = None
-    right: Operand | None = None
-
-
-def negate(value: dict[str, Any]) -> dict[str, Any]:
-    """The opposite condition, written without `not` where the spec has a word for it."""
-    (name, content), *_ = value.items()
-    if name in _NEGATED:
-        return {_NEGATED[name]: content}
-    if name == "not":
-        return dict(content)
-    if name in ("all", "any"):
-        return {"any" if name == "all" else "all": [negate(part) for part in content]}
-    return {"not": value}
 
 
 def find_conditions(visible: str) -> tuple[list[Condition], list[tuple[int, int, str]]]:
@@ -180,50 +62,6 @@ def find_conditions(visible: str) -> tuple[list[Condition], list[tuple[int, int,
         if condition is not None:
             found.append(condition)
     return found, refused
-
-
-def with_known_types(conditions: Sequence[Condition]) -> list[Condition]:
-    """The conditions, in which an average whose type is not said has the one type its period is said to have.
-
-    "The ten day e m a crosses above the thirty day e m a" tells what "the ten" is later; "the two period r s i"
-    tells the period of "the r s i".
-    """
-    spoken: dict[tuple[float, str | None], set[str]] = {}
-    periods: dict[float, IndicatorUse] = {}
-    for use in (use for condition in conditions for use in condition.indicators):
-        states, params = dict(use.states), dict(use.params)
-        if states.get("fn") == "stated":
-            spoken.setdefault((params["period"], use.timeframe), set()).add(use.fn)
-        if use.fn == "rsi" and "period" in params:
-            periods[params["period"]] = use
-    renamed: dict[str, IndicatorUse] = {}
-    for use in (use for condition in conditions for use in condition.indicators):
-        params = dict(use.params)
-        types = spoken.get((params.get("period", 0.0), use.timeframe), set())
-        if dict(use.states).get("fn") == "inferred" and use.source == "close" and len(types) == 1:
-            known = (("fn", "stated"), ("params.period", "stated"))
-            renamed[use.id] = operands.indicator(
-                next(iter(types)), params["period"], known, timeframe=use.timeframe
-            )
-        if use.id == "rsi" and len(periods) == 1:
-            renamed[use.id] = next(iter(periods.values()))
-    return [_renamed(condition, renamed) for condition in conditions] if renamed else list(conditions)
-
-
-def _renamed(condition: Condition, renamed: Mapping[str, IndicatorUse]) -> Condition:
-    def swap(value: Any) -> Any:
-        if isinstance(value, str):
-            return renamed[value].id if value in renamed else value
-        if isinstance(value, dict):
-            return {key: swap(item) for key, item in value.items()}
-        return [swap(item) for item in value] if isinstance(value, list | tuple) else value
-
-    return replace(
-        condition,
-        value=swap(condition.value),
-        readings=tuple(swap(condition.readings)),
-        indicators=tuple(renamed.get(use.id, use) for use in condition.indicators),
-    )
 
 
 def _matches(visible: str) -> Iterator[re.Match[str]]:
@@ -246,6 +84,7 @@ def _read(match: re.Match[str], before: list[Condition]) -> Condition | None:
     reader = {
         COMPARE: _compare,
         LEVEL_OR: _level_or,
+        AT_A_BAND: _at_a_band,
         PAIR_VERB: _pair_verb,
         RECROSS: _recross,
         ELIDED: _elided,
@@ -282,6 +121,8 @@ def _last_oscillator(match: re.Match[str], before: list[Condition]) -> Operand |
 def _sides(match: re.Match[str], before: list[Condition]) -> tuple[Operand, Operand] | None:
     left, right = operands.read_operand(match["left"]), operands.read_operand(match["right"])
     if left is not None and left.kind == "volume":
+        if "average" not in match["right"]:
+            return None
         right = operands.average_volume(match["right"])
         return (left, right) if right else None
     if right is None or right.bare:
@@ -339,7 +180,7 @@ def _compare(match: re.Match[str], before: list[Condition]) -> Condition | None:
     )
     more: dict[str, Any] = {
         "required": bool(re.search(r"has to|have to|must|need|should", match["aux"])),
-        "state_of_trend": not crosses and left.kind in ("price", "volume"),
+        "state_of_trend": not crosses and left.kind in ("price", "volume", "average"),
         "left": left,
         "right": right,
     }
@@ -356,8 +197,12 @@ def _compare(match: re.Match[str], before: list[Condition]) -> Condition | None:
             )
             return _make(match, None, left, right, readings=both, why="through, but not which way", **more)
         direction, crosses = way, True
-    up = re.fullmatch(_UP, direction) is not None
+    up = re.fullmatch(UP, direction) is not None
     name = ("crosses_above" if up else "crosses_below") if crosses else ("gt" if up else "lt")
+    if direction.split()[-1] in ("least", "most") or direction == "no less than":
+        name = {"gt": "gte", "lt": "lte"}.get(name, name)
+    if direction == "no more than":
+        name = "lte"
     value: dict[str, Any] = {name: [left.value, right.value]}
     return _make(match, negate(value) if match["neg"] else value, left, right, **more)
 
@@ -449,6 +294,21 @@ def _pair_verb(match: re.Match[str], before: list[Condition]) -> Condition | Non
     )
 
 
+def _touched_band(match: re.Match[str], **more: Any) -> Condition | None:
+    """The low at or below the lower band, the high at or above the upper; the middle can be met from both sides."""
+    band = operands.read_operand(match["right"])
+    if band is None or band.value == "bollinger.middle":
+        return None
+    low = band.value == "bollinger.lower"
+    field = "low" if low else "high"
+    value = {"lte" if low else "gte": [field, band.value]}
+    return _make(match, value, band, left=Operand("price", field), right=band, **more)
+
+
+def _at_a_band(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    return _touched_band(match, elided=True)
+
+
 def _level_or(match: re.Match[str], before: list[Condition]) -> Condition | None:
     left = operands.read_operand(match["left"])
     if left is None:
@@ -481,6 +341,9 @@ def _macd_cross(match: re.Match[str], before: list[Condition]) -> Condition | No
     if line is None:
         return None
     if match["sign"]:
+        last = before[-1].left if before else None
+        if match["what"] == "it " and (last is None or last.kind != "macd"):
+            return None
         histogram = "histogram" in match[0] or match["sign"] in ("green", "red")
         value = "macd.histogram" if histogram else "macd.line"
         return _make(
@@ -510,16 +373,8 @@ def _named_cross(match: re.Match[str], before: list[Condition]) -> Condition | N
 
 
 def _reaches(match: re.Match[str], before: list[Condition]) -> Condition | None:
-    if re.fullmatch(operands.BAND, match["right"]):
-        band = operands.read_operand(match["right"])
-        if band is None:
-            return None
-        if band.value == "bollinger.lower":
-            return _make(match, {"lte": ["low", band.value]}, band, left=Operand("price", "low"), right=band)
-        if band.value == "bollinger.upper":
-            return _make(
-                match, {"gte": ["high", band.value]}, band, left=Operand("price", "high"), right=band
-            )
+    if re.fullmatch(operands.BAND, match["right"]) and (touched := _touched_band(match)) is not None:
+        return touched
     sides = _sides(match, before)
     if sides is None:
         return None
@@ -587,21 +442,15 @@ def _extreme(match: re.Match[str], before: list[Condition]) -> Condition | None:
 
 
 def _streak(match: re.Match[str], before: list[Condition]) -> Condition | None:
-    bars = float(match["bars"])
-    if (
-        not 2 <= bars <= 20
-        or bars != int(bars)
-        or not (match["row"] or re.search("straight|consecutive", match[0]))
-    ):
+    bars = float(match["bars"] or match["count"])
+    in_a_row = re.search(r"in a row|straight|consecutive|running", match[0])
+    if not 2 <= bars <= 20 or bars != int(bars) or not in_a_row:
         return None
-    mood = match["mood"]
+    mood = match["mood"] or match["verbal"]
     earlier: Any = "open" if mood in ("red", "green") else {"lag": ["close", 1]}
     name = "lt" if mood in ("red", "down", "lower", "losing") else "gt"
-    return _make(
-        match,
-        {"for_n_bars": {"bars": int(bars), "of": {name: ["close", earlier]}}},
-        left=Operand("price", "close"),
-    )
+    value = {"for_n_bars": {"bars": int(bars), "of": {name: ["close", earlier]}}}
+    return _make(match, value, left=Operand("price", "close"))
 
 
 def _change(match: re.Match[str], before: list[Condition]) -> Condition | None:

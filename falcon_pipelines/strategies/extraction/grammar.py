@@ -7,6 +7,7 @@ from typing import Any
 
 from falcon_pipelines.strategies.extraction import operands, talk
 from falcon_pipelines.strategies.extraction.atoms import (
+    REQUIREMENTS,
     Atom,
     Claim,
     Evidence,
@@ -16,15 +17,12 @@ from falcon_pipelines.strategies.extraction.atoms import (
     State,
     tidy,
 )
-from falcon_pipelines.strategies.extraction.comparisons import (
-    Condition,
-    find_conditions,
-    negate,
-    with_known_types,
-)
+from falcon_pipelines.strategies.extraction.comparisons import find_conditions
+from falcon_pipelines.strategies.extraction.condition import Condition, negate, with_known_types
 from falcon_pipelines.strategies.extraction.normalise import Text, tokens
 from falcon_pipelines.strategies.extraction.operands import NUMBER
-from falcon_pipelines.strategies.extraction.orders import Phrase, find_phrases
+from falcon_pipelines.strategies.extraction.order_phrases import Phrase
+from falcon_pipelines.strategies.extraction.orders import find_phrases
 from falcon_pipelines.strategies.extraction.revisions import revise
 from falcon_pipelines.strategies.extraction.roles import Assignment, assign, find_cues
 from falcon_pipelines.strategies.extraction.surroundings import Judgement, Surroundings
@@ -198,22 +196,17 @@ def _read_conditions(
                 and condition.left
                 and not condition.left.other_market
             ):
+                where = "filter.long" if condition.state_of_trend else "entry.long"
                 _add(
-                    draft,
-                    "filter.long",
-                    condition,
-                    condition.start,
-                    condition.end,
-                    surroundings,
-                    number,
-                    "all",
+                    draft, where, condition, condition.start, condition.end, surroundings, REQUIREMENTS, "all"
                 )
             elif not condition.elided:
                 words = draft.text.string[condition.start : condition.end]
                 found = draft.evidence(condition.start, condition.end)
                 draft.refused.append(Refusal(words, "nothing says what to do then", found))
             continue
-        group = number if assignment.chained_to is None else groups.get(assignment.chained_to, number)
+        own_group = 1000 + number
+        group = own_group if assignment.chained_to is None else groups.get(assignment.chained_to, own_group)
         groups[number] = group
         place, condition = _place(assignment, condition)
         if place is None:
@@ -286,9 +279,7 @@ def _add(
         state = "ambiguous"
     elif judgement.state == "ambiguous":
         state, readings, why, value = "ambiguous", (value,), judgement.why, None
-    draft.atoms.append(
-        Atom(place, state, value, found, condition.indicators, readings, why, 1000 + group, join)
-    )
+    draft.atoms.append(Atom(place, state, value, found, condition.indicators, readings, why, group, join))
 
 
 def _read_plain_levels(

@@ -43,6 +43,13 @@ class Text:
             position += len(token.text) + 1
         return cls(tuple(tokens), " ".join(token.text for token in tokens), tuple(starts))
 
+    def span_of(self, first: int, last: int) -> tuple[int, int]:
+        """Characters of the tokens that come from the spoken words `first` to `last`; empty where none does."""
+        inside = [i for i, token in enumerate(self.tokens) if token.last >= first and token.first <= last]
+        if not inside:
+            return 0, 0
+        return self.starts[inside[0]], self.starts[inside[-1]] + len(self.tokens[inside[-1]].text)
+
     def words_of(self, start: int, end: int) -> tuple[int, int]:
         """First and last spoken word of the characters from `start` up to `end`."""
         inside = [
@@ -233,6 +240,10 @@ _FRACTIONS = {
     "a quarter percent": "0.25 percent",
     "a quarter of a percent": "0.25 percent",
     "a percent": "1 percent",
+    "for a week": "for 1 week",
+    "for a month": "for 1 month",
+    "after a week": "after 1 week",
+    "after a month": "after 1 month",
 }
 _FILLER_WORDS = """
     um uh uhh er erm hmm mm mhm ah oh really simply always usually typically generally normally

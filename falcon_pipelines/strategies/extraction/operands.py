@@ -34,7 +34,7 @@ DAY_AVERAGE = rf"(?:{DET}{NUMBER} (?:day|week|period|bar)(?: line)?{_NOT_AN_AVER
 BARE_AVERAGE = rf"(?:the {NUMBER}{NOT_A_QUANTITY}{_NOT_AN_AVERAGE}(?! {UNIT}\b))"
 SOME_AVERAGE = rf"(?:{DET}(?:{_STYLE})?(?:moving average|ema|sma|ma)(?: line)?)"
 RSI = (
-    rf"(?:{DET}(?:{NUMBER}(?: {UNIT})? )?rsi(?: indicator| line| reading| value| number| level)?"
+    rf"(?:{DET}(?:{NUMBER} {UNIT} )?rsi(?: indicator| line| reading| value| number| level)?"
     rf"(?:(?: of| set to| with a (?:period|length|setting) of| at a period of) {NUMBER}(?: period| day| bar)?"
     rf"| {NUMBER}(?= (?:is|goes|drops|falls|dips|gets|closes|crosses|rises|below|above|reading)\b))?)"
 )
@@ -66,7 +66,8 @@ AVERAGE_VOLUME = (
     rf"|(?:{NUMBER} times )?{DET}(?:{NUMBER} {UNIT} )?average)"
 )
 PRICE = (
-    rf"(?:{DET}(?:closing price|daily close|daily bar|share price|stock price|price action|price|close|"
+    rf"(?:{DET}(?:market price|closing price|daily close|daily bar|share price|stock price|price action|"
+    rf"price|close|"
     rf"stock|bar|etf|share|"
     rf"asset|chart|trade)|prices)"
 )
@@ -192,11 +193,11 @@ def _average(words: str, numbers: list[float], unit: str | None) -> Operand:
         ("weighted", "wma"),
         ("sma", "sma"),
         ("simple", "sma"),
+        ("hma", "hma"),
+        ("hull", "hma"),
     ):
         if re.search(rf"\b{word}\b", words):
             fn = name
-    if re.search(r"\b(?:hull|hma)\b", words):
-        raise NotExpressible("the Hull moving average is not among the indicators")
     return average(numbers[0], fn, unit)
 
 
@@ -227,8 +228,8 @@ def _oscillator(words: str, numbers: list[float], unit: str | None) -> Operand:
                 (("params.period", "stated" if numbers else "unspecified"),),
                 None,
             )
-            return Operand("oscillator", use.id, (use,))
-    use = IndicatorUse("stochastic", "stochastic", None, ())
+            return Operand("oscillator", f"{use.id}.adx" if fn == "adx" else use.id, (use,))
+    use = IndicatorUse("stochastic", "stoch", None, (), (("params.period", "unspecified"),))
     return Operand("oscillator", "stochastic.k", (use,))
 
 

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from falcon_pipelines.strategies.extraction.comparisons import Condition
+from falcon_pipelines.strategies.extraction.condition import Condition
 
 Kind = Literal["long", "short", "exit", "cover", "watch", "want", "trade"]
 
@@ -35,15 +35,18 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
         rf"(?:sell(?:ing)?(?: signal)?|exit(?:ing|s)?(?: signal| rule| is)?|get(?:ting)? out(?: of)?|"
         rf"close (?:out )?(?:the trade|the position|my position|it out|it|out|everything)|take (?:it|"
         rf"the trade) off|(?:am|are|get|be|is) out|dump|bail(?: out)?|liquidate|take (?:my |the )?profit|"
-        rf"way out|done with|step aside|unload|flatten|(?:am |are )?a sell(?:er)?)(?: (?:half|all))?{_THING}",
+        rf"way out|done with|step aside|unload|flatten|go to cash|(?:go|am|are|be) flat|in cash|(?:am |"
+        rf"are )?a sell(?:er)?)(?: (?:half|all))?{_THING}",
     ),
     (
         "long",
         rf"(?:buy(?:ing)?(?! and hold)(?: signal| rule| trigger| condition)?|go(?:ing)? long|get"
         rf"(?:ting)? long|enter(?:ing)?(?: long)?|get(?:ting)? in(?:to)?|jump in|hop in|step in|come in|"
         rf"open(?:ing)? (?:up )?(?:a|the|my) (?:new )?(?:long|position|trade)|take (?:the|a|my|this|"
-        rf"that) (?:trade|long|position|entry|setup|signal)|pull the trigger|(?:am|are) (?:in|long|"
-        rf"a buyer)|start a position|initiate a position|put (?:the|a) trade on|place the trade|"
+        rf"that) (?:trade|long|position|entry|setup|signal)|pull the trigger|(?:am|are) (?:in(?! (?:a|an|"
+        rf"the|this|my|for|on)\b)|long|"
+        rf"a buyer)|(?:be|stay|am|are) long|start a position|initiate a position|put (?:the|a) trade on|"
+        rf"place the trade|"
         rf"get me in|{_NOT_A_PRICE}(?:entry|entries)(?! price)(?: signal| rule| trigger| condition|"
         rf" criteria)?|long (?:signal|entry)|signal to buy|go in|my signal|the signal|my trigger|"
         rf"the trigger|time to buy|(?:am |are )?a buy(?:er)?){_THING}",
@@ -60,13 +63,16 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
         "watch",
         r"(?:wait(?:ing)?(?: for| until| till| around for)?|look(?:ing)? for|watch(?:ing)? for)",
     ),
-    ("want", r"(?:(?:want|need|like)(?:ing)? to see|want|need|require)"),
+    (
+        "want",
+        r"(?:(?:want|need|like)(?:ing)? to see|want|need|require|make sure(?: that)?|check that|insist on)",
+    ),
 )
 _PATIENT: tuple[Kind, ...] = ("watch", "want")
 _CUES = tuple((kind, re.compile(rf"(?<!\S){pattern}(?!\S)")) for kind, pattern in _TABLE)
 _DENIAL = re.compile(
-    r"(?<!\S)(?:never|not|no|avoid|refuse to|stay away from|neither|nor|without|quit)(?: (?:ever|going|"
-    r"to|want|like|even|be|do|anything|a|the|my|think|about|take|any|recommend|i))* $"
+    r"(?<!\S)(?:never|not|no|avoid|refuse to|stay away from|neither|nor|without|quit)"
+    r"(?: (?:ever|going|to|want|like|be|do|anything|a|the|my|take|any|i))* $"
 )
 _ONLY = re.compile(r"(?<!\S)only(?: (?:ever|want|going|to|be|like|take|a|the))* $")
 _INTRO = (
@@ -90,7 +96,7 @@ _FROM_CONDITION = re.compile(
     r"too|both|true|conditions|met|together|line|of)(?: |$)){0,9}$"
 )
 _CHAIN = re.compile(
-    r"^ (?:(?:\|but |\|so )?(?:and|or|plus|with|while|together with|along with|combined with|in addition|"
+    r"^ (?:(?:\|but |\|so )?(?:and|or|plus|on|with|while|together with|along with|combined with|in addition|"
     r"as long as|provided|\|but|at the same time|and_also)(?: (?:when|if|only|as long as|the|a|an|that|"
     r"at|same|time|once|until|i|we|want|need|see|to|my|it|also|have|with|on|time|is|in|there|while|both|"
     r"for|wait|after|long))*|if|when|while|as long as|only if|only when|\|but only if|\|but only when|"
@@ -100,6 +106,7 @@ _INTRODUCED = re.compile(
     r"(?<!\S)(?:when|if|once|after|and when|and if|wait for|until)(?: (?:the|a|my|we|i|you|see|get|have|"
     r"it))* $"
 )
+_PROVISO = re.compile(r"(?<!\S)(?:provided|as long as|assuming|given|while|only if|only when)(?: that)? $")
 _LOOSE_FROM = re.compile(
     r"^ (?!.*(?<!\S)(?:not|never|\?|\.|should|would|could|what|why|sell|buy|they|people)(?!\S))"
     r"(?:\S+ ){0,7}?(?:and |that is when |\|so )?(?:i|we)(?: (?:will|am going to|go ahead and|usually))? $"
@@ -122,7 +129,8 @@ class Assignment:
     """A condition with the cue it belongs to and the characters that together say so.
 
     `chained_to` is the place of the condition before it whose purpose it shares, `join` how; `unless` marks
-    "not until" and "not unless", `because` a denial of the condition as a reason.
+    "not until" and "not unless", `because` a denial of the condition as a reason; with `shares_cue` the cue has
+    a condition of its own too.
     """
 
     condition: Condition
@@ -134,6 +142,7 @@ class Assignment:
     only: bool = False
     unless: bool = False
     because: bool = False
+    shares_cue: bool = False
 
 
 def find_cues(visible: str, taken: Sequence[Condition]) -> list[Cue]:
@@ -164,7 +173,7 @@ def assign(visible: str, conditions: Sequence[Condition], cues: Sequence[Cue]) -
         after = _after(visible, condition, later, cues)
         chain = _chain(visible, condition, number, conditions, result)
         chosen = _choose(condition, before, after, chain, visible, cues, later)
-        if chosen is not None and chosen.chained_to is None:
+        if chosen is not None and chosen.chained_to is None and not chosen.shares_cue:
             used.add(cues.index(chosen.cue))
         result.append(chosen)
     return result
@@ -188,6 +197,8 @@ def _before(
         linked = _TO_CONDITION.match(gap) or _BARE_LINK.match(gap)
         if linked is None:
             continue
+        if cue.denied and re.match(r" (?:this|that)(?!\S)", gap):
+            return None
         if cue.kind in _PATIENT and any(cues[i].kind not in _PATIENT for i in candidates if i < index):
             outer = cues[max(i for i in candidates if i < index and cues[i].kind not in _PATIENT)]
             if re.match(
@@ -270,6 +281,12 @@ def _choose(
         linked = _TO_CONDITION.match(onward) or (_BARE_LINK.match(onward) and len(onward.split()) <= 2)
         if linked and not re.search(r"[.?]", onward):
             after = None
+    if after is not None and before is None and chain is None and later < len(visible):
+        onward = visible[after.cue.end : later]
+        if _TO_CONDITION.match(onward) and _PROVISO.search(
+            visible[max(0, condition.start - 25) : condition.start]
+        ):
+            return replace(after, end=condition.end, only=True, shares_cue=True)
     if before is not None and before.cue.kind in _PATIENT:
         return after or before
     if before is not None and after is not None:

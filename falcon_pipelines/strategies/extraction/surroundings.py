@@ -43,12 +43,14 @@ _OTHERS = re.compile(
     r"everyone|everybody|people|beginners|amateurs|gurus?|(?:the |a )?textbooks?|the books?|others|they|"
     r"he|she|(?:my|a|this) (?:friend|buddy|brother|uncle|neighbor|neighbour|mentor|guy)|"
     r"some (?:use|say|like|will|wait|buy|sell|would)|traditional(?:ly)?|conventional(?:ly)?|the internet|"
-    r"one guy|1 guy|somebody|someone|the standard|the classic|the usual|the original (?:version|strategy|"
+    r"one guy|1 guy|somebody|someone|the standard|the classic|rule of thumb|conventional wisdom|"
+    r"common advice|the usual|the original (?:version|strategy|"
     r"rules?))(?!\S)"
 )
 _OWN = re.compile(r"(?<!\S)(?:i|we|my|our|me|us|rules?|here is)(?!\S)")
 _HEDGE = re.compile(
-    r"(?<!\S)(?:could|might|may|maybe|perhaps|possibly|sometimes|not sure|depends|depending|i guess|"
+    r"(?<!\S)(?:another (?:option|way|idea|approach)|(?:one|1) (?:way|option|idea)|alternatively|could|"
+    r"might|may|maybe|perhaps|possibly|sometimes|not sure|depends|depending|i guess|"
     r"consider|thinking (?:about|of)|probably|some kind|whatever|experiment|play with|try|feel free|"
     r"optionally|or something|could be|if you want|you can)(?!\S)"
 )
@@ -58,6 +60,15 @@ _DENIED = re.compile(
     r"take|be|is|just_because|place|at|to|care|about|"
     r"buy|sell|mean|that|about|when|if|recommend|trade|wait|for|ever|it|you|i|because|going|hold|"
     r"talking)){0,5} ?$"
+)
+_NOT_SAID = re.compile(
+    r"(?<!\S)(?:not|never)(?: [a-z]+)? (?:said|say|saying|mean|meant|about|talking|telling|recommending|"
+    r"recommend|"
+    r"suggesting|suggest|tell you to|told you to)(?: (?:you|to|that|about|should|just_because|people|i|"
+    r"we))* $"
+)
+_LOOKING_BACK = re.compile(
+    r" (?:would have|would not have|had you|did not work|did|had|got me|saved me|was)(?!\S)"
 )
 _BOUNDARY = re.compile(r"(?<!\S)(?:[.?]|\|\S+)(?!\S)")
 
@@ -128,7 +139,10 @@ class Surroundings:
             return Judgement("example_only", "said as an example")
         if price and any(begin <= start and start - begin < 500 for begin, _, _ in self.examples):
             return Judgement("example_only", "said as an example")
-        question = _QUESTION.search(clause[-90:])
+        opening = clause[-90:] + self.string[start : start + 12]
+        question = _QUESTION.search(opening)
+        if _NOT_SAID.search(clause) or _LOOKING_BACK.match(self.string[end:]):
+            return Judgement("unspecified", "denied, or a look back, not stated as a rule", refused=True)
         if self.is_question(end - 1) or question is not None:
             return Judgement("unspecified", "asked or tried out, not stated as a rule", refused=True)
         for pattern, why in ((_HISTORY, "told as history, not as a rule"), (_OTHERS, "said of others")):

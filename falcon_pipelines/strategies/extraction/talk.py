@@ -24,7 +24,7 @@ _CLAIMS = (
     rf"per annum|returns?)",
     rf"(?:annual|yearly|average|total|monthly|cumulative)(?: [a-z]+)? (?:return|gain|profit|winner|"
     rf"loser)(?: [a-z]+){{0,3}}? {_PERCENT}",
-    rf"(?:returned|returns|made|made me|gained|up) (?:a |an |over |about |almost |nearly |more than |"
+    rf"(?:returned|returns|made me) (?:a |an |over |about |almost |nearly |more than |"
     rf"total of )*{_PERCENT}(?= |$)(?! (?:i|we|you|my|gain|profit|sell|exit|take))",
     rf"turned (?:dollars )?{NUMBER}(?: k| thousand| dollars| dollars)* into (?:dollars )?{NUMBER}(?: k|"
     rf" thousand| million| dollars)*",

@@ -1,22 +1,20 @@
-"""The paper accounts: equity, orders, fills, and positions, which are derived from the postings here."""
+"""The paper accounts: equity, standing, and positions, which are derived from the postings here."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, and_, func, select, tuple_
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.cursors import Cursor
-from falcon_pipelines.dashboard.queries.documents import text
-from falcon_pipelines.dashboard.values import Dollars, Page, PerShare, Quantity, Ratio, Value
-from falcon_pipelines.db.models import Account, AccountMark, Fill, Order, PositionMark, Posting, StrategySpec
+from falcon_pipelines.dashboard.values import Dollars, PerShare, Quantity, Ratio, Value
+from falcon_pipelines.db.models import Account, AccountMark, Order, PositionMark, Posting, StrategySpec
 
 SECURITIES = "securities"
 """The ledger whose legs carry shares and their cost."""
 CAPITAL = "capital"
 """The ledger that says, negated, what was paid in."""
-STOPS = ("stop", "stop_limit", "trailing")
+STOP_ROLES = ("stop", "trail")
 
 
 class AccountName(Value):
@@ -103,38 +101,6 @@ class Position(Value):
     target: PerShare | None
 
 
-class OrderRow(Value):
-    """An order and how much of it is filled."""
-
-    id: str
-    account_id: int
-    ticker: str
-    side: str
-    type: str
-    quantity: Quantity
-    filled: Quantity
-    limit: PerShare | None
-    stop: PerShare | None
-    status: str
-    reason: str | None
-    submitted_at: datetime
-
-
-class FillRow(Value):
-    """A trade of an order."""
-
-    id: str
-    order_id: str
-    account_id: int
-    ticker: str
-    side: str
-    quantity: Quantity
-    price: PerShare
-    fee: Dollars
-    filled_at: datetime
-    flags: list[str]
-
-
 def accounts(session: Session) -> list[AccountName]:
     """All accounts: open ones first, then the newest."""
     rows = session.execute(
@@ -180,21 +146,22 @@ def equity_curve(session: Session, account: AccountName) -> EquityCurve:
 
 def standing(session: Session, account_id: int) -> Standing | None:
     """The account at its newest close; None before its first."""
-    of_account = select(AccountMark).where(AccountMark.account_id == account_id)
-    last = session.scalars(of_account.order_by(AccountMark.session.desc()).limit(2)).all()
-    first, paid_in = session.execute(
-        select(
-            select(func.min(AccountMark.session))
-            .where(AccountMark.account_id == account_id)
-            .scalar_subquery(),
-            select(func.coalesce(-func.sum(Posting.amount), 0))
-            .where(Posting.account_id == account_id, Posting.ledger == CAPITAL)
-            .scalar_subquery(),
-        )
-    ).one()
+    marks = select(AccountMark.session).where(AccountMark.account_id == account_id)
+    first = marks.order_by(AccountMark.session).limit(1).scalar_subquery()
+    paid_in = (
+        select(func.coalesce(-func.sum(Posting.amount), 0))
+        .where(Posting.account_id == account_id, Posting.ledger == CAPITAL)
+        .scalar_subquery()
+    )
+    last = session.execute(
+        select(AccountMark, first.label("first_session"), paid_in.label("paid_in"))
+        .where(AccountMark.account_id == account_id)
+        .order_by(AccountMark.session.desc())
+        .limit(2)
+    ).all()
     if not last:
         return None
-    newest = last[0]
+    newest = last[0][0]
     return Standing(
         session=newest.session,
         equity=newest.equity,
@@ -202,9 +169,9 @@ def standing(session: Session, account_id: int) -> Standing | None:
         market_value=newest.market_value,
         receivable=newest.receivable,
         benchmark=newest.benchmark,
-        paid_in=paid_in,
-        first_session=first,
-        day_profit=newest.equity - last[1].equity if len(last) > 1 else None,
+        paid_in=last[0].paid_in,
+        first_session=last[0].first_session,
+        day_profit=newest.equity - last[1][0].equity if len(last) > 1 else None,
     )
 
 
@@ -256,124 +223,8 @@ def _position(
         market_value=value,
         unrealised=None if value is None else value - cost,
         unrealised_return=None if value is None or not cost else float((value - cost) / abs(cost)),
-        stop=next((o.stop for o in closing if o.type in STOPS and o.stop is not None), None),
-        target=next((o.limit for o in closing if o.type == "limit"), None),
-    )
-
-
-def orders(
-    session: Session,
-    *,
-    account_id: int | None = None,
-    ticker: str | None = None,
-    status: str | None = None,
-    after: Cursor | None = None,
-    limit: int = 50,
-) -> Page[OrderRow]:
-    """Orders, newest first."""
-    query = (
-        select(Order, _filled().label("filled"))
-        .where(*_matching(account_id, ticker))
-        .order_by(Order.submitted_at.desc(), Order.id.desc())
-        .limit(limit + 1)
-    )
-    if status is not None:
-        query = query.where(Order.status == status)
-    if after is not None:
-        query = query.where(tuple_(Order.submitted_at, Order.id) < (after.at, after.id))
-    rows = session.execute(query).all()
-    items = [_order_row(order, filled) for order, filled in rows[:limit]]
-    return Page(
-        items=items,
-        next=str(Cursor(at=items[-1].submitted_at, id=items[-1].id)) if len(rows) > limit else None,
-    )
-
-
-def fills(
-    session: Session,
-    *,
-    account_id: int | None = None,
-    ticker: str | None = None,
-    after: Cursor | None = None,
-    limit: int = 50,
-) -> Page[FillRow]:
-    """Fills, newest first."""
-    query = (
-        select(Fill, Order)
-        .join(Order, Fill.order_id == Order.id)
-        .where(*_matching(account_id, ticker))
-        .order_by(Fill.filled_at.desc(), Fill.id.desc())
-        .limit(limit + 1)
-    )
-    if after is not None:
-        query = query.where(tuple_(Fill.filled_at, Fill.id) < (after.at, after.id))
-    rows = session.execute(query).all()
-    items = [_fill_row(fill, order) for fill, order in rows[:limit]]
-    return Page(
-        items=items,
-        next=str(Cursor(at=items[-1].filled_at, id=items[-1].id)) if len(rows) > limit else None,
-    )
-
-
-def rejected_since(session: Session, account_id: int, since: datetime) -> int:
-    """How many orders of an account were rejected since a time."""
-    return (
-        session.scalar(
-            select(func.count()).where(
-                Order.account_id == account_id, Order.status == "rejected", Order.submitted_at >= since
-            )
-        )
-        or 0
-    )
-
-
-def _matching(account_id: int | None, ticker: str | None) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if account_id is not None:
-        conditions.append(Order.account_id == account_id)
-    if ticker is not None:
-        conditions.append(Order.ticker == ticker)
-    return conditions
-
-
-def _filled() -> ColumnElement[Decimal]:
-    return (
-        select(func.coalesce(func.sum(Fill.quantity), 0))
-        .where(Fill.order_id == Order.id)
-        .correlate(Order)
-        .scalar_subquery()
-    )
-
-
-def _order_row(order: Order, filled: Decimal) -> OrderRow:
-    return OrderRow(
-        id=order.id,
-        account_id=order.account_id,
-        ticker=order.ticker,
-        side=order.side,
-        type=order.type,
-        quantity=order.quantity,
-        filled=filled,
-        limit=order.limit,
-        stop=order.stop,
-        status=order.status,
-        reason=order.reason,
-        submitted_at=order.submitted_at,
-    )
-
-
-def _fill_row(fill: Fill, order: Order) -> FillRow:
-    return FillRow(
-        id=fill.id,
-        order_id=order.id,
-        account_id=order.account_id,
-        ticker=order.ticker,
-        side=order.side,
-        quantity=fill.quantity,
-        price=fill.price,
-        fee=fill.fee,
-        filled_at=fill.filled_at,
-        flags=[flag for flag in map(text, fill.flags or []) if flag],
+        stop=next((o.stop for o in closing if o.role in STOP_ROLES and o.stop is not None), None),
+        target=next((o.limit for o in closing if o.role == "target"), None),
     )
 
 
