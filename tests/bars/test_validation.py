@@ -159,7 +159,7 @@ def test_where_a_block_ends_makes_no_difference(
     assert found.quarantined.equals(expected.quarantined)
     assert found.quarantined["line"].to_list() == [9, 24]
     assert check(tmp_path, lines[::-1]).good.equals(expected.good)
-    with pytest.raises(ConflictingDuplicates, match="lines 2, 42 .* T000 "):
+    with pytest.raises(ConflictingDuplicates, match=r"lines 2, 42 .* T000 "):
         check(tmp_path, [*lines, line("T000", close=10)])
     assert check(tmp_path, [*lines, lines[0]]).quarantined["line"].to_list() == [9, 24, 42]
 
