@@ -42,7 +42,9 @@ def test_figures_equal_their_definitions(result):
     assert stats.total_return == pytest.approx(-0.02595)
     assert stats.sharpe == pytest.approx(returns.mean() / returns.std(ddof=1) * 252**0.5)
     assert stats.volatility == pytest.approx(returns.std(ddof=1) * 252**0.5)
-    assert stats.sortino == pytest.approx(returns.mean() / np.sqrt(np.mean(np.minimum(returns, 0) ** 2)) * 252**0.5)
+    assert stats.sortino == pytest.approx(
+        returns.mean() / np.sqrt(np.mean(np.minimum(returns, 0) ** 2)) * 252**0.5
+    )
     assert stats.max_drawdown == pytest.approx(9_740.5 / 10_395 - 1)
     assert stats.cagr == pytest.approx(0.97405 ** (365.25 / 6) - 1)
     assert stats.win_rate == 0.5
@@ -71,7 +73,9 @@ def test_a_year_has_252_sessions_of_however_many_bars():
 
 def test_undefined_figures_are_nan_and_never_a_guess():
     panel = panel_of({"A": [bar(100)] * 5})
-    result = assemble(panel, simulate_fills(panel, signals_for(panel), parameters(), 1_000.0), parameters(), 1_000.0)
+    result = assemble(
+        panel, simulate_fills(panel, signals_for(panel), parameters(), 1_000.0), parameters(), 1_000.0
+    )
     assert np.isnan(result.stats.sharpe)
     assert np.isnan(result.stats.win_rate)
     assert result.stats.total_return == 0
