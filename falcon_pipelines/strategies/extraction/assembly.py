@@ -16,9 +16,11 @@ from falcon_pipelines.strategies.extraction.atoms import (
     Refusal,
     tidy,
 )
+from falcon_pipelines.strategies.extraction.condition import negate
 from falcon_pipelines.strategies.extraction.result import (
     Assumption,
     ExtractionResult,
+    Overlay,
     Rule,
     Status,
     Variant,
@@ -92,6 +94,7 @@ def assemble(transcript: Transcript, finding: Finding, extractor: str) -> Extrac
         spec=spec,
         rules=tuple(_rules(atoms, plan)),
         variants=variants,
+        overlays=tuple(_overlays(spec)),
         assumptions=tuple(_assumptions(spec)),
         claims=finding.claims,
         refused=tuple(refused),
@@ -389,6 +392,36 @@ def _status(plan: _Plan, spec: Spec | None, variants: Sequence[Variant]) -> tupl
     if not any(getattr(spec.exit, name) is not None for name in _EXITS):
         return "needs_overlay", "no exit is stated; add one"
     return "runnable", "an entry and an exit are stated"
+
+
+def _overlays(spec: Spec | None) -> Iterable[Overlay]:
+    """Exits to choose from for a spec that has none: the end of the entry's reason, or time."""
+    if spec is None or any(getattr(spec.exit, name) is not None for name in _EXITS):
+        return
+    document = spec.document()
+    choices: list[tuple[str, str, Any]] = []
+    conditions = document["entry"]
+    if len(conditions) == 1:
+        (rule,) = conditions.values()
+        choices.append(("when_the_entry_no_longer_holds", "exit.signal", _ended(rule)))
+    choices.append(("after_20_bars", "exit.time_stop", {"bars": 20}))
+    for name, place, value in choices:
+        key = place.split(".")[1]
+        provenance = {**document["provenance"], place: {"state": "default"}}
+        changed = {**document, "exit": {**document.get("exit", {}), key: value}, "provenance": provenance}
+        yield Overlay(name, place, value, validate_spec(changed))
+
+
+def _ended(condition: dict[str, Any]) -> dict[str, Any]:
+    """When a condition has ended: a cross by the cross back, a state by its opposite."""
+    (name, content), *_ = condition.items()
+    if name == "crosses_above":
+        return {"crosses_below": content}
+    if name == "crosses_below":
+        return {"crosses_above": content}
+    if name in ("all", "any"):
+        return {"any" if name == "all" else "all": [_ended(part) for part in content]}
+    return negate(condition)
 
 
 def _assumptions(spec: Spec | None) -> Iterable[Assumption]:
