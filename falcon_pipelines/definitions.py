@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from falcon_pipelines.assets.market_data import corporate_actions, day_bars
+from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars
 from falcon_pipelines.assets.research import backtests, strategy_specs, transcripts, verdicts
 from falcon_pipelines.assets.screening import screen_candidates
 from falcon_pipelines.assets.trading import paper_trades, promotions
@@ -14,8 +14,8 @@ from falcon_pipelines.jobs import ALL_JOBS
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
-from falcon_pipelines.schedules import daily_screens
-from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs
+from falcon_pipelines.schedules import daily_freshness, daily_screens, weekly_corporate_actions
+from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, republished_day_bars
 
 
 def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -25,6 +25,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
     return dg.Definitions(
         assets=[
             day_bars,
+            minute_bars,
             corporate_actions,
             screen_candidates,
             transcripts,
@@ -36,8 +37,8 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
         ],
         asset_checks=list(ALL_CHECKS),
         jobs=list(ALL_JOBS),
-        schedules=[daily_screens],
-        sensors=[missing_day_bars, new_specs, decisions],
+        schedules=[daily_freshness, daily_screens, weekly_corporate_actions],
+        sensors=[missing_day_bars, republished_day_bars, new_specs, decisions],
         resources=resources | dict(resource_overrides or {}),
     )
 

@@ -11,6 +11,19 @@ ingest_day_bars = dg.define_asset_job(
     executor_def=_IN_ONE_PROCESS,
     tags={"dagster/max_runtime": "7200"},
 )
+ingest_minute_bars = dg.define_asset_job(
+    "ingest_minute_bars",
+    selection=dg.AssetSelection.assets("minute_bars"),
+    description="Minute flat files of the chosen sessions into checked, versioned bars.",
+    executor_def=_IN_ONE_PROCESS,
+    tags={"dagster/max_runtime": "14400"},
+)
+check_freshness = dg.define_asset_job(
+    "check_freshness",
+    selection=dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("day_bars"), "fresh")),
+    description="Are the day bars as new as they should be?",
+    executor_def=_IN_ONE_PROCESS,
+)
 ingest_corporate_actions = dg.define_asset_job(
     "ingest_corporate_actions",
     selection=dg.AssetSelection.assets("corporate_actions"),
@@ -44,6 +57,8 @@ trade_on_paper = dg.define_asset_job(
 
 ALL_JOBS = (
     ingest_day_bars,
+    ingest_minute_bars,
+    check_freshness,
     ingest_corporate_actions,
     screen_market,
     study_videos,

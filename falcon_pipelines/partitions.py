@@ -4,6 +4,7 @@ from datetime import date, datetime, time, timedelta
 
 import dagster as dg
 
+from falcon_pipelines import settings
 from falcon_pipelines.bars.calendar import last_session, sessions
 
 NEW_YORK = "America/New_York"
@@ -42,3 +43,9 @@ screens = dg.MultiPartitionsDefinition({"session": trading_sessions, "profile": 
 def screen_key(session: date, profile: str) -> dg.MultiPartitionKey:
     """The partition of one profile's screen of one session."""
     return dg.MultiPartitionKey({"session": session.isoformat(), "profile": profile})
+
+
+def history_start(configured: settings.Settings, today: date) -> date:
+    """The first day that is kept complete: FALCON_HISTORY_START, else five years before `today`."""
+    start = configured.history_start or today - timedelta(days=5 * 365 + 1)
+    return max(start, FIRST_SESSION)

@@ -5,7 +5,8 @@ from datetime import date
 
 import dagster as dg
 
-from falcon_pipelines.jobs import screen_market
+from falcon_pipelines import settings
+from falcon_pipelines.jobs import check_freshness, ingest_corporate_actions, screen_market
 from falcon_pipelines.partitions import NEW_YORK, profiles, screen_key
 
 
@@ -38,3 +39,30 @@ def daily_screens(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] 
     if not keys:
         return dg.SkipReason("no session is ingested, or every profile has screened the newest one")
     return [dg.RunRequest(run_key=str(key), partition_key=key) for key in keys]
+
+
+@dg.schedule(
+    job=check_freshness,
+    # After the grace of `upkeep`: the file is complete at 11:00, and six hours are left for it to arrive.
+    cron_schedule="15 17 * * *",
+    execution_timezone=NEW_YORK,
+    description="Looks whether the newest expected session has arrived.",
+)
+def daily_freshness() -> dg.RunRequest:
+    """Asks every day, weekends too: Friday's file comes on Saturday."""
+    return dg.RunRequest()
+
+
+@dg.schedule(
+    job=ingest_corporate_actions,
+    cron_schedule="0 9 * * 6",
+    execution_timezone=NEW_YORK,
+    description="Fetches splits, dividends and delistings from Massive.",
+)
+def weekly_corporate_actions() -> dg.RunRequest | dg.SkipReason:
+    """Needs an API key; without one, actions come from files by hand."""
+    if settings.load().massive_api_key is None:
+        return dg.SkipReason(
+            "FALCON_MASSIVE_API_KEY is not set; start ingest_corporate_actions with a file instead"
+        )
+    return dg.RunRequest()

@@ -10,9 +10,11 @@ from sqlalchemy import func, select
 
 from falcon_pipelines import settings
 from falcon_pipelines.bars.calendar import sessions
+from falcon_pipelines.bars.upkeep import republished, sessions_to_recheck
 from falcon_pipelines.db import models
 from falcon_pipelines.jobs import ingest_day_bars, judge_strategies, trade_on_paper
-from falcon_pipelines.partitions import FIRST_SESSION, NEW_YORK, strategy_specs
+from falcon_pipelines.partitions import NEW_YORK, history_start, strategy_specs
+from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
 
@@ -100,10 +102,30 @@ def missing_day_bars(context: dg.SensorEvaluationContext, flat_files: FlatFiles)
     return dg.SensorResult(run_requests=requests)
 
 
-def history_start(configured: settings.Settings, today: date) -> date:
-    """The first day that is kept complete: FALCON_HISTORY_START, else five years before `today`."""
-    start = configured.history_start or today - timedelta(days=5 * 365 + 1)
-    return max(start, FIRST_SESSION)
+@dg.sensor(
+    job=ingest_day_bars,
+    minimum_interval_seconds=6 * 3600,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Ingests sessions again whose file the source has replaced since.",
+)
+def republished_day_bars(
+    context: dg.SensorEvaluationContext, flat_files: FlatFiles, bars: Bars
+) -> dg.SensorResult:
+    """Compares the ETags of the newest ten sessions with those that were ingested."""
+    known = {session: entry.etag for session, entry in bars.reader().log().sessions("day").items()}
+    recent = sessions_to_recheck(known)
+    files = flat_files.source().files("day", recent)
+    replaced = republished(known, files)
+    if not replaced:
+        return dg.SensorResult(skip_reason=f"the files of the newest {len(recent)} sessions are as ingested")
+    requests = [
+        dg.RunRequest(
+            run_key=f"republished:{session}:{files[session].etag}",
+            tags={_RANGE_START: session.isoformat(), _RANGE_END: session.isoformat()},
+        )
+        for session in replaced
+    ]
+    return dg.SensorResult(run_requests=requests)
 
 
 def _run_request(gap: Gap, attempt: int) -> dg.RunRequest:

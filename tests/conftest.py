@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,9 +22,15 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """A PostgreSQL server for this test process, with a migrated template database."""
-    with embedded_postgres(tmp_path_factory.mktemp("postgres")) as server:
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL server for this test process, with a migrated template database.
+
+    Its folder is not one of pytest's: another pytest that starts closes those to the server's own user.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="falcon-test-", ignore_cleanup_errors=True) as folder,
+        embedded_postgres(Path(folder)) as server,
+    ):
         upgrade(server.url("falcon"))
         yield server
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -52,8 +53,10 @@ def until(condition: Callable[[], bool], seconds: float = 120) -> None:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
+def home() -> Iterator[Path]:
+    """Not one of pytest's folders: see the `postgres` fixture."""
+    with tempfile.TemporaryDirectory(prefix="falcon-demo-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +124,8 @@ def test_a_second_run_reuses_what_is_there(first: Document, home: Path) -> None:
     }
 
 
-def test_killed_in_the_middle_elsewhere_it_goes_on_to_the_same_fills(
-    first: Document, home: Path, tmp_path: Path
-) -> None:
-    elsewhere = tmp_path / "another" / "folder"
+def test_killed_in_the_middle_elsewhere_it_goes_on_to_the_same_fills(first: Document, home: Path) -> None:
+    elsewhere = home / "elsewhere" / "folder"
     store = elsewhere / "market_data"
     with subprocess.Popen(
         command("demo", "--no-serve"), env=environment(elsewhere), stderr=subprocess.DEVNULL
@@ -178,7 +179,7 @@ def test_it_serves_both_pages_until_ctrl_c_which_stops_all_it_started(
     with urlopen(f"{dashboard}/") as reply:
         page = reply.read().decode()
     assert "SYNTHETIC" in page.upper()
-    assert first["paper_strategy"].replace("_", " ") in page
+    assert first["paper_strategy"].split()[0].replace("_", " ") in page
     nodes = graphql(dagster, "{ assetNodes { assetKey { path } assetMaterializations(limit: 1) { runId } } }")
     made = {node["assetKey"]["path"][0] for node in nodes["assetNodes"] if node["assetMaterializations"]}
     assert made >= {

@@ -6,8 +6,14 @@ from typing import Any
 
 import dagster as dg
 
-from falcon_pipelines.bars.flat_files import SYNTHETIC
+from falcon_pipelines import settings
+from falcon_pipelines.bars.actions import actions_table
+from falcon_pipelines.bars.flat_files import SYNTHETIC, FlatFileSource
 from falcon_pipelines.bars.ingest import IngestResult, SessionFailed, ingest_actions, ingest_each
+from falcon_pipelines.bars.massive_rest import MASSIVE
+from falcon_pipelines.bars.panel import Frequency
+from falcon_pipelines.bars.sources import actions_from_settings
+from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.validation import BAR_SCHEMA
 from falcon_pipelines.partitions import trading_sessions
 from falcon_pipelines.resources.bar_store import Bars
@@ -34,22 +40,42 @@ _BAR_COLUMNS = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype 
     ),
 )
 def day_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFiles) -> dg.MaterializeResult:
-    """Ingests the run's sessions; a session whose source file is unchanged costs no download.
+    """Ingests the run's sessions; a session whose source file is unchanged costs no download."""
+    return _ingest(context, bars.writer(), flat_files.source(), "day")
 
-    Sessions whose own file is bad do not hold up the others: those are recorded, then the run fails.
-    """
+
+@dg.asset(
+    partitions_def=trading_sessions,
+    # A month of minutes is some gigabytes of flat files.
+    backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=21),
+    pool="flat_files",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"polars", "parquet"},
+    code_version="1",
+    metadata={"dagster/column_schema": _BAR_COLUMNS},
+    description="Unadjusted minute bars, pre- and post-market included, stored like the day bars.",
+)
+def minute_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFiles) -> dg.MaterializeResult:
+    """Ingests the run's sessions; a session whose source file is unchanged costs no download."""
+    return _ingest(context, bars.writer(), flat_files.source(), "minute")
+
+
+def _ingest(
+    context: dg.AssetExecutionContext, store: BarStore, source: FlatFileSource, frequency: Frequency
+) -> dg.MaterializeResult:
+    """Sessions whose own file is bad do not hold up the others: those are recorded, then the run fails."""
     sessions = [date.fromisoformat(key) for key in context.partition_keys]
-    store, source = bars.writer(), flat_files.source()
     done: list[IngestResult] = []
     failed: list[SessionFailed] = []
-    for outcome in ingest_each(source, store, "day", sessions):
+    for outcome in ingest_each(source, store, frequency, sessions):
         if isinstance(outcome, SessionFailed):
             context.log.error(f"{outcome.session}: {outcome.error}")
             failed.append(outcome)
         else:
             done.append(outcome)
     if done:
-        store.build_history("day", done[0].session, done[-1].session)
+        store.build_history(frequency, done[0].session, done[-1].session)
     synthetic = source.basis == SYNTHETIC
     if failed:
         for result in done:
@@ -86,10 +112,11 @@ def _session_metadata(result: IngestResult, *, synthetic: bool) -> dict[str, Any
     }
 
 
-class ActionsFile(dg.Config):
-    """Where the corporate actions come from."""
+class ActionsSource(dg.Config):
+    """A CSV file of corporate actions; without one, Massive's API is asked."""
 
-    path: str
+    path: str | None = None
+    since: str = "2003-09-10"
 
 
 @dg.asset(
@@ -100,13 +127,27 @@ class ActionsFile(dg.Config):
     description="Splits, dividends and delistings. Bars stay as published: adjustment happens on read.",
 )
 def corporate_actions(
-    context: dg.AssetExecutionContext, config: ActionsFile, bars: Bars
+    context: dg.AssetExecutionContext, config: ActionsSource, bars: Bars
 ) -> dg.MaterializeResult:
-    """Adds the file's actions to the store; unchanged content adds nothing."""
-    entry = ingest_actions(bars.writer(), Path(config.path))
-    version = bars.reader().current_version()
-    rows = bars.reader().actions().height
+    """Adds what is new to the store; unchanged content adds nothing."""
+    store = bars.writer()
+    if config.path is not None:
+        entry, uncertain = ingest_actions(store, Path(config.path)), 0
+    else:
+        fetched = actions_from_settings(settings.load()).corporate_actions(date.fromisoformat(config.since))
+        entry = store.add_actions(actions_table(list(fetched.actions)), MASSIVE, f"since {config.since}")
+        uncertain = len(fetched.uncertain)
+        for dividend in fetched.uncertain:
+            context.log.warning(
+                f"{dividend.action.ticker} {dividend.action.ex_date}: dividend taken as reported"
+            )
+    rows = store.actions().height
     context.log.info(f"{rows} corporate actions, {'unchanged' if entry is None else 'new revision'}")
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": rows, "data_version": version, "unchanged": entry is None}
+        metadata={
+            "dagster/row_count": rows,
+            "data_version": store.current_version(),
+            "unchanged": entry is None,
+            "uncertain_dividends": uncertain,
+        }
     )

@@ -98,7 +98,7 @@ def _trade(
         database.engine,
         spec,
         panel,
-        account=spec.name,
+        account=f"{spec.name} {row.spec_hash[:6]}",
         sessions=sessions,
         spec_id=row.id,
         raw=store.panel(panel.tickers, first, last, version=version),

@@ -1,4 +1,4 @@
-"""From fills to trades and to the equity curve, in plain NumPy. Knows nothing of signals."""
+"""From fills to trades and to the equity curve of an account. Knows nothing of signals."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,9 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from falcon_pipelines.backtesting.kernel import ENTRY, REASONS
+from falcon_pipelines.backtesting.kernel import REASONS, compiled
+from falcon_pipelines.backtesting.tallies import curve_entry_point, trades_entry_point
 
 Side = Literal["long", "short"]
+
+walk_account = compiled(curve_entry_point)
+match_trades = compiled(trades_entry_point)
 
 
 @dataclass(frozen=True)
@@ -54,80 +58,60 @@ class OpenTrade:
     position: int
 
 
-@dataclass
-class _Holding:
-    number: int = 0
-    quantity: float = 0.0
-    entry_bar: int = 0
-    entry_price: float = 0.0
-    entry_fees: float = 0.0
+def closed_trades(
+    matched: NDArray[np.void], tickers: tuple[str, ...], timestamps: NDArray[np.datetime64]
+) -> tuple[Trade, ...]:
+    """Matched trades (dtype `tallies.TRADE`) by name and time."""
+    entered, left = timestamps[matched["entry_bar"]], timestamps[matched["exit_bar"]]
+    return tuple(
+        Trade(
+            ticker=tickers[row[0]],
+            side="long" if row[2] > 0 else "short",
+            quantity=round(row[3]),
+            entry_time=entry_time,
+            entry_price=row[5],
+            exit_time=exit_time,
+            exit_price=row[7],
+            exit_reason=REASONS[row[8]],
+            pnl=row[11],
+            ambiguous=row[9],
+            position=row[1],
+            fees=row[10],
+            bars_held=row[6] - row[4],
+        )
+        for row, entry_time, exit_time in zip(matched.tolist(), entered, left, strict=True)
+    )
 
 
-def pair_trades(
-    orders: NDArray[np.void],
+def open_trades(
+    held: NDArray[np.void],
     tickers: tuple[str, ...],
     timestamps: NDArray[np.datetime64],
-    close: NDArray[np.float64],
-) -> tuple[tuple[Trade, ...], tuple[OpenTrade, ...]]:
-    """Closed and open trades of fills (dtype `kernel.ORDER`) over (T, N) closes, at average cost."""
-    holdings = [_Holding() for _ in tickers]
-    trades: list[Trade] = []
-    positions = 0
-    for bar, column, size, price, fee, reason, ambiguous in orders.tolist():
-        held = holdings[column]
-        if reason == ENTRY:
-            if held.quantity == 0:
-                positions += 1
-                held = holdings[column] = _Holding(number=positions, entry_bar=bar)
-            total = abs(held.quantity) + abs(size)
-            held.entry_price = (abs(held.quantity) * held.entry_price + abs(size) * price) / total
-            held.quantity += size
-            held.entry_fees += fee
-            continue
-        direction = 1 if held.quantity > 0 else -1
-        quantity = abs(size)
-        entry_fee = held.entry_fees * quantity / abs(held.quantity)
-        trades.append(
-            Trade(
-                ticker=tickers[column],
-                side="long" if direction > 0 else "short",
-                quantity=round(quantity),
-                entry_time=timestamps[held.entry_bar],
-                entry_price=held.entry_price,
-                exit_time=timestamps[bar],
-                exit_price=price,
-                exit_reason=REASONS[reason],
-                pnl=direction * quantity * (price - held.entry_price) - entry_fee - fee,
-                ambiguous=ambiguous,
-                position=held.number,
-                fees=entry_fee + fee,
-                bars_held=bar - held.entry_bar,
-            )
+    last_close: NDArray[np.float64],
+) -> tuple[OpenTrade, ...]:
+    """Shares still held (dtype `tallies.TRADE`), valued at each ticker's last close (N,)."""
+    return tuple(
+        OpenTrade(
+            ticker=tickers[row["column"]],
+            side="long" if row["direction"] > 0 else "short",
+            quantity=round(float(row["quantity"])),
+            entry_time=timestamps[row["entry_bar"]],
+            entry_price=float(row["entry_price"]),
+            last_price=float(last_close[row["column"]]),
+            pnl=float(
+                row["direction"] * row["quantity"] * (last_close[row["column"]] - row["entry_price"])
+                - row["fees"]
+            ),
+            position=int(row["position"]),
         )
-        held.entry_fees -= entry_fee
-        held.quantity += size
-    still_open = []
-    for column, held in enumerate(holdings):
-        if held.quantity != 0:
-            prices = close[:, column]
-            last = float(prices[~np.isnan(prices)][-1])
-            still_open.append(
-                OpenTrade(
-                    ticker=tickers[column],
-                    side="long" if held.quantity > 0 else "short",
-                    quantity=round(abs(held.quantity)),
-                    entry_time=timestamps[held.entry_bar],
-                    entry_price=held.entry_price,
-                    last_price=last,
-                    pnl=held.quantity * (last - held.entry_price) - held.entry_fees,
-                    position=held.number,
-                )
-            )
-    return tuple(trades), tuple(still_open)
+        for row in held
+    )
 
 
 def forward_filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each column with NaN replaced by its last number before; leading NaN stay. (T, N) to (T, N)."""
+    if not np.isnan(values).any():
+        return np.ascontiguousarray(values)
     rows = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
     np.maximum.accumulate(rows, axis=0, out=rows)
     return np.take_along_axis(values, rows, axis=0)
@@ -145,19 +129,7 @@ class AccountHistory:
 
 
 def account_history(
-    orders: NDArray[np.void], close: NDArray[np.float64], initial_cash: float
+    orders: NDArray[np.void], filled: NDArray[np.float64], initial_cash: float
 ) -> AccountHistory:
-    """Cash and equity of an account at each close, from its fills (dtype `kernel.ORDER`) and (T, N) closes."""
-    bars, columns = close.shape
-    flows = np.zeros(bars)
-    np.add.at(flows, orders["bar"], -(orders["size"] * orders["price"] + orders["fee"]))
-    cash = initial_cash + np.cumsum(flows)
-    quantity = np.zeros((bars, columns))
-    np.add.at(quantity, (orders["bar"], orders["column"]), orders["size"])
-    quantity = np.cumsum(quantity, axis=0)
-    value = quantity * np.nan_to_num(forward_filled(close))
-    held = np.any(quantity != 0, axis=1)
-    held[orders["bar"]] = True
-    return AccountHistory(
-        cash=cash, equity=cash + value.sum(axis=1), gross=np.abs(value).sum(axis=1), held=held
-    )
+    """Cash and equity of an account at each close, from its fills (dtype `book.ORDER`) and (T, N) last closes."""
+    return AccountHistory(*walk_account(orders, filled, float(initial_cash)))

@@ -11,20 +11,27 @@ from falcon_pipelines.backtesting.parameters import FIXED_SHARES, RISK_PER_TRADE
 
 
 @njit
-def buying_power(account: Any, positions: Any, bar: int, bars: Any) -> Any:
-    """Equity and free cash in dollars at the open: shorts are backed by their proceeds and as much again."""
+def buying_power(account: Any, positions: Any, active: Any, bar: int, bars: Any) -> Any:
+    """Equity and free cash in dollars at the open, and how many positions are held.
+
+    Shorts are backed by their proceeds and as much again.
+    """
     equity = account.cash
     free = account.cash
+    held = 0
     for column in range(len(positions)):
+        if not active[column]:
+            continue
         quantity = positions[column].quantity
         if quantity != 0.0:
+            held += 1
             price = bars.open[bar, column]
             if np.isnan(price):
                 price = bars.filled[bar, column]
             equity += quantity * price
             if quantity < 0.0:
                 free += 2.0 * quantity * price
-    return equity, free
+    return equity, free, held
 
 
 @njit
@@ -160,15 +167,12 @@ def _by_rank(positions: Any, waiting: Any, signals: Any) -> Any:
 
 @njit
 def enter_by_rank(
-    orders: Any, account: Any, positions: Any, partial_left: Any, bar: int, waiting: Any, bars: Any, signals: Any,
-    p: Any,
+    orders: Any, account: Any, positions: Any, active: Any, partial_left: Any, bar: int, waiting: Any, bars: Any,
+    signals: Any, p: Any,
 ) -> Any:  # fmt: skip
     """Fill the entries that wait for this open in the columns `waiting`, best rank first."""
-    equity, free = buying_power(account, positions, bar, bars)
-    slots = p.max_positions
-    for position in positions:
-        if position.quantity != 0.0:
-            slots -= 1
+    equity, free, held = buying_power(account, positions, active, bar, bars)
+    slots = p.max_positions - held
     for i in _by_rank(positions, waiting, signals):
         column = waiting[i]
         orders, cash_used, slots_used = fill_entry(

@@ -52,7 +52,16 @@ below it the shorts are bought in at the next open."""
 
 def _sources() -> str:
     """Digest of all code that compiled entry points contain."""
-    names = ("fill_rules.py", "parameters.py", "book.py", "entries.py", "exits.py", "kernel.py", "batch.py")
+    names = (
+        "fill_rules.py",
+        "parameters.py",
+        "book.py",
+        "entries.py",
+        "exits.py",
+        "kernel.py",
+        "tallies.py",
+        "batch.py",
+    )
     digest = hashlib.sha256()
     for name in names:
         digest.update((Path(__file__).parent / name).read_bytes())
@@ -101,11 +110,11 @@ def _read_signals(position: Any, bar: int, column: int, signals: SignalArrays) -
 
 
 @njit
-def _call_margin(account: Any, positions: Any, bar: int, bars: BarArrays) -> bool:
+def _call_margin(account: Any, positions: Any, active: Any, bar: int, bars: BarArrays) -> bool:
     """Schedule the buying-in of shorts that cash no longer backs; returns whether any short is held."""
     short_value = 0.0
-    for column in range(len(positions)):
-        if positions[column].quantity < 0.0:
+    for column in range(len(active)):
+        if active[column] and positions[column].quantity < 0.0:
             short_value -= positions[column].quantity * bars.filled[bar, column]
     if (short_value > 0.0 and account.cash < SHORT_MAINTENANCE * short_value) or account.cash < 0.0:
         for position in positions:
@@ -117,43 +126,52 @@ def _call_margin(account: Any, positions: Any, bar: int, bars: BarArrays) -> boo
 
 
 @njit
-def _last_bars(close: NDArray[np.float64]) -> Any:
-    """Row of each column's last bar, -1 without any."""
-    rows, columns = close.shape
-    last = np.full(columns, -1)
-    for column in range(columns):
-        for bar in range(rows - 1, -1, -1):
+def _last_bars(close: NDArray[np.float64], first: int, last: int) -> Any:
+    """Row of each column's last bar before row `last`, -1 without any from row `first` on."""
+    found = np.full(close.shape[1], -1)
+    for column in range(close.shape[1]):
+        for bar in range(last - 1, first - 1, -1):
             if not np.isnan(close[bar, column]):
-                last[column] = bar
+                found[column] = bar
                 break
-    return last
+    return found
 
 
 @njit
-def _next_end(positions: Any, last_bar: Any, rows: int) -> int:
-    """The first row on which a position's bars end before those of others do; `rows` where none does."""
-    ends = rows
-    for column in range(len(positions)):
-        if positions[column].quantity != 0.0 and last_bar[column] < rows - 1:
+def _next_end(positions: Any, active: Any, last_bar: Any, last: int) -> int:
+    """The first row on which a position's bars end before those of others do; `last` where none does."""
+    ends = last
+    for column in range(len(active)):
+        if active[column] and positions[column].quantity != 0.0 and last_bar[column] < last - 1:
             ends = min(ends, last_bar[column])
     return ends
 
 
 @njit
-def _rows_with(first: Any, second: Any) -> Any:
-    """One byte a row: whether any column of either (T, N) mask is True; a 1 after the last row, then padding."""
-    rows, columns = first.shape
-    flags = np.zeros((rows // 8 + 1) * 8, np.uint8)
+def _either(first: Any, second: Any) -> Any:
+    """(T, N) bytes: where either of two masks is True. Flat loops, so that the compiler uses vectors."""
+    a, b = first.ravel(), second.ravel()
+    either = np.empty(len(a), np.uint8)
+    for i in range(len(a)):
+        either[i] = a[i] | b[i]
+    return either.reshape(first.shape)
+
+
+@njit
+def _marked_rows(marks: Any, first: int, last: int) -> Any:
+    """One byte a row: whether any column of the (T, N) mask is True; a 1 at row `last`, then padding."""
+    columns = marks.shape[1]
+    flags = np.zeros((last // 8 + 1) * 8, np.uint8)
     if columns == 1:
-        for bar in range(rows):
-            flags[bar] = first[bar, 0] | second[bar, 0]
+        flat = marks.ravel()
+        flags[first:last] = flat[first:last]
     else:
-        for bar in range(rows):
-            found = False
+        for bar in range(first, last):
+            found = np.uint8(0)
             for column in range(columns):
-                found |= first[bar, column] | second[bar, column]
+                found |= marks[bar, column]
             flags[bar] = found
-    flags[rows] = 1
+    flags[last] = 1
     return flags
 
 
@@ -169,71 +187,93 @@ def _next_flagged(flags: Any, words: Any, bar: int) -> int:
 
 
 @njit
-def simulate_account(bars: BarArrays, signals: SignalArrays, p: Any, cash: float) -> Any:
+def _at_open(
+    orders: Any, account: Any, positions: Any, active: Any, partial_left: Any, bar: int, bars: BarArrays,
+    signals: SignalArrays, p: Any,
+) -> Any:  # fmt: skip
+    """Scheduled exits, then the entries that wait, by rank. Returns the orders."""
+    waiting = np.empty(len(active), np.int64)
+    entries = 0
+    for column in range(len(active)):
+        if not active[column] or np.isnan(bars.close[bar, column]):
+            continue
+        position = positions[column]
+        if position.quantity != 0.0 and position.exit_reason != 0:
+            price = slipped(SELL if position.quantity > 0 else BUY, bars.open[bar, column], p.slippage_bps)
+            orders, _ = reduce(
+                orders, account, position, bar, column, abs(position.quantity), price, position.exit_reason, False,
+                bars.volume[bar, column], p,
+            )  # fmt: skip
+        if position.wanted_side != 0 and position.quantity * position.wanted_side >= 0.0:
+            waiting[entries] = column
+            entries += 1
+    if entries > 0:
+        orders = enter_by_rank(
+            orders, account, positions, active, partial_left, bar, waiting[:entries], bars, signals, p
+        )
+    return orders
+
+
+@njit
+def simulate_account(
+    bars: BarArrays, signals: SignalArrays, p: Any, first: int, last: int, cash: float
+) -> Any:
     """`simulate` for callers inside compiled code; `p` is one record of dtype PARAMETERS."""
-    rows, columns = bars.close.shape
+    columns = bars.close.shape[1]
     orders = np.empty(64, ORDER)
     accounts = np.zeros(1, ACCOUNT)
     account = accounts[0]
     account.cash = cash
     positions = np.zeros(columns, POSITION)
+    active = np.zeros(columns, np.uint8)
     partial_left = np.zeros((columns, p.partials))
-    last_bar = _last_bars(bars.close)
-    entry_rows = _rows_with(signals.entry_long, signals.entry_short)
-    signal_rows = _rows_with(signals.exit_long, signals.exit_short) | entry_rows
+    last_bar = _last_bars(bars.close, first, last)
+    entry_marks = _either(signals.entry_long, signals.entry_short)
+    marks = _either(entry_marks, _either(signals.exit_long, signals.exit_short))
+    entry_rows = _marked_rows(entry_marks, first, last)
+    marked_rows = _marked_rows(marks, first, last)
     entry_words = entry_rows.view(np.uint64)
-    signal_words = signal_rows.view(np.uint64)
+    marked_words = marked_rows.view(np.uint64)
     watches_bars = (
         p.stop_percent > 0.0 or p.stop_by_distance or p.stop_by_level or p.trailing_percent > 0.0
         or not np.isnan(p.target_percent) or not np.isnan(p.breakeven_percent) or p.time_stop_bars > 0
         or p.partials > 0
     )  # fmt: skip
-    waiting = np.empty(columns, np.int64)
     held = 0
     busy = False
     short = False
-    bar = 0
-    while bar < rows:
+    bar = first
+    while bar < last:
         if not busy and not short and (held == 0 or not watches_bars):
             if held == 0:
                 bar = _next_flagged(entry_rows, entry_words, bar)
             else:
-                bar = min(_next_flagged(signal_rows, signal_words, bar), _next_end(positions, last_bar, rows))
-            if bar >= rows:
-                break
-        entries = 0
-        if busy:
-            for column in range(columns):
-                position = positions[column]
-                if np.isnan(bars.close[bar, column]):
-                    continue
-                if position.quantity != 0.0 and position.exit_reason != 0:
-                    price = slipped(
-                        SELL if position.quantity > 0 else BUY, bars.open[bar, column], p.slippage_bps
-                    )
-                    orders, _ = reduce(
-                        orders, account, position, bar, column, abs(position.quantity), price, position.exit_reason,
-                        False, bars.volume[bar, column], p,
-                    )  # fmt: skip
-                if position.wanted_side != 0 and position.quantity * position.wanted_side >= 0.0:
-                    waiting[entries] = column
-                    entries += 1
-            if entries > 0:
-                orders = enter_by_rank(
-                    orders, account, positions, partial_left, bar, waiting[:entries], bars, signals, p
+                bar = min(
+                    _next_flagged(marked_rows, marked_words, bar),
+                    _next_end(positions, active, last_bar, last),
                 )
-        if watches_bars and (held > 0 or entries > 0):
+            if bar >= last:
+                break
+        if busy:
+            orders = _at_open(orders, account, positions, active, partial_left, bar, bars, signals, p)
+        if watches_bars and (held > 0 or busy):
             for column in range(columns):
-                if positions[column].quantity != 0.0 and not np.isnan(bars.close[bar, column]):
+                if (
+                    active[column]
+                    and positions[column].quantity != 0.0
+                    and not np.isnan(bars.close[bar, column])
+                ):
                     orders = inside_bar(
                         orders, account, positions[column], partial_left[column], bar, column, bars, p
                     )
         held = 0
         busy = False
         for column in range(columns):
+            if not active[column] and not marks[bar, column]:
+                continue
             position = positions[column]
             if not np.isnan(bars.close[bar, column]):
-                if last_bar[column] == bar and bar < rows - 1:
+                if last_bar[column] == bar and bar < last - 1:
                     if position.quantity != 0.0:
                         orders = record(
                             orders, account, bar, column, -position.quantity, bars.close[bar, column], p, DELISTED,
@@ -243,15 +283,18 @@ def simulate_account(bars: BarArrays, signals: SignalArrays, p: Any, cash: float
                     position.exit_reason = 0
                     position.wanted_side = 0
                     position.wanted_quantity = 0.0
+                    active[column] = 0
                     continue
                 if position.quantity != 0.0:
                     complete_bar(position, bars.high[bar, column], bars.low[bar, column], p)
-                _read_signals(position, bar, column, signals)
+                if marks[bar, column]:
+                    _read_signals(position, bar, column, signals)
+            waits = position.wanted_side != 0 or position.exit_reason != 0
             if position.quantity != 0.0:
                 held += 1
-            if position.wanted_side != 0 or position.exit_reason != 0:
-                busy = True
-        short = held > 0 and _call_margin(account, positions, bar, bars)
+            busy = busy or waits
+            active[column] = waits or position.quantity != 0.0
+        short = held > 0 and _call_margin(account, positions, active, bar, bars)
         busy = busy or short
         bar += 1
     return orders[: account.fills], accounts
@@ -268,7 +311,7 @@ def _entry_point(sources: str) -> Callable[..., Any]:
         the fills (dtype ORDER, in order of execution) and one record of dtype ACCOUNT.
         """
         len(sources)
-        orders, accounts = simulate_account(bars, signals, parameters[0], cash)
+        orders, accounts = simulate_account(bars, signals, parameters[0], 0, len(bars.close), cash)
         return orders.copy(), accounts
 
     return simulate

@@ -125,7 +125,7 @@ def random_entries(result: BacktestResult, *, seed: int = 0, runs: int = 500) ->
     ).packed()
     drawn = ((_random_signals(result, holdings, rng), plain) for _ in range(runs))
     figures, _ = run_many(result.panel, drawn, runs, result.initial_cash)
-    mean, deviation = figures[:, 1], figures[:, 2]
+    mean, deviation = figures[0, :, 1], figures[0, :, 2]
     periods = bars_per_year(result.panel.timestamps) ** 0.5
     sharpes = np.where(deviation > 1e-15, mean / np.maximum(deviation, 1e-300), 0.0) * periods
     own = result.stats.sharpe if result.stats.sharpe == result.stats.sharpe else 0.0

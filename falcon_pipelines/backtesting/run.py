@@ -1,6 +1,7 @@
 """One backtest: a spec over a panel, from signals to trades, equity, statistics and benchmark."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +12,12 @@ from falcon_pipelines.backtesting.accounting import (
     OpenTrade,
     Trade,
     account_history,
+    closed_trades,
     forward_filled,
-    pair_trades,
+    match_trades,
+    open_trades,
 )
+from falcon_pipelines.backtesting.book import DELISTED, MARGIN_CALL
 from falcon_pipelines.backtesting.kernel import ORDER, BarArrays, SignalArrays, simulate
 from falcon_pipelines.backtesting.parameters import FillParameters, fill_parameters
 from falcon_pipelines.backtesting.statistics import Statistics, bar_returns, bars_per_year, statistics
@@ -46,18 +50,33 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class BacktestResult:
-    """Everything one backtest found. `orders` has dtype `kernel.ORDER`; money is in dollars."""
+    """Everything one backtest found. Money is in dollars.
+
+    `orders` has dtype `book.ORDER`; `matched` and `held`, of dtype `tallies.TRADE`, are the trades that
+    `trades` and `open_trades` give by name and time.
+    """
 
     panel: Panel
     parameters: FillParameters
     initial_cash: float
     orders: NDArray[np.void]
     account: AccountHistory
-    trades: tuple[Trade, ...]
-    open_trades: tuple[OpenTrade, ...]
+    matched: NDArray[np.void]
+    held: NDArray[np.void]
     stats: Statistics
     benchmark: Benchmark
     warnings: tuple[str, ...]
+
+    @cached_property
+    def trades(self) -> tuple[Trade, ...]:
+        """Closed trades in the order of their exits."""
+        return closed_trades(self.matched, self.panel.tickers, self.panel.timestamps)
+
+    @cached_property
+    def open_trades(self) -> tuple[OpenTrade, ...]:
+        """What is held after the last bar, by ticker."""
+        last_close = forward_filled(self.panel["close"])[-1]
+        return open_trades(self.held, self.panel.tickers, self.panel.timestamps, last_close)
 
     @property
     def equity(self) -> NDArray[np.float64]:
@@ -84,7 +103,7 @@ class BacktestResult:
     @property
     def closed_positions(self) -> int:
         """Positions with at least one exit; the parts of one position count once."""
-        return len({trade.position for trade in self.trades})
+        return len(np.unique(self.matched["position"]))
 
 
 @dataclass(frozen=True)
@@ -118,20 +137,19 @@ def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters,
 def buy_and_hold(panel: Panel, cash: float, fee_bps: float, slippage_bps: float) -> Benchmark:
     """The benchmark of `Benchmark` over the panel's tickers."""
     opens = panel["open"]
-    columns = opens.shape[1]
-    orders = []
-    for column in range(columns):
-        tradable = np.flatnonzero(~np.isnan(opens[1:, column])) + 1
-        if not len(tradable):
-            continue
-        bar = int(tradable[0])
-        price = opens[bar, column] * (1 + slippage_bps / 10_000)
-        shares = np.floor(cash / columns / (price * (1 + fee_bps / 10_000)))
-        if shares > 0:
-            orders.append((bar, column, shares, price, shares * price * fee_bps / 10_000, 0, False))
-    records = np.array(sorted(orders), dtype=ORDER)
-    account = account_history(records, panel["close"], cash)
-    return Benchmark(account.equity, statistics(panel.timestamps, account, records, (), cash), records)
+    later = ~np.isnan(opens[1:])
+    columns = np.flatnonzero(later.any(axis=0))
+    rows = later.argmax(axis=0)[columns] + 1
+    prices = opens[rows, columns] * (1 + slippage_bps / 10_000)
+    shares = np.floor(cash / opens.shape[1] / (prices * (1 + fee_bps / 10_000)))
+    orders = np.zeros(len(columns), dtype=ORDER)
+    orders["bar"], orders["column"], orders["size"], orders["price"] = rows, columns, shares, prices
+    orders["fee"] = shares * prices * fee_bps / 10_000
+    orders = orders[shares > 0]
+    orders = orders[np.argsort(orders["bar"], kind="stable")]
+    account = account_history(orders, forward_filled(panel["close"]), cash)
+    closed, _ = match_trades(orders, len(panel.tickers))
+    return Benchmark(account.equity, statistics(panel.timestamps, account, orders, closed, cash), orders)
 
 
 def run_backtest(
@@ -165,32 +183,31 @@ def assemble(
     panel: Panel, fills: Fills, parameters: FillParameters, cash: float, warm_up: int = 0
 ) -> BacktestResult:
     """The result that follows from fills over a panel."""
-    trades, open_trades = pair_trades(fills.orders, panel.tickers, panel.timestamps, panel["close"])
-    account = account_history(fills.orders, panel["close"], cash)
+    account = account_history(fills.orders, forward_filled(panel["close"]), cash)
+    matched, held = match_trades(fills.orders, len(panel.tickers))
     return BacktestResult(
         panel=panel,
         parameters=parameters,
         initial_cash=cash,
         orders=fills.orders,
         account=account,
-        trades=trades,
-        open_trades=open_trades,
-        stats=statistics(panel.timestamps, account, fills.orders, trades, cash),
+        matched=matched,
+        held=held,
+        stats=statistics(panel.timestamps, account, fills.orders, matched, cash),
         benchmark=buy_and_hold(panel, cash, parameters.fee_bps, parameters.slippage_bps),
-        warnings=tuple(_warnings(panel, fills, trades, account, warm_up)),
+        warnings=tuple(_warnings(panel, fills, matched, account, warm_up)),
     )
 
 
 def _warnings(
-    panel: Panel, fills: Fills, trades: tuple[Trade, ...], account: AccountHistory, warm_up: int
+    panel: Panel, fills: Fills, matched: NDArray[np.void], account: AccountHistory, warm_up: int
 ) -> list[str]:
     warnings = [
-        f"{trade.ticker}: its bars end on {str(trade.exit_time)[:10]} while others go on; "
-        f"{trade.quantity} shares were closed at the last close"
-        for trade in trades
-        if trade.exit_reason == "delisted"
+        f"{panel.tickers[trade['column']]}: its bars end on {str(panel.timestamps[trade['exit_bar']])[:10]} "
+        f"while others go on; {trade['quantity']:.0f} shares were closed at the last close"
+        for trade in matched[matched["reason"] == DELISTED]
     ]
-    ambiguous = sum(trade.ambiguous for trade in trades)
+    ambiguous = int(matched["ambiguous"].sum())
     if ambiguous:
         warnings.append(f"{ambiguous} exits had stop and target in one bar; the stop was taken")
     if fills.cut:
@@ -201,7 +218,7 @@ def _warnings(
         warnings.append(
             f"{fills.void} entries were void: their stop was unknown or already passed at the open"
         )
-    if any(trade.exit_reason == "margin_call" for trade in trades):
+    if np.any(matched["reason"] == MARGIN_CALL):
         warnings.append("short positions were bought in: cash had fallen below 130 % of their value")
     if account.equity.min() <= 0:
         warnings.append("the account was ruined: its equity fell to zero or below")

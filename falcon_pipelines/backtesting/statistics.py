@@ -1,12 +1,11 @@
 """Statistics of an equity curve and its trades, each with the definition that is printed beside it."""
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from falcon_pipelines.backtesting.accounting import AccountHistory, Trade
+from falcon_pipelines.backtesting.accounting import AccountHistory
 
 SESSIONS_PER_YEAR = 252
 
@@ -125,10 +124,11 @@ def statistics(
     timestamps: NDArray[np.datetime64],
     account: AccountHistory,
     orders: NDArray[np.void],
-    trades: Sequence[Trade],
+    trades: NDArray[np.void],
     initial_cash: float,
 ) -> Statistics:
-    """All figures of one backtest over T bars; `orders` are its fills, `trades` the closed ones."""
+    """All figures of one backtest over T bars; `orders` are its fills, `trades` matched ones
+    (dtype `tallies.TRADE`)."""
     equity = account.equity
     per_year = bars_per_year(timestamps)
     returns = bar_returns(equity, initial_cash)
@@ -139,8 +139,8 @@ def statistics(
     downside = float(np.sqrt(np.mean(np.minimum(returns, 0.0) ** 2)))
     deviation = float(np.std(returns))
     centred = returns - returns.mean()
-    pnl = np.array([trade.pnl for trade in trades])
-    pct = np.array([trade.return_pct for trade in trades])
+    pnl = trades["pnl"]
+    pct = 100.0 * pnl / (trades["quantity"] * trades["entry_price"])
     some = len(trades) > 0
     nan = float("nan")
     traded = float(np.sum(np.abs(orders["size"]) * orders["price"]))
@@ -161,7 +161,7 @@ def statistics(
         average_trade_pct=float(pct.mean()) if some else nan,
         best_trade_pct=float(pct.max()) if some else nan,
         worst_trade_pct=float(pct.min()) if some else nan,
-        average_bars_held=float(np.mean([trade.bars_held for trade in trades])) if some else nan,
+        average_bars_held=float(np.mean(trades["exit_bar"] - trades["entry_bar"])) if some else nan,
         turnover=_ratio(_ratio(traded, float(equity.mean())), years),
         fees=float(orders["fee"].sum()),
         skewness=_ratio(float(np.mean(centred**3)), deviation**3),

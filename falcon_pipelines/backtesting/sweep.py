@@ -1,5 +1,6 @@
 """Every combination of a spec's parameters over the same bars, in batches of bounded memory."""
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,10 +20,13 @@ from falcon_pipelines.bars.panel import Panel
 if TYPE_CHECKING:
     from falcon_pipelines.strategies.signals import Signals
     from falcon_pipelines.strategies.spec import Spec
+    from falcon_pipelines.strategies.workspace import Workspace
 
 BATCH = 256
 BATCH_BYTES = 32 * 2**20
-"""A batch of signals holds at most so many bytes (or one combination); two batches exist at a time."""
+"""A batch of signals holds at most so many bytes (or one combination)."""
+WORKERS = min(4, os.cpu_count() or 1)
+"""Threads that evaluate batches; one batch more than that exists at a time."""
 
 Params = Mapping[str, float]
 
@@ -113,29 +117,38 @@ def sweep(
     grid: Sequence[Params] | None = None,
     rows: tuple[int, int] | None = None,
     keep_returns: bool = False,
+    workspace: "Workspace | None" = None,
 ) -> SweepResult:
     """Backtest every combination of the spec's parameters (or those of `grid`) over a panel.
 
     The figures equal those of `run_backtest` of each. With `rows`, half-open, the account lives on these rows
-    only, while indicators look back at all rows before them. Raises NoBars for a panel without bars, CannotRun,
+    only, while indicators look back at all rows before them. A `workspace` of the panel
+    (`signals.workspace_for`) keeps indicators from one sweep to the next. Raises NoBars for a panel without bars, CannotRun,
     InvalidSpec for a grid that is too large.
     """
     first, last = rows if rows is not None else (0, len(panel))
     if last <= first or not panel.tickers:
         raise NoBars("there are no bars to test on; check the tickers and the dates")
     params = tuple(grid) if grid is not None else grid_of(spec)
-    runs = _runs(spec, panel, params, fee_bps, slippage_bps)
-    figures, returns = run_many(panel, runs, len(params), cash, rows=(first, last), keep_returns=keep_returns)
-    return SweepResult(params, figures, returns, cash, bars_per_year(panel.timestamps))
+    runs = _runs(spec, panel, params, fee_bps, slippage_bps, workspace)
+    figures, returns = run_many(
+        panel, runs, len(params), cash, windows=((first, last),), keep_returns=keep_returns
+    )
+    return SweepResult(params, figures[0], returns, cash, bars_per_year(panel.timestamps))
 
 
 def _runs(
-    spec: "Spec", panel: Panel, params: Sequence[Params], fee_bps: float | None, slippage_bps: float | None
+    spec: "Spec",
+    panel: Panel,
+    params: Sequence[Params],
+    fee_bps: float | None,
+    slippage_bps: float | None,
+    workspace: "Workspace | None",
 ) -> "Iterator[tuple[Signals, NDArray[np.void]]]":
     """Signals and packed fill parameters of each combination, one after the other."""
     from falcon_pipelines.strategies.signals import compute_signals, workspace_for
 
-    space = workspace_for(spec, panel)
+    space = workspace if workspace is not None else workspace_for(spec, panel)
     names = _fill_params(spec)
     packed: dict[tuple[float, ...], NDArray[np.void]] = {}
     for chosen in params:
@@ -172,42 +185,65 @@ def run_many(
     count: int,
     cash: float,
     *,
-    rows: tuple[int, int] | None = None,
+    windows: Sequence[tuple[int, int]] | None = None,
     keep_returns: bool = False,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Figures (count, 5) and bar returns (count, T) of runs, each of signals and packed fill parameters.
+    """Figures (W, count, 5) and bar returns (count, T) of runs, each of signals and packed fill parameters.
 
-    Signals are (T, N) like the panel; with `rows` only these are traded. They are made in this thread while the
-    batch before them is evaluated in another.
+    Signals are (T, N) like the panel; each run is made W times, in an account that lives on the rows of one of the
+    half-open `windows` (one, the whole panel, when not given). Returns are kept of a single window only. Signals
+    are made in this thread while batches before them are evaluated in others.
     """
-    first_row, last_row = rows if rows is not None else (0, len(panel))
-    bars = bar_arrays(panel.rows(first_row, last_row))
-    figures = np.zeros((count, len(FIGURES)))
-    returns = np.zeros((count, last_row - first_row)) if keep_returns else np.zeros((0, 0))
-    pending: deque[tuple[int, int, Future[NDArray[np.float64]]]] = deque()
-    start = 0
+    windows = windows if windows is not None else ((0, len(panel)),)
+    bars = bar_arrays(panel)
+    figures = np.zeros((len(windows), count, len(FIGURES)))
+    first, last = windows[0]
+    returns = np.zeros((count, last - first)) if keep_returns else np.zeros((0, 0))
+    pending: deque[Future[None]] = deque()
 
-    def collect() -> None:
-        first, last, future = pending.popleft()
-        figures[first:last] = future.result()
-
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        for batch in _batches(runs):
-            stacks, which, parameters = batch.stacked(slice(first_row, last_row))
-            room = returns[start : start + len(which)] if keep_returns else returns
-            pending.append(
-                (
-                    start,
-                    start + len(which),
-                    pool.submit(evaluate, bars, stacks, which, parameters, float(cash), room),
-                )
+    def evaluated(batch: _Batch, start: int) -> None:
+        stacks, which, parameters = batch.stacked()
+        stop = start + len(which)
+        for place, (first, last) in enumerate(windows):
+            room = returns[start:stop] if keep_returns else returns
+            figures[place, start:stop] = evaluate(
+                bars, stacks, which, parameters, first, last, float(cash), room
             )
-            start += len(which)
-            if len(pending) > 1:
-                collect()
+
+    start = 0
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for batch in _batches(runs):
+            pending.append(pool.submit(evaluated, batch, start))
+            start += len(batch.which)
+            if len(pending) > WORKERS:
+                pending.popleft().result()
         while pending:
-            collect()
+            pending.popleft().result()
     return figures, returns
+
+
+def sweep_windows(
+    spec: "Spec",
+    panel: Panel,
+    windows: Sequence[tuple[int, int]],
+    *,
+    grid: Sequence[Params],
+    cash: float = 100_000.0,
+    fee_bps: float | None = None,
+    slippage_bps: float | None = None,
+    workspace: "Workspace | None" = None,
+) -> tuple[SweepResult, ...]:
+    """`sweep` with `rows` for several windows at once: the signals are computed once for all of them."""
+    params = tuple(grid)
+    figures, returns = run_many(
+        panel,
+        _runs(spec, panel, params, fee_bps, slippage_bps, workspace),
+        len(params),
+        cash,
+        windows=windows,
+    )
+    periods = bars_per_year(panel.timestamps)
+    return tuple(SweepResult(params, one, returns, cash, periods) for one in figures)
 
 
 class _Batch:
@@ -217,7 +253,8 @@ class _Batch:
         self.arrays: list[list[NDArray]] = [[] for _ in SignalArrays._fields]
         self.seen: list[dict[int, int]] = [{} for _ in SignalArrays._fields]
         self.which: list[list[int]] = []
-        self.parameters: list[NDArray[np.void]] = []
+        self.parameters: dict[int, NDArray[np.void]] = {}
+        self.chosen: list[int] = []
         self.bytes = 0
 
     def add(self, signals: "Signals", parameters: NDArray[np.void]) -> None:
@@ -231,14 +268,18 @@ class _Batch:
                 self.bytes += array.nbytes
             row.append(place)
         self.which.append(row)
-        self.parameters.append(parameters)
+        self.parameters[id(parameters)] = parameters
+        self.chosen.append(id(parameters))
 
     def full(self) -> bool:
         return len(self.which) >= BATCH or self.bytes >= BATCH_BYTES
 
-    def stacked(self, rows: slice) -> tuple[SignalArrays, NDArray[np.int64], NDArray[np.void]]:
-        stacks = SignalArrays(*(np.stack([array[rows] for array in arrays]) for arrays in self.arrays))
-        return stacks, np.array(self.which, dtype=np.int64), np.concatenate(self.parameters)
+    def stacked(self) -> tuple[SignalArrays, NDArray[np.int64], NDArray[np.void]]:
+        shape = self.arrays[0][0].shape
+        stacks = SignalArrays(*(np.concatenate(arrays).reshape(-1, *shape) for arrays in self.arrays))
+        places = {key: place for place, key in enumerate(self.parameters)}
+        distinct = np.concatenate(list(self.parameters.values()))
+        return stacks, np.array(self.which, dtype=np.int64), distinct[[places[key] for key in self.chosen]]
 
 
 def _batches(runs: "Iterable[tuple[Signals, NDArray[np.void]]]") -> Iterator[_Batch]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from falcon_pipelines.backtesting.run import Benchmark, buy_and_hold
 from falcon_pipelines.backtesting.statistics import bar_returns, bars_per_year, sharpe_ratio
-from falcon_pipelines.backtesting.sweep import Params, sweep
+from falcon_pipelines.backtesting.sweep import Params, sweep, sweep_windows
 from falcon_pipelines.bars.panel import Panel
 from falcon_pipelines.errors import InputError
 
@@ -112,11 +112,25 @@ def walk_forward(
     Indicators are computed on the whole panel, which looks back only; positions are opened and valued within
     each stretch. Raises TooFewBars.
     """
+    from falcon_pipelines.strategies.signals import workspace_for
+
     per_year = bars_per_year(panel.timestamps)
     results, returns, held = [], [], []
-    for fold in folds(len(panel), count, scheme):
-        run = partial(sweep, spec, panel, cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps)
-        trained = run(grid=grid, rows=fold.train)
+    found = folds(len(panel), count, scheme)
+    windows = [fold.train for fold in found]
+    space = workspace_for(spec, panel)
+    run = partial(sweep, spec, panel, cash=cash, fee_bps=fee_bps, slippage_bps=slippage_bps, workspace=space)
+    in_sample = sweep_windows(
+        spec,
+        panel,
+        windows,
+        grid=grid,
+        cash=cash,
+        fee_bps=fee_bps,
+        slippage_bps=slippage_bps,
+        workspace=space,
+    )
+    for fold, trained in zip(found, in_sample, strict=True):
         best = int(trained.ranking()[0])
         tested = run(grid=(grid[best],), rows=fold.test, keep_returns=True)
         benchmark = _benchmark(spec, panel, fold.test, cash, fee_bps, slippage_bps)

@@ -24,9 +24,9 @@ from falcon_pipelines.bars.flat_files import (
 )
 from falcon_pipelines.bars.manifest import Entry, require_basis
 from falcon_pipelines.bars.panel import Frequency
-from falcon_pipelines.bars.staging import Staged
+from falcon_pipelines.bars.staging import Staged, stage
 from falcon_pipelines.bars.store import BarStore
-from falcon_pipelines.bars.validation import BadFlatFile, check_flat_file
+from falcon_pipelines.bars.validation import BadFlatFile
 from falcon_pipelines.errors import FalconError, InputError
 
 BATCH = {"day": 64, "minute": 2}
@@ -190,8 +190,7 @@ def _stage(
             for listed, running in zip(files, fetches, strict=True):
                 try:
                     file, path = running.result()
-                    checked = check_flat_file(path, file.frequency, file.session, file.etag, file.key)
-                    yield store.stage(area, checked, file, source.name, source.basis)
+                    yield stage(store.root, area, path, file, source.name, source.basis)
                     path.unlink()
                 except (BadFlatFile, SessionMissing, OutOfPlan) as error:
                     yield SessionFailed(listed.session, error)

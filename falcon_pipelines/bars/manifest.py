@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -145,14 +145,17 @@ class Log:
         """The newest entry of each series."""
         return {entry.series: entry for entry in self.entries}
 
-    def sessions(self, frequency: Frequency) -> dict[date, Entry]:
+    def sessions(self, frequency: Frequency) -> Mapping[date, Entry]:
         """The newest entry of each session of that frequency, by session in order."""
-        found = {
-            session: entry
-            for (_, of, session), entry in self.newest.items()
-            if of == frequency and session is not None
-        }
-        return dict(sorted(found.items()))
+        return self._sessions.get(frequency, {})
+
+    @cached_property
+    def _sessions(self) -> dict[str, dict[date, Entry]]:
+        found: dict[str, dict[date, Entry]] = {}
+        for entry in sorted(self.newest.values(), key=lambda entry: entry.session or date.min):
+            if entry.frequency is not None and entry.session is not None:
+                found.setdefault(entry.frequency, {})[entry.session] = entry
+        return found
 
     def latest(self, kind: Literal["actions", "securities"]) -> Entry | None:
         """The newest entry of a kind that has no sessions."""

@@ -102,10 +102,10 @@ def aligned(
     bars: pl.DataFrame, names: tuple[str, ...], fields: Sequence[str], frequency: Frequency, log: Log
 ) -> Panel:
     """Bars in rows as a raw panel with one column per name."""
-    moments = bars["timestamp"].dt.replace_time_zone(None).to_numpy().astype("datetime64[ns]")
-    timestamps, rows = np.unique(moments, return_inverse=True)
-    position = dict(zip(names, range(len(names)), strict=True))
-    columns = bars["ticker"].replace_strict(position, return_dtype=pl.Int64).to_numpy()
+    moments = bars["timestamp"].dt.replace_time_zone(None)
+    timestamps = moments.unique().sort().to_numpy().astype("datetime64[ns]")
+    rows = np.searchsorted(timestamps, moments.to_numpy())
+    columns = bars["ticker"].cast(pl.Enum(names)).to_physical().to_numpy()
     arrays = {}
     for name in fields:
         array = np.full((len(timestamps), len(names)), np.nan)

@@ -20,14 +20,14 @@ from falcon_pipelines.bars import history
 from falcon_pipelines.bars.actions import CorporateAction, as_actions, no_actions
 from falcon_pipelines.bars.actions import merged as actions_merged
 from falcon_pipelines.bars.files import publish, temporary_area, write_errors, write_synced
-from falcon_pipelines.bars.flat_files import SYNTHETIC, RemoteFile
+from falcon_pipelines.bars.flat_files import SYNTHETIC
 from falcon_pipelines.bars.manifest import Batch, Draft, Entry, Log, Manifest
 from falcon_pipelines.bars.panel import FIELDS, Adjust, Frequency, Panel
 from falcon_pipelines.bars.reading import Names, aligned, read_bars, read_table
 from falcon_pipelines.bars.securities import all_segments, no_securities, segments, ticker_of
 from falcon_pipelines.bars.securities import merged as securities_merged
-from falcon_pipelines.bars.staging import Staged, quarantine_path, stage
-from falcon_pipelines.bars.validation import CheckedFile, parquet_bytes
+from falcon_pipelines.bars.staging import Staged, quarantine_path
+from falcon_pipelines.bars.validation import parquet_bytes
 from falcon_pipelines.db.engine import transaction
 from falcon_pipelines.db.manifest import tail
 from falcon_pipelines.errors import FalconError, InputError
@@ -269,10 +269,6 @@ class BarStore:
         return {(row["ticker"], row["ex_date"]): row["close"] for row in found.iter_rows(named=True)}
 
     # Adding
-
-    def stage(self, area: Path, checked: CheckedFile, file: RemoteFile, source: str, basis: str) -> Staged:
-        """Writes a checked session into temporary files below `area`, durable but not yet visible."""
-        return stage(self.root, area, checked, file, source, basis)
 
     def commit(self, staged: Sequence[Staged]) -> tuple[Entry, ...]:
         """Makes staged files visible together; returns the entries added, fewer where nothing was new.

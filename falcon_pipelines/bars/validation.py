@@ -4,15 +4,17 @@ A file that cannot be trusted as a whole is an error instead. Prices are never a
 suspicious bars that could be real are the business of `falcon_pipelines.bars.quality`.
 """
 
-import gzip
 import io
-import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import IO, cast
 
 import polars as pl
+from isal import igzip, isal_zlib
 
 from falcon_pipelines.bars.calendar import session_bounds
 from falcon_pipelines.bars.flat_files import CSV_SCHEMA
@@ -31,7 +33,12 @@ BAR_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 """Columns of a stored session, sorted by ticker, then timestamp."""
 
-QUARANTINE_SCHEMA = {"line": pl.Int64, "raw": pl.String, "rule": pl.String, "etag": pl.String}
+QUARANTINE_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "line": pl.Int64,
+    "raw": pl.String,
+    "rule": pl.String,
+    "etag": pl.String,
+}
 
 _MINUTE_NS = 60 * 1_000_000_000
 _LINE = "line"
@@ -40,6 +47,8 @@ _FIRST_LINE = 2
 _OFF_SESSION = "time outside the session's day"
 _RULE = "rule"
 _CHUNK_BYTES = 1 << 20
+_BROKEN = cast("tuple[type[Exception], ...]", (OSError, EOFError, isal_zlib.error))
+_BLOCK_BYTES = 4 << 20
 
 
 class BadFlatFile(InputError):
@@ -75,76 +84,172 @@ class CheckedFile:
     rows_in: int
 
 
+class OutOfOrder(Exception):
+    """The file's rows are not strictly in order: it cannot be checked a block at a time."""
+
+
+class FlatFileCheck:
+    """A gzipped flat file on its way through the checks, a block at a time, so that memory stays small.
+
+    `label` names the file in messages. Read `good` to its end; then `quarantined` and `rows_in` are complete.
+    """
+
+    def __init__(self, path: Path, frequency: Frequency, session: date, etag: str, label: str) -> None:
+        self.rows_in = 0
+        self._path = path
+        self._session = session
+        self._etag = etag
+        self._label = label
+        self._rules = _rules(frequency, session)
+        self._bad: list[pl.DataFrame] = []
+        self._strays = 0
+        self._first_stray: int | None = None
+
+    @property
+    def quarantined(self) -> pl.DataFrame:
+        """The bad lines so far, with QUARANTINE_SCHEMA."""
+        return pl.concat([pl.DataFrame(schema=QUARANTINE_SCHEMA), *self._bad])
+
+    def good(self) -> Iterator[pl.DataFrame]:
+        """The good bars with BAR_SCHEMA, in order.
+
+        Raises OutOfOrder as soon as they are not, and a subtype of BadFlatFile when the whole file is unusable.
+        """
+        last: tuple[str, int] | None = None
+        for rows, ordered in self._checked():
+            tickers, times = rows["ticker"], rows["window_start"]
+            if not ordered or (last is not None and (tickers[0], times[0]) <= last):
+                raise OutOfOrder
+            last = tickers[-1], times[-1]
+            yield _bars(rows)
+        self._require_usable(last is not None)
+
+    def whole(self) -> CheckedFile:
+        """The file in memory, sorted, repeated lines quarantined. Raises BadFlatFile."""
+        parts = [rows for rows, _ in self._checked()]
+        self._require_usable(bool(parts))
+        rows = pl.concat(parts)
+        kept = _without_repeats(rows, self._label)
+        repeated = rows.join(kept, on=_LINE, how="anti")[_LINE].sort()
+        if len(repeated):
+            raw = dict(zip(repeated, raw_lines(self._path, repeated.to_list()), strict=True))
+            self._quarantine([(line, text, "repeats an earlier line") for line, text in raw.items()])
+        return CheckedFile(
+            good=_bars(kept.sort("ticker", "window_start")),
+            quarantined=self.quarantined.sort(_LINE),
+            rows_in=self.rows_in,
+        )
+
+    def _checked(self) -> Iterator[tuple[pl.DataFrame, bool]]:
+        """The usable rows of each block that has any, with their line numbers, and whether they are in order."""
+        line = _FIRST_LINE
+        for block in _blocks(self._path, self._label):
+            rows = _parsed(block, line)
+            line += rows.height
+            self.rows_in += rows.height
+            clean, ordered = rows.select(
+                clean=~pl.any_horizontal(*self._rules.values()).any(), ordered=_strictly_increasing()
+            ).row(0)
+            if not clean:
+                rows = self._without_bad(rows, block)
+                ordered = not rows.is_empty() and rows.select(_strictly_increasing()).item()
+            if not rows.is_empty():
+                yield rows, bool(ordered)
+
+    def _without_bad(self, rows: pl.DataFrame, block: bytes) -> pl.DataFrame:
+        broken = pl.coalesce(pl.when(wrong).then(pl.lit(rule)) for rule, wrong in self._rules.items())
+        judged = rows.with_columns(broken.alias(_RULE))
+        bad = judged.filter(pl.col(_RULE).is_not_null())
+        strays = bad.filter(pl.col(_RULE) == _OFF_SESSION)["window_start"]
+        self._strays += len(strays)
+        if self._first_stray is None and len(strays):
+            self._first_stray = strays[0]
+        lines = block.split(b"\n")
+        start = int(rows[_LINE][0])
+        self._quarantine(
+            [(line, _text(lines[line - start]), rule) for line, rule in bad.select(_LINE, _RULE).rows()]
+        )
+        return judged.filter(pl.col(_RULE).is_null()).drop(_RULE)
+
+    def _quarantine(self, lines: list[tuple[int, str, str]]) -> None:
+        rows = [(*line, self._etag) for line in lines]
+        self._bad.append(pl.DataFrame(rows, schema=QUARANTINE_SCHEMA, orient="row"))
+
+    def _require_usable(self, any_good: bool) -> None:
+        if self._strays * 2 > self.rows_in and self._first_stray is not None:
+            moment = pl.Series([self._first_stray]).cast(pl.Datetime("ns", "UTC"))
+            found = moment.dt.convert_time_zone("America/New_York")[0].isoformat()
+            raise WrongSession(
+                f"{self._label}: {self._strays} of {self.rows_in} rows are not of session {self._session}; "
+                f"the first is of {found}"
+            )
+        if self.rows_in == 0:
+            raise NoGoodRows(f"{self._label}: the file has no rows")
+        if not any_good:
+            raise NoGoodRows(f"{self._label}: none of its {self.rows_in} rows is usable")
+
+
 def check_flat_file(path: Path, frequency: Frequency, session: date, etag: str, label: str) -> CheckedFile:
-    """Reads a gzipped flat file and separates good bars from bad lines.
+    """Separates the good bars of a gzipped flat file from its bad lines, in memory.
 
     `label` names the file in messages. Raises a subtype of BadFlatFile when the whole file is unusable.
     """
-    _require_header(path, label)
-    rows = _read(path, label)
-    rules = _rules(frequency, session)
-    clean, in_order = rows.select(
-        clean=~pl.any_horizontal(*rules.values()).any(), in_order=_strictly_increasing()
-    ).row(0)
-    if clean and in_order:
-        # Strictly increasing keys cannot repeat: most files end here.
-        return CheckedFile(_bars(rows), _with_raw_lines(_no_lines(), path, etag), rows.height)
-    rows = rows.with_row_index(_LINE, offset=_FIRST_LINE).with_columns(
-        pl.coalesce(pl.when(broken).then(pl.lit(rule)) for rule, broken in rules.items()).alias(_RULE)
-    )
-    _require_session(rows, session, label)
-    rows = _mark_duplicates(rows, label)
-    good = rows.filter(pl.col(_RULE).is_null())
-    if good.is_empty():
-        raise NoGoodRows(f"{label}: none of its {rows.height} rows is usable")
-    bad = rows.filter(pl.col(_RULE).is_not_null()).select(_LINE, _RULE)
-    bars = _bars(good)
-    return CheckedFile(
-        good=bars if in_order else bars.sort("ticker", "timestamp"),
-        quarantined=_with_raw_lines(bad, path, etag),
-        rows_in=rows.height,
-    )
+    check = FlatFileCheck(path, frequency, session, etag, label)
+    try:
+        good = pl.concat(list(check.good()))
+    except OutOfOrder:
+        return FlatFileCheck(path, frequency, session, etag, label).whole()
+    return CheckedFile(good, check.quarantined, check.rows_in)
 
 
-def _require_header(path: Path, label: str) -> None:
+def _blocks(path: Path, label: str) -> Iterator[bytes]:
+    """The file's text after its header in blocks of whole lines; the next one is unpacked meanwhile."""
     expected = ",".join(CSV_SCHEMA)
     try:
-        with gzip.open(path, "rb") as file:
+        with _unzipped(path) as file, ThreadPoolExecutor(1) as ahead:
             header = file.readline(10_000).decode("utf-8", "replace").rstrip("\r\n")
-    except (OSError, EOFError, zlib.error) as error:
+            if header != expected:
+                # A cut file may end in its header: reading on tells.
+                file.read()
+                raise WrongColumns(f"{label}: columns are {header[:200]!r}, expected {expected!r}")
+            rest = b""
+            coming = ahead.submit(file.read, _BLOCK_BYTES)
+            while chunk := coming.result():
+                coming = ahead.submit(file.read, _BLOCK_BYTES)
+                text = rest + chunk
+                complete = text.rfind(b"\n") + 1
+                rest = text[complete:]
+                if complete:
+                    yield text[:complete]
+            if rest:
+                yield rest + b"\n"
+    except _BROKEN as error:
         raise UnreadableFile(f"{label}: not a complete gzip file ({error}); fetch it again") from error
-    if header != expected:
-        raise WrongColumns(f"{label}: columns are {header[:200]!r}, expected {expected!r}")
 
 
-def _read(path: Path, label: str) -> pl.DataFrame:
-    """All rows in the file's order; one that does not parse has nulls."""
+def _unzipped(path: Path) -> IO[bytes]:
+    return cast("IO[bytes]", igzip.open(path, "rb"))  # type: ignore[no-untyped-call]
+
+
+def _parsed(block: bytes, first_line: int) -> pl.DataFrame:
+    """All rows of a block in order with their line number; one that does not parse has nulls."""
     try:
-        rows = pl.read_csv(path, schema=CSV_SCHEMA, quote_char=None)
-    except pl.exceptions.NoDataError:
-        raise NoGoodRows(f"{label}: the file is empty") from None
+        rows = pl.read_csv(
+            block,
+            has_header=False,
+            schema=CSV_SCHEMA,
+            quote_char=None,
+            row_index_name=_LINE,
+            row_index_offset=first_line,
+        )
+        if rows.height == block.count(b"\n"):
+            return rows
     except pl.exceptions.PolarsError:
-        rows = _read_leniently(path, label)
-    except OSError as error:
-        raise UnreadableFile(f"{label}: not a complete gzip file ({error}); fetch it again") from error
-    if rows.is_empty():
-        raise NoGoodRows(f"{label}: the file has a header and no rows")
-    return rows
-
-
-def _read_leniently(path: Path, label: str) -> pl.DataFrame:
-    """As the fast reader, but a line with a wrong number of fields or an unparsable one becomes nulls."""
-    try:
-        with gzip.open(path, "rb") as file:
-            text = file.read().decode("utf-8", "replace")
-    except (OSError, EOFError, zlib.error) as error:
-        raise UnreadableFile(f"{label}: not a complete gzip file ({error}); fetch it again") from error
-    lines = pl.Series("raw", text.split("\n")[1:], dtype=pl.String).str.strip_suffix("\r")
-    if len(lines) and lines[-1] == "":
-        lines = lines.head(-1)
-    fields = lines.to_frame().select(pl.col("raw").str.split(",").alias("fields"))
+        pass
+    lines = pl.Series("raw", block.decode("utf-8", "replace").split("\n")[:-1], dtype=pl.String)
+    fields = lines.str.strip_suffix("\r").to_frame().select(pl.col("raw").str.split(",").alias("fields"))
     complete = pl.col("fields").list.len() == len(CSV_SCHEMA)
-    return fields.select(
+    rows = fields.select(
         pl.when(complete)
         .then(pl.col("fields").list.get(position, null_on_oob=True))
         .replace("", None)
@@ -152,6 +257,7 @@ def _read_leniently(path: Path, label: str) -> pl.DataFrame:
         .alias(name)
         for position, (name, dtype) in enumerate(CSV_SCHEMA.items())
     )
+    return rows.with_row_index(_LINE, offset=first_line)
 
 
 def _rules(frequency: Frequency, session: date) -> dict[str, pl.Expr]:
@@ -181,42 +287,19 @@ def _session_free_rules() -> dict[str, pl.Expr]:
     return {rule: broken.fill_null(False) for rule, broken in rules.items()}
 
 
-def _require_session(rows: pl.DataFrame, session: date, label: str) -> None:
-    strays = (rows[_RULE] == _OFF_SESSION).sum()
-    if strays * 2 > rows.height:
-        sample = rows.filter(pl.col(_RULE) == _OFF_SESSION)["window_start"]
-        found = (
-            pl.Series([sample[0]]).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone("America/New_York")[0]
-        )
-        raise WrongSession(
-            f"{label}: {strays} of {rows.height} rows are not of session {session}; the first is of {found.isoformat()}"
-        )
-
-
-def _mark_duplicates(rows: pl.DataFrame, label: str) -> pl.DataFrame:
+def _without_repeats(rows: pl.DataFrame, label: str) -> pl.DataFrame:
+    """The rows without those that repeat an earlier one exactly. Raises ConflictingDuplicates."""
     key = ["ticker", "window_start"]
-    usable = pl.col(_RULE).is_null()
-    if rows.filter(usable).select(pl.struct(key).is_duplicated().any()).item() is not True:
-        return rows
-    good = rows.filter(usable)
-    distinct = good.unique(subset=list(CSV_SCHEMA), keep="first", maintain_order=True)
+    distinct = rows.unique(subset=list(CSV_SCHEMA), keep="first", maintain_order=True)
     conflicts = distinct.filter(pl.struct(key).is_duplicated())
     if not conflicts.is_empty():
         first = conflicts.row(0, named=True)
-        same = conflicts.filter(
-            (pl.col("ticker") == first["ticker"]) & (pl.col("window_start") == first["window_start"])
-        )
+        same = conflicts.filter(ticker=first["ticker"], window_start=first["window_start"])
         lines = ", ".join(str(line) for line in same[_LINE])
         raise ConflictingDuplicates(
             f"{label}: lines {lines} give different bars for {first['ticker']} at the same time; fetch it again"
         )
-    repeated = good.join(distinct.select(_LINE), on=_LINE, how="anti")[_LINE]
-    return rows.with_columns(
-        pl.when(pl.col(_LINE).is_in(repeated.implode()))
-        .then(pl.lit("repeats an earlier line"))
-        .otherwise(pl.col(_RULE))
-        .alias(_RULE)
-    )
+    return distinct
 
 
 def _bars(rows: pl.DataFrame) -> pl.DataFrame:
@@ -231,17 +314,6 @@ def _strictly_increasing() -> pl.Expr:
     return ((ticker > before) | ((ticker == before) & (time > time.shift()))).slice(1).all()
 
 
-def _no_lines() -> pl.DataFrame:
-    return pl.DataFrame(schema={_LINE: pl.UInt32, _RULE: pl.String})
-
-
-def _with_raw_lines(bad: pl.DataFrame, path: Path, etag: str) -> pl.DataFrame:
-    numbers = bad[_LINE].cast(pl.Int64)
-    raw = pl.Series("raw", raw_lines(path, numbers.to_list()), dtype=pl.String)
-    etags = pl.Series("etag", [etag] * bad.height, dtype=pl.String)
-    return pl.DataFrame([numbers, raw, bad[_RULE], etags])
-
-
 def raw_lines(path: Path, numbers: list[int]) -> list[str]:
     """The text of those lines (counted from 1, ascending) of a gzipped file."""
     found: list[str] = []
@@ -250,7 +322,7 @@ def raw_lines(path: Path, numbers: list[int]) -> list[str]:
     if target is None:
         return found
     before, rest = 0, b""
-    with gzip.open(path, "rb") as file:
+    with _unzipped(path) as file:
         while target is not None and (chunk := file.read(_CHUNK_BYTES)):
             block = rest + chunk
             complete = block.rfind(b"\n") + 1

@@ -245,25 +245,27 @@ def _show(result: dict[str, Any]) -> None:
         f"Realised ${result['realised']:,.2f}.",
         highlight=False,
     )
-    fills = Table("time", "order", "side", "ticker", title="Fills", title_justify="left")
-    for name in ("quantity", "price", "fee"):
-        fills.add_column(name, justify="right")
-    fills.add_column("flags")
+    fills = Table("time (UTC)", "order", "side", "ticker", title="Fills", title_justify="left")
+    fills.columns[0].no_wrap = True
+    fills.columns[1].overflow = "fold"
+    fills.columns[1].min_width = 8
+    fills.columns[3].no_wrap = True
+    charged = any(row["fee"] for row in result["fills"])
+    for name in ("quantity", "price", *(("fee",) if charged else ())):
+        fills.add_column(name, justify="right", no_wrap=True)
+    fills.add_column("flags", overflow="fold")
     for row in result["fills"]:
-        when = row["time"].isoformat(timespec="minutes")
-        numbers = (f"{row['quantity']:,}", f"{row['price']:,.4f}", f"{row['fee']:,.4f}")
+        when = f"{row['time']:%Y-%m-%dT%H:%MZ}"
+        numbers = [f"{row['quantity']:,}", f"{row['price']:,.4f}", f"{row['fee']:,.4f}"][: 2 + charged]
         fills.add_row(when, row["order"], row["side"], row["ticker"], *numbers, ", ".join(row["flags"]))
     held = Table("ticker", title="Positions", title_justify="left")
     for name in ("quantity", "cost a share", "price", "profit"):
-        held.add_column(name, justify="right")
+        held.add_column(name, justify="right", no_wrap=True)
     held.add_column("orders")
     for row in result["positions"]:
-        resting = "; ".join(
-            f"{order['type']} {order['stop'] or order['limit'] or order['due'] or ''}"
-            for order in row["orders"]
-        )
-        numbers = (row["cost_per_share"], row["price"], row["unrealised"])
-        held.add_row(row["ticker"], f"{row['quantity']:,}", *(f"{n:,.4f}" for n in numbers), resting)
+        resting = "; ".join(_resting(order) for order in row["orders"])
+        values = (row["cost_per_share"], row["price"], row["unrealised"])
+        held.add_row(row["ticker"], f"{row['quantity']:,}", *(f"{n:,.4f}" for n in values), resting)
     for table in (fills, held):
         if table.row_count:
             out.print(table)
@@ -272,3 +274,11 @@ def _show(result: dict[str, Any]) -> None:
     for row in result["halts"]:
         out.print(f"entries are halted: {row['reason']}", markup=False, highlight=False)
     out.print(f"{len(result['postings'])} postings, all in balance; --json shows them", highlight=False)
+
+
+def _resting(order: dict[str, Any]) -> str:
+    """An open order in two or three words."""
+    if order["due"] is not None:
+        return f"sale on {order['due']}"
+    levels = [f"{order[name]:,.4f}" for name in ("stop", "limit") if order[name] is not None]
+    return " ".join([order["type"], *levels])

@@ -45,6 +45,6 @@ def overview(session: Session, account_id: int | None = None) -> Overview:
             session, account.id, datetime.combine(standing.session, time(), tzinfo=NEW_YORK)
         ),
         screens=screening.newest_screens(session),
-        strategies=strategies.strategies(session),
+        strategies=strategies.leaderboard(session),
         data=market_data.data_health(session),
     )

@@ -21,6 +21,9 @@ PARTS = (
 )
 DECISIONS = PARTS[:4]
 MAX_CUTS = 150
+MIN_CUTS = 20
+CELLS = 40_000_000
+"""Bars times tickers that a check may go through in all: some tens of seconds."""
 HISTORY_STARTS = 4
 
 
@@ -63,7 +66,7 @@ def check_lookahead(spec: Spec, panel: Panel, params: Mapping[str, float] | None
     concrete = spec.with_params(params)
     whole = compute_signals(concrete, panel)
     fired = np.flatnonzero(_any_signal(whole))
-    cuts = _cuts(len(panel), fired)
+    cuts = _cuts(panel, fired)
     differences: list[Difference] = []
     for cut in cuts:
         differences += _differences(compute_signals(concrete, panel.rows(0, cut)), whole, panel, cut)
@@ -87,12 +90,14 @@ def _any_signal(signals: Signals) -> Mask:
     return rows
 
 
-def _cuts(bars: int, fired: NDArray[np.int64]) -> list[int]:
-    """Numbers of known bars to try: right after signals, and evenly spread."""
+def _cuts(panel: Panel, fired: NDArray[np.int64]) -> list[int]:
+    """Numbers of known bars to try: right after signals, and evenly spread; fewer on very many bars."""
+    bars = len(panel)
+    most = min(max(CELLS // max(bars * len(panel.tickers), 1), MIN_CUTS), MAX_CUTS)
     after = fired + 1
-    if len(after) > MAX_CUTS:
-        after = after[np.linspace(0, len(after) - 1, MAX_CUTS).astype(int)]
-    spread = np.linspace(1, max(bars - 1, 1), min(MAX_CUTS, bars)).astype(int)
+    if len(after) > most:
+        after = after[np.linspace(0, len(after) - 1, most).astype(int)]
+    spread = np.linspace(1, max(bars - 1, 1), min(most, bars)).astype(int)
     return [int(cut) for cut in np.union1d(after, spread) if 0 < cut < bars]
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from falcon_pipelines.backtesting import parameters as sizes
-from falcon_pipelines.backtesting.accounting import account_history
+from falcon_pipelines.backtesting.accounting import account_history, forward_filled
 from falcon_pipelines.backtesting.run import simulate_fills
 from falcon_pipelines.bars.panel import Panel
 from tests.backtesting import reference
@@ -165,4 +165,4 @@ def test_a_long_only_account_never_borrows_and_equity_is_what_the_fills_say(seed
     cash = 10_000.0 - np.cumsum(orders["size"] * orders["price"] + orders["fee"])
     assert cash.min(initial=10_000.0) >= 0
     assert np.all(orders["size"] == np.round(orders["size"]))
-    assert account_history(orders, panel["close"], 10_000.0).cash.min() >= 0
+    assert account_history(orders, forward_filled(panel["close"]), 10_000.0).cash.min() >= 0

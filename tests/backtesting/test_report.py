@@ -106,9 +106,9 @@ def test_the_tearsheet_needs_nothing_but_itself(page: tuple[str, _Page]) -> None
 def test_the_tearsheet_shows_charts_tables_definitions_and_the_verdict(page: tuple[str, _Page]) -> None:
     html, parsed = page
     charts = re.findall(r'<figure id="chart\d+" role="img" aria-label="([^"]+)"', html)
-    assert charts == [
-        "Equity against buy-and-hold", "Drawdown", "EDGE: " + charts[2].split(": ")[1], "Sweep: Sharpe ratio by parameter",
-    ]  # fmt: skip
+    assert charts[:2] == ["Equity against buy-and-hold", "Drawdown"]
+    assert charts[2].startswith("EDGE: ")
+    assert charts[3:] == ["Sweep: Sharpe ratio by parameter"]
     for definition in DEFINITIONS.values():
         assert definition in parsed.text
     for title in (

@@ -10,7 +10,7 @@ from falcon_pipelines.bars.calendar import sessions_from
 from falcon_pipelines.bars.flat_files import DirectorySource
 from falcon_pipelines.bars.ingest import ingest_sessions
 from falcon_pipelines.bars.quality import QualityResult
-from falcon_pipelines.bars.session_quality import ERROR_CHECKS, WARN_CHECKS, check_session
+from falcon_pipelines.bars.session_quality import ERROR_CHECKS, WARN_CHECKS, check_session, check_sessions
 from falcon_pipelines.bars.store import BarStore, NoBars
 from tests.bars.market import line, write_lines
 
@@ -168,6 +168,17 @@ def test_a_session_is_checked_for_everything_at_once(market: BarStore) -> None:
 def test_an_ordinary_session_passes_but_for_what_is_stale(market: BarStore) -> None:
     failed = [result.name for result in check_session(market, DAYS[-2]) if not result.passed]
     assert failed == ["stale_closes"]
+
+
+def test_looking_at_many_sessions_finds_what_looking_at_each_finds(market: BarStore) -> None:
+    def failed(results: tuple[QualityResult, ...]) -> dict[str, int]:
+        return {result.name: result.count for result in results if not result.passed}
+
+    market.add_actions(splits(CorporateAction("T05", "split", DAYS[12], ratio=0.5)), "csv", "2")
+    many = {session: failed(results) for session, results in check_sessions(market, DAYS)}
+    each = {session: failed(check_session(market, session)) for session in DAYS}
+    assert many == each
+    assert "large_moves" in many[DAYS[12]]
 
 
 def test_a_delisted_ticker_is_no_gap(market: BarStore) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from falcon_pipelines.bars import validation
 from falcon_pipelines.bars.validation import (
     BAR_SCHEMA,
     BadFlatFile,
@@ -145,6 +146,24 @@ def test_windows_line_ends_are_understood(tmp_path: Path) -> None:
     assert checked.quarantined["raw"].to_list() == ["x"]
 
 
+@pytest.mark.parametrize("block_bytes", [1, 40, 200, 3000])
+def test_where_a_block_ends_makes_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block_bytes: int
+) -> None:
+    lines = [line(f"T{n:03}", close=9 + n % 3) for n in range(40)]
+    lines[7], lines[22] = "x,1", line("T022", high=1)
+    expected = check(tmp_path, lines)
+    monkeypatch.setattr(validation, "_BLOCK_BYTES", block_bytes)
+    found = check(tmp_path, lines)
+    assert found.good.equals(expected.good)
+    assert found.quarantined.equals(expected.quarantined)
+    assert found.quarantined["line"].to_list() == [9, 24]
+    assert check(tmp_path, lines[::-1]).good.equals(expected.good)
+    with pytest.raises(ConflictingDuplicates, match=r"lines 2, 42 .* T000 "):
+        check(tmp_path, [*lines, line("T000", close=10)])
+    assert check(tmp_path, [*lines, lines[0]]).quarantined["line"].to_list() == [9, 24, 42]
+
+
 FIELD = st.sampled_from(["10", "9", "12", "", "abc", "nan", "-1", "0", "1e3"])
 
 
@@ -156,7 +175,9 @@ def test_every_row_is_either_good_or_quarantined(
     lines = [line(f"T{n:03}", MONDAY, *values) for n, values in enumerate(rows)]
     junk = data.draw(st.lists(st.text("ab,1.\t", max_size=12), max_size=5))
     path = write_lines(tmp_path_factory.mktemp("file"), MONDAY, [line("GOOD"), *lines, *junk])
-    checked = check_flat_file(path, "day", MONDAY, "etag", path.name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(validation, "_BLOCK_BYTES", data.draw(st.sampled_from([1, 30, 100, 1000, 1 << 20])))
+        checked = check_flat_file(path, "day", MONDAY, "etag", path.name)
     assert checked.rows_in == 1 + len(lines) + len(junk)
     assert checked.good.height + checked.quarantined.height == checked.rows_in
     original = gzip.decompress(path.read_bytes()).decode().split("\n")

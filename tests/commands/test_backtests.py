@@ -133,6 +133,51 @@ def test_an_invalid_spec_exits_2_and_names_the_path(bars: Path, tmp_path: Path) 
     assert "entry.long" in done.stderr
 
 
+def test_sweep_prints_the_best_combinations_and_the_sum_of_all(spec: Path, bars: Path) -> None:
+    done = falcon("sweep", spec, "--bars", bars, "--fee-bps", 10, "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["combinations"] == len(document["best"]) == 4
+    sharpes = [one["sharpe"] for one in document["best"]]
+    assert sharpes == sorted(sharpes, reverse=True)
+    returns = [one["final_equity"] / 100_000 - 1 for one in document["best"]]
+    assert document["sum_total_return"] == pytest.approx(sum(returns))
+    assert {"params", "final_equity", "sharpe", "max_drawdown", "closed_trades"} <= set(document["best"][0])
+    assert document["seconds"] > 0
+    assert document["peak_memory_mb"] > 10
+
+
+def test_the_tearsheet_is_written_where_asked(spec: Path, bars: Path, tmp_path: Path) -> None:
+    page = tmp_path / "sheet.html"
+    assert falcon("backtest", spec, "--bars", bars, "--report", page).returncode == 0
+    assert "Equity against buy-and-hold" in page.read_text()
+    refused = falcon("backtest", spec, "--bars", bars, "--report", tmp_path / "absent" / "sheet.html")
+    assert refused.returncode == 2
+    assert "absent" in refused.stderr
+
+
+def test_minute_bars_trade_regular_sessions_only(tmp_path: Path) -> None:
+    path = tmp_path / "minutes.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["ticker", "timestamp", "open", "high", "low", "close", "volume"])
+        for minute in range(9 * 60, 16 * 60 + 30):
+            price = 100 + (minute % 7)
+            stamp = f"2019-06-03T{minute // 60:02}:{minute % 60:02}:00-04:00"
+            writer.writerow(["AAA", stamp, price, price + 1, price - 1, price, 500])
+    spec = tmp_path / "minute.yaml"
+    spec.write_text(
+        "spec_version: 1\nname: always\ntimeframe: 5m\nentry: {long: {gt: [close, 0]}}\nexit: {time_stop: {bars: 1}}\n"
+    )
+    done = falcon("backtest", spec, "--bars", path, "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert len(document["equity"]) == 78
+    assert document["equity"][0]["timestamp"] == "2019-06-03T13:30:00+00:00"
+    assert document["equity"][-1]["timestamp"] == "2019-06-03T19:55:00+00:00"
+    assert document["closed_trades"] > 30
+
+
 def test_verdict_prints_inputs_with_thresholds_and_sources(spec: Path, bars: Path) -> None:
     done = falcon("verdict", spec, "--bars", bars, "--json")
     assert done.returncode == 0, done.stderr

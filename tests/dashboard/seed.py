@@ -18,12 +18,14 @@ from falcon_pipelines.db.models import (
     AccountHalt,
     AccountMark,
     Backtest,
+    Decision,
     Fill,
     ManifestEntry,
     OperatorCommand,
     Order,
     PositionMark,
     Posting,
+    Promotion,
     ScreenPick,
     ScreenRun,
     StrategySpec,
@@ -336,6 +338,19 @@ def _research(session: Session, hostile: str) -> None:
                     },
                 ],
                 trials=12,
+                evidence={"claims": ["It doubled my account" + hostile]},
+            )
+        )
+        session.flush()
+        decision = Decision(spec_id=spec.id, choice="approve", decided_by="operator" + hostile)
+        session.add(decision)
+        session.flush()
+        session.add(
+            Promotion(
+                spec_id=spec.id,
+                promoted=True,
+                reason="approved by a person" + hostile,
+                decision_id=decision.id,
             )
         )
         session.add(

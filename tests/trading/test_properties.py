@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from falcon_pipelines.bars.calendar import midnight, sessions_from
@@ -36,6 +36,7 @@ from falcon_pipelines.trading.rows import memory_data, memory_of, order_of, orde
 from falcon_pipelines.trading.script import Script
 from tests.trading.panels import MONDAY, days
 
+QUIET = settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 BARS = 8
 TICKERS = ("X", "Y")
 SESSIONS = sessions_from(MONDAY, BARS)
@@ -204,7 +205,7 @@ def holds(journal: Journal, before: int, made: Any, terms: Rules) -> None:
     assert reserved <= state.books.cash
 
 
-@settings(max_examples=250, deadline=None)
+@settings(QUIET, max_examples=250)
 @given(markets(), stories(), rules)
 def test_books_balance_nothing_is_sold_naked_and_cash_never_runs_out(
     market: Panel, story: list[Input], terms: Rules
@@ -223,7 +224,7 @@ def test_books_balance_nothing_is_sold_naked_and_cash_never_runs_out(
             assert sum(fill.quantity for fill in journal.fills if fill.order == order.id) == order.filled
 
 
-@settings(max_examples=80, deadline=None)
+@settings(QUIET, max_examples=80)
 @given(markets(), stories(), rules)
 def test_a_restart_before_every_bar_makes_the_same_fills_and_books(
     market: Panel, story: list[Input], terms: Rules
@@ -234,7 +235,7 @@ def test_a_restart_before_every_bar_makes_the_same_fills_and_books(
     assert straight.state == restarted.state
 
 
-@settings(max_examples=60, deadline=None)
+@settings(QUIET, max_examples=60)
 @given(markets(), st.permutations(range(6)))
 def test_the_order_in_which_orders_of_one_time_are_listed_does_not_matter_while_cash_lasts(
     market: Panel, places: list[int]
@@ -251,7 +252,7 @@ def test_the_order_in_which_orders_of_one_time_are_listed_does_not_matter_while_
     assert found[0] == found[1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(QUIET, max_examples=60)
 @given(markets(), stories(), rules)
 def test_replaying_a_script_twice_is_identical(market: Panel, story: list[Input], terms: Rules) -> None:
     asked = tuple(item for item in story if isinstance(item, OrderRequest | CancelRequest | Command))
@@ -298,7 +299,7 @@ def reference_fill(
     return None
 
 
-@settings(max_examples=250, deadline=None)
+@settings(QUIET, max_examples=250)
 @given(
     st.lists(bars(), min_size=BARS, max_size=BARS),
     st.sampled_from(["market", "limit", "stop", "stop_limit"]),
@@ -327,7 +328,7 @@ def test_single_orders_fill_where_a_plain_reference_matcher_fills_them(
         assert [(fill.time, float(fill.price)) for fill in fills] == [(midnight(SESSIONS[place]), price)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(QUIET, max_examples=100)
 @given(st.lists(bars(), min_size=BARS, max_size=BARS), levels, levels, percents, st.booleans())
 def test_brackets_leave_where_a_plain_reference_matcher_leaves(
     rows: list[Any], stop: Decimal, target: Decimal, trail: float, trailing: bool

@@ -187,6 +187,7 @@ def test_the_stored_account_is_the_pure_engine_with_a_memory(database_url: str) 
             max_examples=15,
             stateful_step_count=20,
             deadline=None,
+            derandomize=True,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )

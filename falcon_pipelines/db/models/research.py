@@ -83,7 +83,8 @@ class Verdict(Base):
     trials: Mapped[int]
     evidence: Mapped[dict[str, Any]] = mapped_column(
         JSONB,
-        comment="sweep, walk-forward, sensitivity, regimes, claims: all that `falcon verdict --json` prints",
+        default=dict,
+        comment="sweep, walk-forward, sensitivity, regimes, claims: what `falcon verdict --json` prints",
     )
     created_at: Mapped[Created]
 

@@ -1,0 +1,201 @@
+"""Bookkeeping over the fills of one account: its curve, its trades, its figures. Compiled code."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from falcon_pipelines.backtesting.book import ENTRY
+
+TRADE = np.dtype(
+    [
+        ("column", np.int64),
+        ("position", np.int64),
+        ("direction", np.int64),
+        ("quantity", np.float64),
+        ("entry_bar", np.int64),
+        ("entry_price", np.float64),
+        ("exit_bar", np.int64),
+        ("exit_price", np.float64),
+        ("reason", np.int64),
+        ("ambiguous", np.bool_),
+        ("fees", np.float64),
+        ("pnl", np.float64),
+    ]
+)
+"""Shares closed by one fill, at average cost; `reason` is -1 and the exit empty for shares still held."""
+
+
+def curve_entry_point(sources: str) -> Callable[..., Any]:
+    def walk_account(orders: NDArray[np.void], filled: NDArray[np.float64], cash: float) -> Any:
+        """Cash, equity, gross position value after each of T bars, and whether anything was held during it.
+
+        `filled` is (T, N) last closes. Four (T,) arrays.
+        """
+        len(sources)
+        rows, columns = filled.shape
+        quantity = np.zeros(columns)
+        held = np.empty(columns, np.int64)
+        count = 0
+        cashes, equities, gross = np.empty(rows), np.empty(rows), np.zeros(rows)
+        active = np.zeros(rows, np.bool_)
+        i = 0
+        for bar in range(rows):
+            while i < len(orders) and orders[i].bar == bar:
+                order = orders[i]
+                cash -= order.size * order.price + order.fee
+                was = quantity[order.column]
+                quantity[order.column] = was + order.size
+                if was == 0.0:
+                    held[count] = order.column
+                    count += 1
+                elif quantity[order.column] == 0.0:
+                    for k in range(count):
+                        if held[k] == order.column:
+                            held[k] = held[count - 1]
+                            break
+                    count -= 1
+                active[bar] = True
+                i += 1
+            value = 0.0
+            for k in range(count):
+                worth = quantity[held[k]] * filled[bar, held[k]]
+                value += worth
+                gross[bar] += abs(worth)
+            if count > 0:
+                active[bar] = True
+            cashes[bar] = cash
+            equities[bar] = cash + value
+        return cashes, equities, gross, active
+
+    return walk_account
+
+
+def trades_entry_point(sources: str) -> Callable[..., Any]:
+    def match_trades(orders: NDArray[np.void], columns: int) -> Any:
+        """Closed trades in the order of their exits, and what is still held, both of dtype TRADE."""
+        len(sources)
+        quantity, price, fees = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+        entry_bar, number = np.zeros(columns, np.int64), np.zeros(columns, np.int64)
+        closed = np.empty(len(orders), TRADE)
+        count = 0
+        positions = 0
+        for i in range(len(orders)):
+            order = orders[i]
+            j = order.column
+            size = abs(order.size)
+            if order.reason == ENTRY:
+                if quantity[j] == 0.0:
+                    positions += 1
+                    number[j] = positions
+                    entry_bar[j] = order.bar
+                    price[j] = 0.0
+                    fees[j] = 0.0
+                before = abs(quantity[j])
+                price[j] = (before * price[j] + size * order.price) / (before + size)
+                quantity[j] += order.size
+                fees[j] += order.fee
+                continue
+            direction = 1 if quantity[j] > 0 else -1
+            share = fees[j] * size / abs(quantity[j])
+            trade = closed[count]
+            trade.column = j
+            trade.position = number[j]
+            trade.direction = direction
+            trade.quantity = size
+            trade.entry_bar = entry_bar[j]
+            trade.entry_price = price[j]
+            trade.exit_bar = order.bar
+            trade.exit_price = order.price
+            trade.reason = order.reason
+            trade.ambiguous = order.ambiguous
+            trade.fees = share + order.fee
+            trade.pnl = direction * size * (order.price - price[j]) - trade.fees
+            fees[j] -= share
+            quantity[j] += order.size
+            count += 1
+        held = np.zeros(columns, TRADE)
+        open_count = 0
+        for j in range(columns):
+            if quantity[j] != 0.0:
+                trade = held[open_count]
+                trade.column = j
+                trade.position = number[j]
+                trade.direction = 1 if quantity[j] > 0 else -1
+                trade.quantity = abs(quantity[j])
+                trade.entry_bar = entry_bar[j]
+                trade.entry_price = price[j]
+                trade.reason = -1
+                trade.fees = fees[j]
+                open_count += 1
+        return closed[:count].copy(), held[:open_count].copy()
+
+    return match_trades
+
+
+@njit
+def boil_down(
+    orders: Any, filled: Any, first: int, last: int, cash: float, returns: Any, figures: Any
+) -> None:
+    """Walk one account's equity over the rows from `first` to before `last`.
+
+    Writes the figures (`batch.FIGURES`), and bar returns where there is room for them.
+    """
+    rows = last - first
+    columns = filled.shape[1]
+    quantity = np.zeros(columns)
+    held = np.empty(columns, np.int64)
+    count = 0
+    equity = cash
+    peak = cash
+    total = 0.0
+    squares = 0.0
+    deepest = 0.0
+    closed = 0
+    i = 0
+    bar = first
+    keep = len(returns) > 0
+    while bar < last:
+        if count == 0:
+            if i == len(orders):
+                break
+            bar = orders[i].bar
+        before = equity
+        while i < len(orders) and orders[i].bar == bar:
+            order = orders[i]
+            cash -= order.size * order.price + order.fee
+            was = quantity[order.column]
+            quantity[order.column] = was + order.size
+            if order.reason != ENTRY:
+                closed += 1
+            if was == 0.0:
+                held[count] = order.column
+                count += 1
+            elif quantity[order.column] == 0.0:
+                for k in range(count):
+                    if held[k] == order.column:
+                        held[k] = held[count - 1]
+                        break
+                count -= 1
+            i += 1
+        equity = cash
+        for k in range(count):
+            equity += quantity[held[k]] * filled[bar, held[k]]
+        change = equity / before - 1.0 if before > 0.0 else 0.0
+        total += change
+        squares += change * change
+        if keep:
+            returns[bar - first] = change
+        if equity > peak:
+            peak = equity
+        elif equity / peak - 1.0 < deepest:
+            deepest = equity / peak - 1.0
+        bar += 1
+    mean = total / rows
+    figures[0] = equity
+    figures[1] = mean
+    figures[2] = np.sqrt(max(0.0, (squares - rows * mean * mean) / (rows - 1))) if rows > 1 else 0.0
+    figures[3] = deepest
+    figures[4] = closed
