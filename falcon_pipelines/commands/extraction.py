@@ -165,6 +165,7 @@ def _show(result: "ExtractionResult") -> None:
         out.print(table)
     for title, lines in (
         ("Assumed", [f"{a.field} = {a.value}: {a.why}" for a in result.assumptions]),
+        ("Exits to lay over it", [f"{o.name}: {o.field} = {o.value}" for o in result.overlays]),
         ("Readings", [f"{v.field} = {v.value}" for v in result.variants]),
         ("Claimed", [f"{clock(c.evidence.start_seconds)} {c.text}" for c in result.claims]),
         ("Refused", [f"{r.what}: {r.why}" for r in result.refused]),
