@@ -263,9 +263,10 @@ def simulate_account(
                     and positions[column].quantity != 0.0
                     and not np.isnan(bars.close[bar, column])
                 ):
-                    orders = inside_bar(
-                        orders, account, positions[column], partial_left[column], bar, column, bars, p
-                    )
+                    position = positions[column]
+                    if bars.low[bar, column] > position.below and bars.high[bar, column] < position.above:
+                        continue
+                    orders = inside_bar(orders, account, position, partial_left[column], bar, column, bars, p)
         held = 0
         busy = False
         for column in range(columns):
@@ -286,7 +287,9 @@ def simulate_account(
                     active[column] = 0
                     continue
                 if position.quantity != 0.0:
-                    complete_bar(position, bars.high[bar, column], bars.low[bar, column], p)
+                    complete_bar(
+                        position, partial_left[column], bars.high[bar, column], bars.low[bar, column], p
+                    )
                 if marks[bar, column]:
                     _read_signals(position, bar, column, signals)
             waits = position.wanted_side != 0 or position.exit_reason != 0
