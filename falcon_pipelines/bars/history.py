@@ -6,18 +6,18 @@ can be deleted at any time: readers then use the session files.
 """
 
 import hashlib
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import groupby
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import polars as pl
 
 from falcon_pipelines.bars.files import publish, write_errors
 from falcon_pipelines.bars.manifest import Entry, Log
 from falcon_pipelines.bars.panel import Frequency
+from falcon_pipelines.bars.parquet import write_parquet
 
 FOLDER = "history"
 ROW_GROUP = {"day": 32_768, "minute": 131_072}
@@ -62,7 +62,7 @@ def build(
             continue
         paths = [root / entry.path for entry in entries.values()]
         with write_errors(target):
-            _write_sorted(paths, area / target.name, ROW_GROUP[frequency])
+            write_parquet(area / target.name, _slices(paths), ROW_GROUP[frequency])
             publish([(area / target.name, target)])
         made.append(target)
     return tuple(made)
@@ -82,30 +82,17 @@ def sweep(root: Path, log: Log) -> int:
     return len(stale)
 
 
-def _write_sorted(paths: list[Path], target: Path, row_group: int) -> None:
-    """Merges session files, each sorted by ticker already, into one, a slice of the alphabet at a time."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _slices(paths: list[Path]) -> Iterator[pl.DataFrame]:
+    """Session files, each sorted by ticker already, merged a slice of the alphabet at a time."""
     scan = pl.scan_parquet(paths)
     edges = _edges(paths)
-    writer: Any = None
-    try:
-        for low, high in zip([None, *edges], [*edges, None], strict=True):
-            part = pl.lit(value=True)
-            if low is not None:
-                part &= pl.col("ticker") >= low
-            if high is not None:
-                part &= pl.col("ticker") < high
-            bars = scan.filter(part).collect().sort("ticker", "timestamp")
-            table: pa.Table = bars.to_arrow(compat_level=pl.CompatLevel.oldest())
-            writer = writer or pq.ParquetWriter(target, table.schema, compression="zstd", compression_level=3)
-            writer.write_table(table, row_group_size=row_group)
-    finally:
-        if writer is not None:
-            writer.close()
-    with target.open("rb") as file:
-        os.fsync(file.fileno())
+    for low, high in zip([None, *edges], [*edges, None], strict=True):
+        part = pl.lit(value=True)
+        if low is not None:
+            part &= pl.col("ticker") >= low
+        if high is not None:
+            part &= pl.col("ticker") < high
+        yield scan.filter(part).collect().sort("ticker", "timestamp")
 
 
 def _edges(paths: list[Path]) -> list[str]:

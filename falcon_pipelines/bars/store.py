@@ -23,11 +23,11 @@ from falcon_pipelines.bars.files import publish, temporary_area, write_errors, w
 from falcon_pipelines.bars.flat_files import SYNTHETIC
 from falcon_pipelines.bars.manifest import Batch, Draft, Entry, Log, Manifest
 from falcon_pipelines.bars.panel import FIELDS, Adjust, Frequency, Panel
+from falcon_pipelines.bars.parquet import parquet_bytes
 from falcon_pipelines.bars.reading import Names, aligned, read_bars, read_table
 from falcon_pipelines.bars.securities import all_segments, no_securities, segments, ticker_of
 from falcon_pipelines.bars.securities import merged as securities_merged
 from falcon_pipelines.bars.staging import Staged, quarantine_path
-from falcon_pipelines.bars.validation import parquet_bytes
 from falcon_pipelines.db.engine import transaction
 from falcon_pipelines.db.manifest import tail
 from falcon_pipelines.errors import FalconError, InputError

@@ -4,7 +4,6 @@ A file that cannot be trusted as a whole is an error instead. Prices are never a
 suspicious bars that could be real are the business of `falcon_pipelines.bars.quality`.
 """
 
-import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -189,19 +188,6 @@ class FlatFileCheck:
             raise NoGoodRows(f"{self._label}: none of its {self.rows_in} rows is usable")
 
 
-def check_flat_file(path: Path, frequency: Frequency, session: date, etag: str, label: str) -> CheckedFile:
-    """Separates the good bars of a gzipped flat file from its bad lines, in memory.
-
-    `label` names the file in messages. Raises a subtype of BadFlatFile when the whole file is unusable.
-    """
-    check = FlatFileCheck(path, frequency, session, etag, label)
-    try:
-        good = pl.concat(list(check.good()))
-    except OutOfOrder:
-        return FlatFileCheck(path, frequency, session, etag, label).whole()
-    return CheckedFile(good, check.quarantined, check.rows_in)
-
-
 def _blocks(path: Path, label: str) -> Iterator[bytes]:
     """The file's text after its header in blocks of whole lines; the next one is unpacked meanwhile."""
     expected = ",".join(CSV_SCHEMA)
@@ -340,10 +326,3 @@ def raw_lines(path: Path, numbers: list[int]) -> list[str]:
 
 def _text(line: bytes) -> str:
     return line.rstrip(b"\r").decode("utf-8", "replace")
-
-
-def parquet_bytes(table: pl.DataFrame) -> bytes:
-    """The table as a Parquet file (zstd level 3); the same table gives the same bytes."""
-    buffer = io.BytesIO()
-    table.write_parquet(buffer, compression="zstd", compression_level=3, statistics=True)
-    return buffer.getvalue()

@@ -1,4 +1,5 @@
 import gzip
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -7,18 +8,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from falcon_pipelines.bars import validation
+from falcon_pipelines.bars.panel import Frequency
 from falcon_pipelines.bars.validation import (
     BAR_SCHEMA,
     BadFlatFile,
     CheckedFile,
     ConflictingDuplicates,
+    FlatFileCheck,
     NoGoodRows,
+    OutOfOrder,
     UnreadableFile,
     WrongColumns,
     WrongSession,
-    check_flat_file,
 )
 from tests.bars.market import HEADER, MONDAY, TUESDAY, line, start_ns, write_lines
+
+
+def check_flat_file(path: Path, frequency: Frequency, session: date, etag: str, label: str) -> CheckedFile:
+    """A block at a time where that is possible, else as a whole: as a file is staged."""
+    blocks = FlatFileCheck(path, frequency, session, etag, label)
+    try:
+        return CheckedFile(pl.concat(list(blocks.good())), blocks.quarantined, blocks.rows_in)
+    except OutOfOrder:
+        return FlatFileCheck(path, frequency, session, etag, label).whole()
 
 
 def check(tmp_path: Path, lines: list[str], header: str = HEADER, frequency: str = "day") -> CheckedFile:
