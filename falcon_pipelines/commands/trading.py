@@ -1,7 +1,7 @@
 """`falcon trade`: paper trading from the shell."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -147,22 +147,12 @@ def reconcile(json: Json = False) -> None:
 @contextmanager
 def _database() -> Iterator["Session"]:
     """A transaction on the configured database or the embedded one, with the newest schema."""
-    from falcon_pipelines import settings as settings_module
-    from falcon_pipelines.db.embedded import embedded_postgres
-    from falcon_pipelines.db.engine import database_engine, transaction
-    from falcon_pipelines.local.stack import migrate, prepare_home
+    from falcon_pipelines import settings
+    from falcon_pipelines.db.engine import transaction
+    from falcon_pipelines.local.stack import application_engine
 
-    settings = settings_module.load()
-    with ExitStack() as cleanup:
-        if settings.database_url is not None:
-            url = settings.database_url.get_secret_value()
-        else:
-            prepare_home(settings.home)
-            url = cleanup.enter_context(embedded_postgres(settings.home)).url("falcon")
-        migrate(url)
-        engine = database_engine(url)
-        cleanup.callback(engine.dispose)
-        yield cleanup.enter_context(transaction(engine))
+    with application_engine(settings.load()) as engine, transaction(engine) as session:
+        yield session
 
 
 def _spec(
