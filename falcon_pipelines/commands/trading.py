@@ -125,6 +125,33 @@ def tell(
         out.print(f"{account}: {command} takes effect on the next bar", highlight=False)
 
 
+SpecName = Annotated[str, typer.Argument(help="Name of a stored spec.", show_default=False)]
+By = Annotated[str, typer.Option(envvar="USER", help="Who decides.")]
+
+
+@trade_app.command()
+def approve(spec: SpecName, by: By = "operator") -> None:
+    """Allow a strategy onto paper; its verdict must be `works` or `promising` as well."""
+    _decide(spec, "approve", by)
+
+
+@trade_app.command()
+def retire(spec: SpecName, by: By = "operator") -> None:
+    """Take a strategy off paper; its account and history stay."""
+    _decide(spec, "retire", by)
+
+
+def _decide(spec: str, choice: str, by: str) -> None:
+    from falcon_pipelines.strategies.store import newest_spec
+    from falcon_pipelines.trading.promotion import decide
+
+    with _database() as session:
+        standing = decide(session, newest_spec(session, spec), choice, by)
+    out.print(
+        f"{spec}: {'on paper' if standing.promoted else 'not on paper'}; {standing.reason}", highlight=False
+    )
+
+
 @trade_app.command()
 def reconcile(json: Json = False) -> None:
     """Prove the books of every account from the database; a broken one makes no more entries."""
