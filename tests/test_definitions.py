@@ -39,6 +39,7 @@ def test_every_asset_says_what_it_is(key: dg.AssetKey) -> None:
     assert node.owners
     assert node.kinds
     assert node.code_version
+    assert "dagster/column_schema" in node.metadata
 
 
 def test_every_job_selects_assets_that_exist() -> None:

@@ -74,6 +74,10 @@ def query(home: Path, database: str, statement: str) -> list[tuple[Any, ...]]:
     return rows
 
 
+def all_processes() -> Iterator[psutil.Process]:
+    return psutil.process_iter(["cmdline"])
+
+
 FILLS = """
     SELECT o.ticker, o.side, f.quantity, f.price, f.fee, f.filled_at, f.id
     FROM fills f JOIN orders o ON o.id = f.order_id ORDER BY f.filled_at, o.id, f.id
@@ -138,6 +142,7 @@ def test_killed_in_the_middle_elsewhere_it_goes_on_to_the_same_fills(first: Docu
     assert query(elsewhere, "falcon", FILLS) == query(home, "falcon", FILLS)
     unfinished = "SELECT count(*) FROM runs WHERE status NOT IN ('SUCCESS', 'FAILURE')"
     assert query(elsewhere, "dagster", unfinished) == [(0,)]
+    assert not any(str(elsewhere) in " ".join(process.info["cmdline"] or ()) for process in all_processes())
 
 
 @pytest.fixture

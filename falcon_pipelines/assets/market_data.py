@@ -22,6 +22,12 @@ from falcon_pipelines.resources.flat_files import FlatFiles
 GROUP = "market_data"
 OWNERS = ["team:falcon"]
 
+
+def columns(**types: str) -> dict[str, dg.TableSchema]:
+    """Asset metadata that declares the columns of what is stored, by name and type."""
+    return {"dagster/column_schema": dg.TableSchema([dg.TableColumn(n, t) for n, t in types.items()])}
+
+
 _BAR_COLUMNS = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in BAR_SCHEMA.items()])
 
 

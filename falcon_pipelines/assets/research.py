@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from falcon_pipelines.assets.market_data import OWNERS, day_bars
+from falcon_pipelines.assets.market_data import OWNERS, columns, day_bars
 from falcon_pipelines.json_types import plain
 from falcon_pipelines.partitions import strategy_specs as spec_names
 from falcon_pipelines.partitions import videos
@@ -21,6 +21,7 @@ REPLAY_TOLERANCE = 1e-9
     owners=OWNERS,
     kinds={"python", "postgres"},
     code_version="1",
+    metadata=columns(word="string", start_seconds="float"),
     description="The words of a video with the second each is spoken, and the caption file as it came.",
 )
 def transcripts(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
@@ -52,6 +53,7 @@ def transcripts(context: dg.AssetExecutionContext, database: Database) -> dg.Mat
     owners=OWNERS,
     kinds={"python", "postgres"},
     code_version="1",
+    metadata=columns(field="string", state="string", value="json", quote="string", start_seconds="float"),
     description="The strategy a video states, each rule with its words and second; nothing that was not said.",
 )
 def strategy_specs(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
@@ -69,6 +71,7 @@ def strategy_specs(context: dg.AssetExecutionContext, database: Database) -> dg.
         context.instance.add_dynamic_partitions(str(spec_names.name), [name])
     return dg.MaterializeResult(
         metadata={
+            "dagster/partition_row_count": len(extraction.rules),
             "status": extraction.status,
             "spec": name or "none",
             "reason": extraction.reason,
@@ -88,6 +91,18 @@ def strategy_specs(context: dg.AssetExecutionContext, database: Database) -> dg.
     owners=OWNERS,
     kinds={"numba", "postgres"},
     code_version="1",
+    metadata=columns(
+        ticker="string",
+        side="string",
+        quantity="float",
+        entry_time="timestamp",
+        entry_price="float",
+        exit_time="timestamp",
+        exit_price="float",
+        exit_reason="string",
+        pnl="float",
+        ambiguous="bool",
+    ),
     description="A spec over its universe and all sessions, with exact fills, costs and buy-and-hold beside it.",
 )
 def backtests(context: dg.AssetExecutionContext, bars: Bars, database: Database) -> dg.MaterializeResult:
@@ -109,6 +124,7 @@ def backtests(context: dg.AssetExecutionContext, bars: Bars, database: Database)
         saved_id = save_backtest(session, run_key(row, result), result).id
     return dg.MaterializeResult(
         metadata={
+            "dagster/partition_row_count": len(result.trades),
             "backtest": saved_id,
             "data_version": result.panel.version,
             "synthetic": result.panel.synthetic,
@@ -183,6 +199,7 @@ def weigh_evidence(
     yield dg.MaterializeResult(
         asset_key="verdicts",
         metadata={
+            "dagster/partition_row_count": len(judged.verdict.inputs),
             "verdict": judged.verdict.verdict,
             "reason": judged.verdict.reason,
             "trials": judged.verdict.trials,

