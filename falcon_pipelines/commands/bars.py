@@ -60,17 +60,18 @@ def ingest_actions(
     from falcon_pipelines.bars.sources import actions_from_settings
 
     if file is not None:
-        actions, source, etag = read_actions_csv(file), "csv", file_etag(file)
+        actions, source, etag, first = read_actions_csv(file), "csv", file_etag(file), None
     else:
-        fetched = actions_from_settings(settings_module.load()).corporate_actions(since.date())
-        actions, source, etag = actions_table(list(fetched.actions)), "massive", f"since {since.date()}"
+        first = since.date()
+        fetched = actions_from_settings(settings_module.load()).corporate_actions(first)
+        actions, source, etag = actions_table(list(fetched.actions)), "massive", f"since {first}"
         for dividend in fetched.uncertain:
             action = dividend.action
             err.print(
                 f"{action.ticker} {action.ex_date}: dividend of {dividend.reported:g} taken as reported"
             )
     with _writer() as store:
-        entry = store.add_actions(actions, source, etag)
+        entry = store.add_actions(actions, source, etag, first)
         _report_table("corporate actions", "actions", actions.height, entry is not None, store, json)
 
 
