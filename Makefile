@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all lint format lock bench clean
+.PHONY: demo test test-all test-browser lint format lock bench clean
 
 demo: $(READY)
 	$(BIN)/falcon demo
@@ -13,6 +13,17 @@ test: $(READY)
 
 test-all: $(READY)
 	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not cluster"
+
+# Needs Chromium; installs Debian's where apt is at hand.
+test-browser: $(READY)
+	@command -v chromium >/dev/null || { apt-get -qq update && apt-get -qqy install chromium; }
+	$(BIN)/pytest -m browser tests/browser
+
+# Speed and memory as ratios in one run; takes a while, best on an idle machine.
+bench: $(READY)
+	$(BIN)/python -m benchmarks.bars
+	$(BIN)/python -m benchmarks.backtests
+	$(BIN)/python -m benchmarks.paper_trading
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars
-from falcon_pipelines.assets.research import backtests, strategy_specs, transcripts, verdicts
+from falcon_pipelines.assets.research import backtests, strategy_specs, transcripts, weigh_evidence
 from falcon_pipelines.assets.screening import screen_candidates
 from falcon_pipelines.assets.trading import paper_trades, promotions
 from falcon_pipelines.checks import ALL_CHECKS
@@ -31,7 +31,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             transcripts,
             strategy_specs,
             backtests,
-            verdicts,
+            weigh_evidence,
             promotions,
             paper_trades,
         ],

@@ -44,7 +44,7 @@ study_videos = dg.define_asset_job(
 )
 judge_strategies = dg.define_asset_job(
     "judge_strategies",
-    selection=dg.AssetSelection.assets("backtests", "verdicts"),
+    selection=dg.AssetSelection.assets("backtests", "sweeps", "walk_forwards", "verdicts"),
     description="A spec's backtest and the verdict it allows.",
     executor_def=_IN_ONE_PROCESS,
 )

@@ -1,8 +1,11 @@
 """From a video's words to a verdict: transcripts, strategy specs, backtests, verdicts."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from falcon_pipelines.assets.market_data import OWNERS, day_bars
+from falcon_pipelines.json_types import plain
 from falcon_pipelines.partitions import strategy_specs as spec_names
 from falcon_pipelines.partitions import videos
 from falcon_pipelines.resources.bar_store import Bars
@@ -119,29 +122,71 @@ def backtests(context: dg.AssetExecutionContext, bars: Bars, database: Database)
     )
 
 
-@dg.asset(
+@dg.multi_asset(
+    name="weigh_evidence",
     partitions_def=spec_names,
-    deps=[backtests],
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"python", "postgres"},
-    code_version="1",
-    description="What the backtest's evidence allows to be said; `insufficient evidence` is a proper answer.",
+    specs=[
+        dg.AssetSpec(
+            name,
+            deps=[backtests],
+            group_name=GROUP,
+            owners=OWNERS,
+            kinds={"numba", "postgres"},
+            code_version="1",
+            partitions_def=spec_names,
+            description=description,
+        )
+        for name, description in (
+            ("sweeps", "Every combination of the spec's parameters; each counts as a trial for ever."),
+            (
+                "walk_forwards",
+                "Parameters chosen on the past and traded on what came next, anchored and rolling.",
+            ),
+            (
+                "verdicts",
+                "What the evidence allows to be said, with every input; `insufficient evidence` is a proper answer.",
+            ),
+        )
+    ],
 )
-def verdicts(context: dg.AssetExecutionContext, bars: Bars, database: Database) -> dg.MaterializeResult:
+def weigh_evidence(
+    context: dg.AssetExecutionContext, bars: Bars, database: Database
+) -> Iterator[dg.MaterializeResult]:
     """Runs the stored backtest again on its own data version, checks that it is the same, and judges it."""
-    from falcon_pipelines.backtesting.research import rerun
+    from falcon_pipelines.backtesting.research import weigh
     from falcon_pipelines.backtesting.store import newest_backtest, save_verdict
-    from falcon_pipelines.backtesting.verdict import judge
+    from falcon_pipelines.backtesting.trials import PostgresTrials
 
+    store = bars.reader()
     with database.transaction() as session:
         backtest = newest_backtest(session, context.partition_key)
-        verdict = judge(rerun(backtest, bars.reader()))
-        save_verdict(session, backtest.id, verdict)
-    return dg.MaterializeResult(
+        judged = weigh(backtest, store, PostgresTrials(database.engine))
+        document = judged.document()
+        save_verdict(session, backtest.id, judged.verdict, document)
+        page = store.root / "tearsheets" / f"{context.partition_key}.{backtest.id}.html"
+    page.parent.mkdir(exist_ok=True)
+    page.write_text(judged.tearsheet(), encoding="utf-8")
+    yield dg.MaterializeResult(
+        asset_key="sweeps",
         metadata={
-            "verdict": verdict.verdict,
-            "reason": verdict.reason,
-            "inputs": dg.MetadataValue.json([vars(item) for item in verdict.inputs]),
-        }
+            "dagster/partition_row_count": len(judged.evidence.swept),
+            "best": dg.MetadataValue.json(plain(document["sweep"]["best"])),
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key="walk_forwards",
+        metadata={
+            "dagster/partition_row_count": len(document["walk_forward"]),
+            "folds": dg.MetadataValue.json(plain(document["walk_forward"])),
+        },
+    )
+    yield dg.MaterializeResult(
+        asset_key="verdicts",
+        metadata={
+            "verdict": judged.verdict.verdict,
+            "reason": judged.verdict.reason,
+            "trials": judged.verdict.trials,
+            "inputs": dg.MetadataValue.json(plain(document["inputs"])),
+            "tearsheet": dg.MetadataValue.path(str(page)),
+        },
     )

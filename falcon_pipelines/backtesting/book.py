@@ -48,6 +48,8 @@ POSITION = np.dtype(
         ("risk", np.float64),
         ("best", np.float64),
         ("at_breakeven", np.bool_),
+        ("below", np.float64),
+        ("above", np.float64),
         ("exit_reason", np.int64),
         ("wanted_side", np.int64),
         ("wanted_quantity", np.float64),
@@ -58,7 +60,8 @@ POSITION = np.dtype(
 )
 """A ticker's position and its open orders: `exit_reason` waits for the next open unless 0; `wanted_side` is an
 entry that waits, signalled on bar `wanted_since`, its quantity 0 until it is sized; `best` is the best price of
-completed bars; `traded` shares of bar `traded_at` count against the bar's volume."""
+completed bars; a bar that stays between `below` and `above` cannot fill any exit; `traded` shares of bar
+`traded_at` count against the bar's volume."""
 
 ACCOUNT = np.dtype(
     [("cash", np.float64), ("fills", np.int64), ("cut", np.int64), ("dropped", np.int64), ("void", np.int64)]

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 from falcon_pipelines.backtesting.book import ENTRY, allowed, count_traded, record
+from falcon_pipelines.backtesting.exits import watch
 from falcon_pipelines.backtesting.fill_rules import slipped, trail_level
 from falcon_pipelines.backtesting.parameters import FIXED_SHARES, RISK_PER_TRADE, VOLATILITY_TARGET
 
@@ -97,6 +98,7 @@ def open_position(position: Any, partial_left: Any, filled: float, price: float,
     position.risk = side * (position.entry_price - stop)
     for k in range(p.partials):
         partial_left[k] = np.floor(abs(position.quantity) * p.partial_fraction[k] + 1e-9)
+    watch(position, partial_left, p)
 
 
 @njit

@@ -44,6 +44,25 @@ def live_stop(position: Any, p: Any) -> Any:
 
 
 @njit
+def watch(position: Any, partial_left: Any, p: Any) -> None:
+    """Note between which prices a bar leaves the position alone."""
+    side = 1 if position.quantity > 0 else -1
+    stop, _ = live_stop(position, p)
+    goal = target_level(position, p.target_percent, p.target_r)
+    for k in range(p.partials):
+        if partial_left[k] > 0.0:
+            level = target_level(position, p.partial_percent[k], p.partial_r[k])
+            if np.isnan(goal) or side * level < side * goal:
+                goal = level
+    position.below = stop if side > 0 else goal
+    position.above = goal if side > 0 else stop
+    if np.isnan(position.below):
+        position.below = -np.inf
+    if np.isnan(position.above):
+        position.above = np.inf
+
+
+@njit
 def inside_bar(
     orders: Any, account: Any, position: Any, partial_left: Any, bar: int, column: int, bars: Any, p: Any
 ) -> Any:
@@ -102,7 +121,7 @@ def inside_bar(
 
 
 @njit
-def complete_bar(position: Any, high: float, low: float, p: Any) -> None:
+def complete_bar(position: Any, partial_left: Any, high: float, low: float, p: Any) -> None:
     """What a completed bar changes: the best price, breakeven, the number of bars held."""
     side = 1 if position.quantity > 0 else -1
     extreme = high if side > 0 else low
@@ -112,5 +131,7 @@ def complete_bar(position: Any, high: float, low: float, p: Any) -> None:
     level = target_level(position, p.breakeven_percent, p.breakeven_r)
     if not np.isnan(level) and side * position.best >= side * level:
         position.at_breakeven = True
+    if position.at_breakeven or p.trailing_percent > 0.0:
+        watch(position, partial_left, p)
     if p.time_stop_bars > 0 and position.bars_held >= p.time_stop_bars and position.exit_reason == 0:
         position.exit_reason = TIME_STOP

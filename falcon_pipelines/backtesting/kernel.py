@@ -148,16 +148,26 @@ def _next_end(positions: Any, active: Any, last_bar: Any, last: int) -> int:
 
 
 @njit
+def _either(first: Any, second: Any) -> Any:
+    """(T, N) bytes: where either of two masks is True. Flat loops, so that the compiler uses vectors."""
+    a, b = first.ravel(), second.ravel()
+    either = np.empty(len(a), np.uint8)
+    for i in range(len(a)):
+        either[i] = a[i] | b[i]
+    return either.reshape(first.shape)
+
+
+@njit
 def _marked_rows(marks: Any, first: int, last: int) -> Any:
     """One byte a row: whether any column of the (T, N) mask is True; a 1 at row `last`, then padding."""
     columns = marks.shape[1]
     flags = np.zeros((last // 8 + 1) * 8, np.uint8)
     if columns == 1:
-        for bar in range(first, last):
-            flags[bar] = marks[bar, 0]
+        flat = marks.ravel()
+        flags[first:last] = flat[first:last]
     else:
         for bar in range(first, last):
-            found = False
+            found = np.uint8(0)
             for column in range(columns):
                 found |= marks[bar, column]
             flags[bar] = found
@@ -218,8 +228,8 @@ def simulate_account(
     active = np.zeros(columns, np.uint8)
     partial_left = np.zeros((columns, p.partials))
     last_bar = _last_bars(bars.close, first, last)
-    entry_marks = signals.entry_long | signals.entry_short
-    marks = entry_marks | signals.exit_long | signals.exit_short
+    entry_marks = _either(signals.entry_long, signals.entry_short)
+    marks = _either(entry_marks, _either(signals.exit_long, signals.exit_short))
     entry_rows = _marked_rows(entry_marks, first, last)
     marked_rows = _marked_rows(marks, first, last)
     entry_words = entry_rows.view(np.uint64)
@@ -253,9 +263,10 @@ def simulate_account(
                     and positions[column].quantity != 0.0
                     and not np.isnan(bars.close[bar, column])
                 ):
-                    orders = inside_bar(
-                        orders, account, positions[column], partial_left[column], bar, column, bars, p
-                    )
+                    position = positions[column]
+                    if bars.low[bar, column] > position.below and bars.high[bar, column] < position.above:
+                        continue
+                    orders = inside_bar(orders, account, position, partial_left[column], bar, column, bars, p)
         held = 0
         busy = False
         for column in range(columns):
@@ -276,7 +287,9 @@ def simulate_account(
                     active[column] = 0
                     continue
                 if position.quantity != 0.0:
-                    complete_bar(position, bars.high[bar, column], bars.low[bar, column], p)
+                    complete_bar(
+                        position, partial_left[column], bars.high[bar, column], bars.low[bar, column], p
+                    )
                 if marks[bar, column]:
                     _read_signals(position, bar, column, signals)
             waits = position.wanted_side != 0 or position.exit_reason != 0

@@ -1,10 +1,16 @@
 """A stored spec over the bar store: which bars and costs it is run with, and running a stored backtest again."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from falcon_pipelines import __version__
+from falcon_pipelines.backtesting.documents import verdict_document
+from falcon_pipelines.backtesting.evidence import Evidence, gather
+from falcon_pipelines.backtesting.reproduction import code_version
 from falcon_pipelines.backtesting.run import BacktestResult, run_backtest
 from falcon_pipelines.backtesting.store import RunKey
+from falcon_pipelines.backtesting.tearsheet import tearsheet
+from falcon_pipelines.backtesting.trials import TrialsLedger
+from falcon_pipelines.backtesting.verdict import Verdict, judge
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.db import models
 from falcon_pipelines.errors import FalconError
@@ -21,6 +27,25 @@ ASSUMED_SLIPPAGE_BPS = 5.0
 
 class NotReproducible(FalconError):
     """A stored backtest, run again on its data version, gave another result."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict with all it rests on."""
+
+    spec: Spec
+    result: BacktestResult
+    evidence: Evidence
+    verdict: Verdict
+    seed: int
+
+    def document(self) -> dict[str, Any]:
+        """Everything as JSON types."""
+        return verdict_document(self.spec, self.result, self.evidence, self.verdict, self.seed)
+
+    def tearsheet(self) -> str:
+        """The self-contained HTML page of it."""
+        return tearsheet(self.spec, self.result, self.evidence, self.verdict, seed=self.seed)
 
 
 def backtest_spec(spec: Spec, store: BarStore, version: str) -> BacktestResult:
@@ -51,22 +76,24 @@ def run_key(row: models.StrategySpec, result: BacktestResult) -> RunKey:
         spec_id=row.id,
         spec_hash=row.spec_hash,
         data_version=result.panel.version,
-        code_version=__version__,
+        code_version=code_version(),
         seed=SEED,
         settings=settings,
     )
 
 
-def rerun(backtest: models.Backtest, store: BarStore) -> BacktestResult:
-    """The stored backtest again, from its spec and data version.
+def weigh(backtest: models.Backtest, store: BarStore, ledger: TrialsLedger) -> Judgement:
+    """Run a stored backtest again on its own spec and data version, and gather the evidence for its verdict.
 
     Raises NotReproducible when it does not end with the stored equity to the cent.
     """
-    result = backtest_spec(spec_of(backtest.spec), store, backtest.data_version)
+    spec = with_assumed_costs(spec_of(backtest.spec))
+    panel = universe_bars(spec, store, backtest.data_version)
+    result, evidence = gather(spec, panel, cash=INITIAL_CASH, ledger=ledger, seed=backtest.seed)
     stored = float(backtest.final_equity)
     if abs(result.final_equity - stored) >= 0.005:
         raise NotReproducible(
             f"backtest {backtest.id} gave {result.final_equity:.2f} instead of {stored:.2f} on the same data; "
             "the code has changed since: materialise backtests again"
         )
-    return result
+    return Judgement(spec, result, evidence, judge(result, evidence, seed=backtest.seed), backtest.seed)

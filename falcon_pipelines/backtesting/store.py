@@ -1,11 +1,9 @@
 """Backtests and verdicts in the database, with everything needed to run them again."""
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,6 +12,7 @@ from falcon_pipelines.backtesting.verdict import Verdict
 from falcon_pipelines.bars.panel import session_of
 from falcon_pipelines.db import models
 from falcon_pipelines.errors import InputError
+from falcon_pipelines.json_types import plain
 
 
 class NoBacktest(InputError):
@@ -58,11 +57,11 @@ def save_backtest(session: Session, key: RunKey, result: BacktestResult) -> mode
         final_equity=_money(result.final_equity),
         closed_trades=len(result.trades),
         open_trades=len(result.open_trades),
-        stats=_json(result.stats.as_dict()),
-        benchmark=_json({"final_equity": result.benchmark.final_equity} | result.benchmark.stats.as_dict()),
-        trades=[_json(asdict(trade)) for trade in result.trades],
+        stats=plain(result.stats.as_dict()),
+        benchmark=plain({"final_equity": result.benchmark.final_equity} | result.benchmark.stats.as_dict()),
+        trades=[plain(asdict(trade)) for trade in result.trades],
         equity=[
-            [_iso(at), round(float(own), 2), round(float(other), 2)]
+            [plain(at), round(float(own), 2), round(float(other), 2)]
             for at, own, other in zip(
                 result.panel.timestamps, result.equity, result.benchmark.equity, strict=True
             )
@@ -74,15 +73,18 @@ def save_backtest(session: Session, key: RunKey, result: BacktestResult) -> mode
     return row
 
 
-def save_verdict(session: Session, backtest_id: int, verdict: Verdict) -> models.Verdict:
-    """Store a backtest's verdict in the caller's transaction; there is one a backtest."""
+def save_verdict(
+    session: Session, backtest_id: int, verdict: Verdict, evidence: dict[str, Any]
+) -> models.Verdict:
+    """Store a backtest's verdict and the evidence it rests on; there is one a backtest."""
     row = session.scalar(select(models.Verdict).where(models.Verdict.backtest_id == backtest_id))
     if row is None:
         row = models.Verdict(backtest_id=backtest_id)
         session.add(row)
     row.verdict = verdict.verdict
     row.reason = verdict.reason
-    row.inputs = [_json(asdict(item)) for item in verdict.inputs]
+    row.inputs = [plain(asdict(item)) for item in verdict.inputs]
+    row.evidence = plain(evidence)
     row.trials = verdict.trials
     session.flush()
     return row
@@ -100,29 +102,6 @@ def newest_backtest(session: Session, spec_name: str) -> models.Backtest:
     if row is None:
         raise NoBacktest(f"{spec_name} has no backtest yet; materialise backtests first")
     return row
-
-
-def _json(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in values.items()}
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN, and JSONB refuses it: an undefined number is null."""
-    if isinstance(value, np.datetime64):
-        return _iso(value)
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
-
-
-def _iso(moment: np.datetime64) -> str:
-    return _utc(moment).isoformat()
-
-
-def _utc(moment: np.datetime64) -> datetime:
-    return cast(datetime, moment.astype("datetime64[us]").item()).replace(tzinfo=UTC)
 
 
 def _money(value: float) -> Decimal:

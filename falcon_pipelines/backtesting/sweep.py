@@ -253,7 +253,8 @@ class _Batch:
         self.arrays: list[list[NDArray]] = [[] for _ in SignalArrays._fields]
         self.seen: list[dict[int, int]] = [{} for _ in SignalArrays._fields]
         self.which: list[list[int]] = []
-        self.parameters: list[NDArray[np.void]] = []
+        self.parameters: dict[int, NDArray[np.void]] = {}
+        self.chosen: list[int] = []
         self.bytes = 0
 
     def add(self, signals: "Signals", parameters: NDArray[np.void]) -> None:
@@ -267,7 +268,8 @@ class _Batch:
                 self.bytes += array.nbytes
             row.append(place)
         self.which.append(row)
-        self.parameters.append(parameters)
+        self.parameters[id(parameters)] = parameters
+        self.chosen.append(id(parameters))
 
     def full(self) -> bool:
         return len(self.which) >= BATCH or self.bytes >= BATCH_BYTES
@@ -275,7 +277,9 @@ class _Batch:
     def stacked(self) -> tuple[SignalArrays, NDArray[np.int64], NDArray[np.void]]:
         shape = self.arrays[0][0].shape
         stacks = SignalArrays(*(np.concatenate(arrays).reshape(-1, *shape) for arrays in self.arrays))
-        return stacks, np.array(self.which, dtype=np.int64), np.concatenate(self.parameters)
+        places = {key: place for place, key in enumerate(self.parameters)}
+        distinct = np.concatenate(list(self.parameters.values()))
+        return stacks, np.array(self.which, dtype=np.int64), distinct[[places[key] for key in self.chosen]]
 
 
 def _batches(runs: "Iterable[tuple[Signals, NDArray[np.void]]]") -> Iterator[_Batch]:

@@ -112,7 +112,7 @@ def _show(
         table.add_row(
             f"Strategy {line.name}",
             f"{line.closed_trades} closed trades; 100,000 became {line.final_equity:,.0f}, "
-            f"buy-and-hold {line.buy_and_hold:,.0f}\n[bold]{line.verdict}[/]: {line.reason}",
+            f"buy-and-hold {line.buy_and_hold:,.0f}\n[bold]{line.verdict}[/]",
             f"{dashboard}/strategies/{line.spec_id}",
         )
     table.add_row(

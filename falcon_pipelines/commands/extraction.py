@@ -1,7 +1,7 @@
 """`falcon extract` and `falcon eval extract`: from a talk to a strategy spec, and how well that works."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -102,21 +102,11 @@ def _language_model() -> "Iterator[LlmClient]":
     settings = settings_module.load()
     if not settings.llm_providers:
         raise NoLanguageModel("no language model is configured; set FALCON_LLM_PROVIDERS, or use --grammar")
-    from falcon_pipelines.db.embedded import embedded_postgres
-    from falcon_pipelines.db.engine import database_engine
     from falcon_pipelines.llm.client import Budget, LlmClient
     from falcon_pipelines.llm.store import PostgresStore
-    from falcon_pipelines.local.stack import migrate, prepare_home
+    from falcon_pipelines.local.stack import application_engine
 
-    with ExitStack() as cleanup:
-        if settings.database_url is not None:
-            url = settings.database_url.get_secret_value()
-        else:
-            prepare_home(settings.home)
-            url = cleanup.enter_context(embedded_postgres(settings.home)).url("falcon")
-        migrate(url)
-        engine = database_engine(url)
-        cleanup.callback(engine.dispose)
+    with application_engine(settings) as engine:
         budget = Budget(settings.llm_run_budget_usd, settings.llm_monthly_budget_usd)
         yield LlmClient(settings.llm_providers, PostgresStore(engine), budget, settings.llm_deadline_seconds)
 
@@ -165,6 +155,7 @@ def _show(result: "ExtractionResult") -> None:
         out.print(table)
     for title, lines in (
         ("Assumed", [f"{a.field} = {a.value}: {a.why}" for a in result.assumptions]),
+        ("Exits to lay over it", [f"{o.name}: {o.field} = {o.value}" for o in result.overlays]),
         ("Readings", [f"{v.field} = {v.value}" for v in result.variants]),
         ("Claimed", [f"{clock(c.evidence.start_seconds)} {c.text}" for c in result.claims]),
         ("Refused", [f"{r.what}: {r.why}" for r in result.refused]),

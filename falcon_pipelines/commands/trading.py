@@ -1,7 +1,7 @@
 """`falcon trade`: paper trading from the shell."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -125,6 +125,33 @@ def tell(
         out.print(f"{account}: {command} takes effect on the next bar", highlight=False)
 
 
+SpecName = Annotated[str, typer.Argument(help="Name of a stored spec.", show_default=False)]
+By = Annotated[str, typer.Option(envvar="USER", help="Who decides.")]
+
+
+@trade_app.command()
+def approve(spec: SpecName, by: By = "operator") -> None:
+    """Allow a strategy onto paper; its verdict must be `works` or `promising` as well."""
+    _decide(spec, "approve", by)
+
+
+@trade_app.command()
+def retire(spec: SpecName, by: By = "operator") -> None:
+    """Take a strategy off paper; its account and history stay."""
+    _decide(spec, "retire", by)
+
+
+def _decide(spec: str, choice: str, by: str) -> None:
+    from falcon_pipelines.strategies.store import newest_spec
+    from falcon_pipelines.trading.promotion import decide
+
+    with _database() as session:
+        standing = decide(session, newest_spec(session, spec), choice, by)
+    out.print(
+        f"{spec}: {'on paper' if standing.promoted else 'not on paper'}; {standing.reason}", highlight=False
+    )
+
+
 @trade_app.command()
 def reconcile(json: Json = False) -> None:
     """Prove the books of every account from the database; a broken one makes no more entries."""
@@ -147,22 +174,12 @@ def reconcile(json: Json = False) -> None:
 @contextmanager
 def _database() -> Iterator["Session"]:
     """A transaction on the configured database or the embedded one, with the newest schema."""
-    from falcon_pipelines import settings as settings_module
-    from falcon_pipelines.db.embedded import embedded_postgres
-    from falcon_pipelines.db.engine import database_engine, transaction
-    from falcon_pipelines.local.stack import migrate, prepare_home
+    from falcon_pipelines import settings
+    from falcon_pipelines.db.engine import transaction
+    from falcon_pipelines.local.stack import application_engine
 
-    settings = settings_module.load()
-    with ExitStack() as cleanup:
-        if settings.database_url is not None:
-            url = settings.database_url.get_secret_value()
-        else:
-            prepare_home(settings.home)
-            url = cleanup.enter_context(embedded_postgres(settings.home)).url("falcon")
-        migrate(url)
-        engine = database_engine(url)
-        cleanup.callback(engine.dispose)
-        yield cleanup.enter_context(transaction(engine))
+    with application_engine(settings.load()) as engine, transaction(engine) as session:
+        yield session
 
 
 def _spec(

@@ -7,6 +7,8 @@ that was killed goes on where it stopped.
 import logging
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,6 +67,7 @@ class Demo:
         self.seed = seed
         self.engine: Engine = database_engine(stack.database_url)
         self._refuse_real_bars()
+        self._compiler = _compile_beside()
         os.environ["FALCON_SOURCE"] = "directory"
         os.environ["FALCON_FLATFILES_DIR"] = str(self.folder)
         os.environ["FALCON_HISTORY_START"] = str(FIRST_SESSION)
@@ -157,6 +160,7 @@ class Demo:
 
     def judge(self, progress: Progress) -> None:
         """A backtest and a verdict for every runnable spec."""
+        self._compiler.wait()
         names = self.instance.get_dynamic_partitions(str(strategy_specs.name))
         version = self.store.current_version()
         with self.session() as session:
@@ -215,6 +219,16 @@ class Demo:
             raise RealBarsPresent(
                 f"{self.store_root} holds real bars ({basis}); run the demo with FALCON_HOME set to another folder"
             )
+
+
+def _compile_beside() -> "subprocess.Popen[bytes]":
+    """Compiles the backtest kernel on the second core while bars are ingested; quick when that was done before."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "falcon_pipelines.backtesting.warm_up"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 @contextmanager

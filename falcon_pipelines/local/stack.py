@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import Engine
+
 from falcon_pipelines.db.embedded import embedded_postgres
 from falcon_pipelines.db.engine import database_engine, unavailable
 from falcon_pipelines.db.migrate import upgrade
@@ -83,6 +85,24 @@ def running_stack(settings: Settings) -> Iterator[Stack]:
         shutil.copyfile(configuration_file("dagster.yaml"), stack.dagster_home / "dagster.yaml")
         os.environ.update(stack.environment())
         yield stack
+
+
+@contextmanager
+def application_engine(settings: Settings) -> Iterator[Engine]:
+    """The configured database, or the embedded one, with the newest schema, for the time of one command.
+
+    Raises HomeNotWritable, EmbeddedPostgresFailed, DatabaseUnavailable.
+    """
+    with ExitStack() as cleanup:
+        if settings.database_url is not None:
+            url = settings.database_url.get_secret_value()
+        else:
+            prepare_home(settings.home)
+            url = cleanup.enter_context(embedded_postgres(settings.home)).url("falcon")
+        migrate(url)
+        engine = database_engine(url)
+        cleanup.callback(engine.dispose)
+        yield engine
 
 
 def prepare_home(home: Path) -> None:

@@ -33,6 +33,13 @@ def standing(verdict: str | None, choice: str | None) -> Standing:
     return Standing(promoted=True, reason=f"the verdict is {verdict!r} and a person approved it")
 
 
+def decide(session: Session, spec: models.StrategySpec, choice: str, by: str) -> Standing:
+    """Write a person's decision and what follows from it, in the caller's transaction."""
+    session.add(models.Decision(spec_id=spec.id, choice=choice, decided_by=by))
+    session.flush()
+    return update_promotions(session)[spec.name]
+
+
 def update_promotions(session: Session) -> dict[str, Standing]:
     """Write what has changed since the last time, in the caller's transaction; returns every spec's standing.
 

@@ -14,6 +14,7 @@ from falcon_pipelines.bars.panel import Panel
 from tests.backtesting.builders import parameters, signals_for
 from tests.backtesting.real_bars import real_panel
 
+pytestmark = pytest.mark.filterwarnings("ignore:Some trades remain open")
 START, END = date(2001, 4, 1), date(2021, 3, 31)
 
 

@@ -1,6 +1,5 @@
 """Rule atoms put together to a strategy: deterministic, and adding nothing that was not said."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,20 +8,21 @@ from typing import Any
 from falcon_pipelines.strategies.extraction.atoms import (
     REQUIREMENTS,
     Atom,
-    Evidence,
     Finding,
     Flag,
-    IndicatorUse,
     Refusal,
     tidy,
 )
+from falcon_pipelines.strategies.extraction.condition import negate
 from falcon_pipelines.strategies.extraction.result import (
     Assumption,
     ExtractionResult,
+    Overlay,
     Rule,
     Status,
     Variant,
 )
+from falcon_pipelines.strategies.extraction.spec_document import Part, key_of, uses, written_spec
 from falcon_pipelines.strategies.indicators import INDICATORS
 from falcon_pipelines.strategies.spec import InvalidSpec, Spec, validate_spec
 from falcon_pipelines.strategies.transcripts import Transcript
@@ -41,21 +41,12 @@ _MAX_VARIANTS = 12
 _NO_STOP = "R is the distance to the stop, and no stop is stated"
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One field of the spec as it will be written, with the atoms that say so."""
-
-    field: str
-    value: Any
-    atoms: tuple[Atom, ...]
-
-
 @dataclass
 class _Plan:
     """What is to be written; lives only while one result is assembled."""
 
-    parts: dict[str, _Part] = field(default_factory=dict)
-    open: list[_Part] = field(default_factory=list)
+    parts: dict[str, Part] = field(default_factory=dict)
+    open: list[Part] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     flags: list[Flag] = field(default_factory=list)
     must_choose: bool = False
@@ -82,7 +73,7 @@ def assemble(transcript: Transcript, finding: Finding, extractor: str) -> Extrac
     spec = None
     if has_entry:
         try:
-            spec = _spec(transcript, finding, plan.parts)
+            spec = written_spec(transcript, finding, plan.parts)
         except InvalidSpec as error:
             refused.append(Refusal("the strategy as a whole", str(error).splitlines()[0]))
     variants = _variants(transcript, finding, plan)
@@ -92,6 +83,7 @@ def assemble(transcript: Transcript, finding: Finding, extractor: str) -> Extrac
         spec=spec,
         rules=tuple(_rules(atoms, plan)),
         variants=variants,
+        overlays=tuple(_overlays(spec)),
         assumptions=tuple(_assumptions(spec)),
         claims=finding.claims,
         refused=tuple(refused),
@@ -101,15 +93,11 @@ def assemble(transcript: Transcript, finding: Finding, extractor: str) -> Extrac
     )
 
 
-def _key(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
-
-
 def _distinct(atoms: Iterable[Atom]) -> tuple[Atom, ...]:
     """The first of atoms that say the same; one said again later is no second rule."""
     kept: dict[tuple[str, str, str], Atom] = {}
     for atom in sorted(atoms, key=lambda atom: atom.evidence.first_word):
-        kept.setdefault((atom.field, atom.state, _key([atom.value, atom.readings])), atom)
+        kept.setdefault((atom.field, atom.state, key_of([atom.value, atom.readings])), atom)
     return tuple(kept.values())
 
 
@@ -122,7 +110,7 @@ def _groups(atoms: Sequence[Atom]) -> list[list[Atom]]:
     for atom in atoms:
         groups.setdefault(atom.group, []).append(atom)
     ordered = list(groups.values())
-    keys = [{_key(atom.value) for atom in group} for group in ordered]
+    keys = [{key_of(atom.value) for atom in group} for group in ordered]
     return [
         group
         for i, group in enumerate(ordered)
@@ -142,14 +130,16 @@ def _joined(atoms: Sequence[Atom]) -> Any:
 
 def _shape(value: Any) -> str:
     """The condition with its numbers left out, to tell a second number for the same thing."""
-    return re.sub(r"(?<=[\s,\[])-?\d+(?:\.\d+)?(?=[\],])", "#", _key(value))
+    return re.sub(r"(?<=[\s,\[])-?\d+(?:\.\d+)?(?=[\],])", "#", key_of(value))
 
 
 def _plan_entry(plan: _Plan, atoms: Sequence[Atom], side: str) -> None:
     name = f"entry.{side}"
     stated = _stated(atoms, name)
     filters = [
-        f for f in _stated(atoms, f"filter.{side}") if _key(f.value) not in {_key(a.value) for a in stated}
+        f
+        for f in _stated(atoms, f"filter.{side}")
+        if key_of(f.value) not in {key_of(a.value) for a in stated}
     ]
     open_atoms = [
         atom for atom in atoms if atom.field == name and atom.state == "ambiguous" and atom.readings
@@ -165,7 +155,7 @@ def _plan_entry(plan: _Plan, atoms: Sequence[Atom], side: str) -> None:
             plan.must_choose = True
             values = [atom.value for atom in group]
             for reading in ({"any": [{"all": values[:-1]}, values[-1]]}, {"all": values}):
-                plan.open.append(_Part(name, _with_filters(reading, filters), group))
+                plan.open.append(Part(name, _with_filters(reading, filters), group))
     usable = [(condition, group) for condition, group in conditions if condition is not None]
     if len(usable) != len(conditions):
         return
@@ -178,11 +168,11 @@ def _plan_entry(plan: _Plan, atoms: Sequence[Atom], side: str) -> None:
         else:
             readings = [{"all": [c for c, _ in usable]}, {"any": [c for c, _ in usable]}]
         plan.open.extend(
-            _Part(name, _with_filters(reading, filters), (*everyone, *filters)) for reading in readings
+            Part(name, _with_filters(reading, filters), (*everyone, *filters)) for reading in readings
         )
         return
     for condition, group in usable:
-        plan.parts[name] = _Part(name, _with_filters(condition, filters), (*group, *filters))
+        plan.parts[name] = Part(name, _with_filters(condition, filters), (*group, *filters))
         return_open = [atom for atom in open_atoms if atom.evidence.first_word > group[0].evidence.first_word]
         open_atoms = return_open if len(return_open) < len(open_atoms) else open_atoms
     for atom in open_atoms:
@@ -191,7 +181,7 @@ def _plan_entry(plan: _Plan, atoms: Sequence[Atom], side: str) -> None:
         stated_with_it = [a for a in stated if a.group == atom.group]
         for reading in atom.readings:
             together = {"all": [*(a.value for a in stated_with_it), reading]} if stated_with_it else reading
-            plan.open.append(_Part(name, _with_filters(together, filters), (atom, *stated_with_it, *filters)))
+            plan.open.append(Part(name, _with_filters(together, filters), (atom, *stated_with_it, *filters)))
         if stated_with_it:
             plan.must_choose = True
 
@@ -218,29 +208,29 @@ def _plan_exits(plan: _Plan, atoms: Sequence[Atom]) -> None:
             value: Any = {side: condition for side, (condition, _) in by_side.items()}
         else:
             value = next(iter(by_side.values()))[0]
-        plan.parts["exit.signal"] = _Part("exit.signal", value, used)
+        plan.parts["exit.signal"] = Part("exit.signal", value, used)
     for atom in atoms:
         if atom.field.startswith("exit.signal") and atom.state == "ambiguous":
-            plan.open.extend(_Part("exit.signal", reading, (atom,)) for reading in atom.readings)
+            plan.open.extend(Part("exit.signal", reading, (atom,)) for reading in atom.readings)
 
 
 def _plan_single(plan: _Plan, atoms: Sequence[Atom], name: str) -> None:
     stated = _stated(atoms, name)
     if len(stated) == 1:
-        plan.parts[name] = _Part(name, stated[0].value, (stated[0],))
+        plan.parts[name] = Part(name, stated[0].value, (stated[0],))
     elif stated:
         plan.flags.append(Flag(f"{name}_stated_in_two_ways", stated[1].evidence))
-        plan.open.extend(_Part(name, atom.value, (atom,)) for atom in stated)
+        plan.open.extend(Part(name, atom.value, (atom,)) for atom in stated)
     for atom in atoms:
         if atom.field == name and atom.state == "ambiguous" and name not in plan.parts:
-            plan.open.extend(_Part(name, reading, (atom,)) for reading in atom.readings)
+            plan.open.extend(Part(name, reading, (atom,)) for reading in atom.readings)
 
 
 def _plan_partial(plan: _Plan, atoms: Sequence[Atom]) -> None:
     stated = _stated(atoms, "exit.partial")
     parts = [part for atom in stated for part in atom.value]
     if parts and sum(part["fraction"] for part in parts) <= 1:
-        plan.parts["exit.partial"] = _Part("exit.partial", parts, tuple(stated))
+        plan.parts["exit.partial"] = Part("exit.partial", parts, tuple(stated))
     elif parts:
         plan.refused.append(
             Refusal("exit.partial", "the parts add up to more than the whole", stated[0].evidence)
@@ -248,7 +238,7 @@ def _plan_partial(plan: _Plan, atoms: Sequence[Atom]) -> None:
 
 
 def _needs_stop(value: Any) -> bool:
-    text = _key(value)
+    text = key_of(value)
     return '"r_multiple"' in text or '"risk_per_trade"' in text
 
 
@@ -260,106 +250,18 @@ def _drop_unresolvable(plan: _Plan) -> None:
         if part is not None and _needs_stop(part.value):
             del plan.parts[name]
             plan.refused.append(
-                Refusal(f"{name} {_key(part.value)}", f"unresolvable: {_NO_STOP}", part.atoms[0].evidence)
+                Refusal(f"{name} {key_of(part.value)}", f"unresolvable: {_NO_STOP}", part.atoms[0].evidence)
             )
             plan.flags.append(Flag("unresolvable", part.atoms[0].evidence))
 
 
 def _drop_unknown_indicators(plan: _Plan) -> None:
     for name, part in list(plan.parts.items()):
-        for use in _uses(part.atoms):
+        for use in uses(part.atoms):
             if use.fn not in INDICATORS and name in plan.parts:
                 del plan.parts[name]
                 why = f"{use.fn} is not among the indicators"
                 plan.refused.append(Refusal(name, why, part.atoms[0].evidence, unsupported=True))
-
-
-def _uses(atoms: Iterable[Atom]) -> tuple[IndicatorUse, ...]:
-    return tuple({use.id: use for atom in atoms for use in atom.indicators}.values())
-
-
-def _spec(transcript: Transcript, finding: Finding, parts: dict[str, _Part]) -> Spec:
-    """The spec of these parts. Raises InvalidSpec."""
-    document: dict[str, Any] = {
-        "spec_version": 1,
-        "name": _name(transcript, parts),
-        "source": _source(transcript, finding),
-    }
-    used = tuple(atom for part in parts.values() for atom in part.atoms)
-    if indicators := [_indicator_document(use) for use in _uses(used)]:
-        document["indicators"] = indicators
-    provenance: dict[str, Any] = {}
-    for name, part in parts.items():
-        place = document
-        *above, last = name.split(".")
-        for step in above:
-            place = place.setdefault(step, {})
-        place[last] = part.value
-        provenance[name] = {"state": "stated", **_evidence(part.atoms[0].evidence)}
-        _filter_provenance(provenance, name, part)
-    for atom in used:
-        for use in atom.indicators:
-            for key, state in use.states:
-                state_name = {"unspecified": "default"}.get(state, state)
-                said = _evidence(atom.evidence) if state == "stated" else {}
-                provenance.setdefault(f"indicators.{use.id}.{key}", {"state": state_name, **said})
-    for name in ("timeframe", "sizing"):
-        provenance.setdefault(name, {"state": "default"})
-    document["provenance"] = provenance
-    document["unsupported"] = [
-        {"what": refusal.what, "why": refusal.why, **_evidence(refusal.evidence)}
-        for refusal in finding.refused
-        if refusal.unsupported
-    ]
-    return validate_spec(document)
-
-
-def _filter_provenance(provenance: dict[str, Any], name: str, part: _Part) -> None:
-    if not isinstance(part.value, dict) or set(part.value) != {"all"}:
-        return
-    for index, value in enumerate(part.value["all"]):
-        saying = next((atom for atom in part.atoms if _key(atom.value) == _key(value)), None)
-        if saying is not None:
-            provenance[f"{name}.all.{index}"] = {"state": "stated", **_evidence(saying.evidence)}
-
-
-def _indicator_document(use: IndicatorUse) -> dict[str, Any]:
-    """The indicator with the registry's defaults written out, so that a person sees them."""
-    document = use.document()
-    known = INDICATORS[use.fn]
-    if not known.takes_source:
-        document.pop("source", None)
-    params = {p.name: p.default for p in known.parameters if p.default is not None} | document.get(
-        "params", {}
-    )
-    if params:
-        document["params"] = params
-    return document
-
-
-def _evidence(evidence: Evidence | None) -> dict[str, Any]:
-    if evidence is None:
-        return {}
-    return {"quote": evidence.quote, "start_seconds": evidence.start_seconds}
-
-
-def _source(transcript: Transcript, finding: Finding) -> dict[str, Any]:
-    source: dict[str, Any] = {"video": transcript.id}
-    if transcript.url:
-        source["url"] = transcript.url
-    if transcript.channel:
-        source["channel"] = transcript.channel
-    if finding.claims:
-        source["claims"] = [{"text": claim.text, **_evidence(claim.evidence)} for claim in finding.claims]
-    return source
-
-
-def _name(transcript: Transcript, parts: dict[str, _Part]) -> str:
-    """A name from the entry's indicators and the transcript's id; never from its title."""
-    entry = next(part for name, part in parts.items() if name.startswith("entry."))
-    subject = "_".join(use.id for use in _uses(entry.atoms))[:50] or "price"
-    ending = re.sub(r"[^a-z0-9]+", "_", transcript.id.lower()).strip("_")[:20]
-    return f"{subject}_{ending}".rstrip("_")
 
 
 def _variants(transcript: Transcript, finding: Finding, plan: _Plan) -> tuple[Variant, ...]:
@@ -367,15 +269,15 @@ def _variants(transcript: Transcript, finding: Finding, plan: _Plan) -> tuple[Va
     for part in plan.open:
         parts = {**plan.parts, part.field: part}
         if not any(name.startswith("entry.") for name in parts) or any(
-            use.fn not in INDICATORS for use in _uses(part.atoms)
+            use.fn not in INDICATORS for use in uses(part.atoms)
         ):
             continue
         try:
-            spec = _spec(transcript, finding, parts)
+            spec = written_spec(transcript, finding, parts)
         except InvalidSpec:
             continue
         found.append(Variant(part.field, part.value, spec))
-    distinct = {_key([variant.field, variant.value]): variant for variant in found}
+    distinct = {key_of([variant.field, variant.value]): variant for variant in found}
     return tuple(distinct.values())[:_MAX_VARIANTS]
 
 
@@ -389,6 +291,36 @@ def _status(plan: _Plan, spec: Spec | None, variants: Sequence[Variant]) -> tupl
     if not any(getattr(spec.exit, name) is not None for name in _EXITS):
         return "needs_overlay", "no exit is stated; add one"
     return "runnable", "an entry and an exit are stated"
+
+
+def _overlays(spec: Spec | None) -> Iterable[Overlay]:
+    """Exits to choose from for a spec that has none: the end of the entry's reason, or time."""
+    if spec is None or any(getattr(spec.exit, name) is not None for name in _EXITS):
+        return
+    document = spec.document()
+    choices: list[tuple[str, str, Any]] = []
+    conditions = document["entry"]
+    if len(conditions) == 1:
+        (rule,) = conditions.values()
+        choices.append(("when_the_entry_no_longer_holds", "exit.signal", _ended(rule)))
+    choices.append(("after_20_bars", "exit.time_stop", {"bars": 20}))
+    for name, place, value in choices:
+        key = place.split(".")[1]
+        provenance = {**document["provenance"], place: {"state": "default"}}
+        changed = {**document, "exit": {**document.get("exit", {}), key: value}, "provenance": provenance}
+        yield Overlay(name, place, value, validate_spec(changed))
+
+
+def _ended(condition: dict[str, Any]) -> dict[str, Any]:
+    """When a condition has ended: a cross by the cross back, a state by its opposite."""
+    (name, content), *_ = condition.items()
+    if name == "crosses_above":
+        return {"crosses_below": content}
+    if name == "crosses_below":
+        return {"crosses_above": content}
+    if name in ("all", "any"):
+        return {"any" if name == "all" else "all": [_ended(part) for part in content]}
+    return negate(condition)
 
 
 def _assumptions(spec: Spec | None) -> Iterable[Assumption]:

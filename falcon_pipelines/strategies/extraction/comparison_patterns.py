@@ -60,7 +60,7 @@ UNDIRECTED = re.compile(
 )
 TO_A_SIDE = re.compile(r" to the (?P<side>upside|downside)(?!\S)")
 PAIR_VERB = re.compile(
-    rf"(?<!\S)(?:the )?(?P<left>{NUMBER}) and (?:the )?(?P<right>{operands.AVERAGE}|"
+    rf"(?<!\S)(?:the |a )?(?P<left>{NUMBER}) (?:and )?(?:the )?(?P<right>{operands.AVERAGE}|"
     rf"{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}) "
     rf"(?:to )?(?:cross|crosses|crossing|have crossed)(?: (?P<side>bullish|bearish|to the upside|"
     rf"to the downside))?(?!\S)"

@@ -34,6 +34,8 @@ _PLAIN_LEVEL = re.compile(
     rf"(?P<dollars>dollars )?"
     rf"(?P<number>{NUMBER})(?P<after> dollars)?(?! (?:percent|times|x|r|day|period|bar|atr|to|week|ema|"
     rf"sma|ma|cents|moving|am|pm|o)\b)(?!\S)"
+    rf"|(?<!\S)(?:i |we |you )?(?:wait for|look for|use|wait until|buy at) (?:a |the )?(?P<read>{NUMBER}) on "
+    rf"(?:the |my |an )?rsi(?!\S)"
 )
 _RSI_NEARBY = re.compile(operands.RSI)
 _WANTED = re.compile(
@@ -287,23 +289,21 @@ def _read_plain_levels(
 ) -> None:
     """ "Buy at sixty": a level of the oscillator spoken of last, or of nothing that was said."""
     for match in _PLAIN_LEVEL.finditer(visible):
-        number = float(match["number"])
-        side = "exit" if re.search("sell|exit|out", match["side"]) else "entry"
+        spoken_number = match["number"] or match["read"]
+        number = float(spoken_number)
+        said_side = match["side"] or "buy"
+        side = "exit" if re.search("sell|exit|out", said_side) else "entry"
         price = bool(match["dollars"] or match["after"])
         judgement = surroundings.judge(match.start(), match.end(), price=True)
         found = draft.evidence(match.start(), match.end())
-        place = (
-            "exit.signal" if side == "exit" else "entry.short" if "short" in match["side"] else "entry.long"
-        )
+        place = "exit.signal" if side == "exit" else "entry.short" if "short" in said_side else "entry.long"
         if judgement.refused:
-            draft.refused.append(
-                Refusal(f"{side} at {match['number']}", judgement.why or "not a rule", found)
-            )
+            draft.refused.append(Refusal(f"{side} at {spoken_number}", judgement.why or "not a rule", found))
             continue
         if judgement.state in ("example_only", "negated"):
             draft.atoms.append(Atom(f"{side}.level", judgement.state, number, found, why=judgement.why))
             continue
-        spoken = match["oscillator"] is not None
+        spoken = bool(match["oscillator"] or match["read"])
         near = (
             operands.read_operand("rsi")
             if spoken
@@ -311,10 +311,10 @@ def _read_plain_levels(
         )
         oscillator = None if price or number > 100 else near
         if oscillator is None:
-            why = f"nothing says {match['number']} of what"
+            why = f"nothing says {spoken_number} of what"
             state: State = "ambiguous" if price else "stated"
             draft.atoms.append(Atom(f"{side}.level", state, number, found, why=why))
-            draft.refused.append(Refusal(f"{side} at {match['number']}", why, found))
+            draft.refused.append(Refusal(f"{side} at {spoken_number}", why, found))
             continue
         pair = [oscillator.value, number]
         low, high = {"lte": pair}, {"gte": pair}

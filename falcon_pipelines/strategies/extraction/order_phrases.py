@@ -138,6 +138,8 @@ def ratio(place: str) -> Builder:
 
 def absolute_price(place: str) -> Builder:
     def build(match: re.Match[str]) -> Phrase | None:
+        if float(match["price"]) <= 0:
+            return None
         return Phrase(
             match.start(),
             match.end(),

@@ -41,6 +41,16 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """A named exit that nobody stated, which a person may lay over a strategy that has none."""
+
+    name: str
+    field: str
+    value: Any
+    spec: Spec
+
+
+@dataclass(frozen=True)
 class Assumption:
     """A value nobody stated and the spec needs; a person can see and change it."""
 
@@ -62,6 +72,7 @@ class ExtractionResult:
     spec: Spec | None
     rules: tuple[Rule, ...]
     variants: tuple[Variant, ...]
+    overlays: tuple[Overlay, ...]
     assumptions: tuple[Assumption, ...]
     claims: tuple[Claim, ...]
     refused: tuple[Refusal, ...]
@@ -80,6 +91,15 @@ class ExtractionResult:
             "variants": [
                 {"field": variant.field, "value": variant.value, "spec": variant.spec.document()}
                 for variant in self.variants
+            ],
+            "overlays": [
+                {
+                    "name": overlay.name,
+                    "field": overlay.field,
+                    "value": overlay.value,
+                    "spec": overlay.spec.document(),
+                }
+                for overlay in self.overlays
             ],
             "assumptions": [
                 {"field": assumption.field, "value": assumption.value, "why": assumption.why}

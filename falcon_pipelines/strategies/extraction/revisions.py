@@ -14,7 +14,8 @@ _FORMERLY = (
     r"years ago|for years)"
 )
 _SUPERSEDED = re.compile(
-    rf"(?<!\S)(?P<who>i |we )?{_FORMERLY} (?P<old>(?:(?!used to)[^.?#]){{3,170}}?) (?P<turn>(?:\|but |"
+    rf"(?<!\S)(?P<who>i |we |(?:my|our|the) (?:[a-z]+ ){{1,3}}?)?{_FORMERLY} (?P<old>(?:"
+    rf"(?!used to)[^.?#]){{3,170}}?) (?P<turn>(?:\|but |"
     rf"and )?(?:{_NOW}))(?P<new> [^.?#]{{1,120}})"
 )
 _ELLIPSIS = re.compile(
@@ -35,6 +36,7 @@ _NOT_BUT = re.compile(
     rf"(?=(?:\|but )?(?:a |at |the |below |above )?{NUMBER}(?!\S))"
 )
 _PRESENT = {
+    "be": "is",
     "bought": "buy",
     "sold": "sell",
     "used": "use",
@@ -103,7 +105,8 @@ def _supersede(
         if at is not None and number:
             words = [_PRESENT.get(tokens[i].text, tokens[i].text) for i in old]
             words[at] = ellipsis["number"]
-            who = [] if words[0] in ("i", "we", "my") else ["i"]
+            named = (match["who"] or "").split()
+            who = [] if words[0] in ("i", "we", "my") else named if len(named) > 1 else ["i"]
             replacement = [replace(spoken, text=word) for word in (".", *who, *words, ".")]
             taken = range(whole_old.start, new.stop)
     dropped.append((tokens[whole_old[0]].first, tokens[old[-1]].last))

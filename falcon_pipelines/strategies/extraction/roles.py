@@ -61,7 +61,8 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
     ),
     (
         "watch",
-        r"(?:wait(?:ing)?(?: for| until| till| around for)?|look(?:ing)? for|watch(?:ing)? for)",
+        r"(?:wait(?:ing)?(?: for| until| till| around for)?|look(?:ing)? for|watch(?:ing)? for|"
+        r"hold(?:ing)? off(?: until| till)?|let(?= ?(?:#|the|it)))",
     ),
     (
         "want",

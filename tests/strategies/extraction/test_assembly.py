@@ -94,6 +94,19 @@ def test_long_and_short_keep_their_own_exits() -> None:
     assert document["exit"]["signal"] == {"long": {"gt": ["rsi", 70]}, "short": {"lt": ["rsi", 50]}}
 
 
+def test_a_strategy_without_an_exit_offers_named_exits_and_takes_none() -> None:
+    result = heard("buy when the fifty day crosses above the two hundred day")
+    assert result.status == "needs_overlay"
+    assert result.spec is not None
+    assert "exit" not in result.spec.document()
+    assert [(overlay.name, overlay.value) for overlay in result.overlays] == [
+        ("when_the_entry_no_longer_holds", {"crosses_below": ["sma_50", "sma_200"]}),
+        ("after_20_bars", {"bars": 20}),
+    ]
+    assert {overlay.spec.provenance[overlay.field].state for overlay in result.overlays} == {"default"}
+    assert heard(f"{ENTRY} . {EXIT}").overlays == ()
+
+
 def test_risk_per_trade_without_a_stop_is_unresolvable() -> None:
     result = heard(f"{ENTRY} . {EXIT} . i risk one percent of my account per trade")
     assert stated(result, "sizing") == [{"risk_per_trade": 1}]
