@@ -1,7 +1,7 @@
 """`falcon ingest` and `falcon bars`: bringing market data in, and looking at it."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -256,18 +256,8 @@ def _report_table(what: str, key: str, count: int, is_new: bool, store: "BarStor
 def _writer() -> Iterator["BarStore"]:
     """The settings' store, on the configured database or the embedded one, with the newest schema."""
     from falcon_pipelines.bars.store import BarStore
-    from falcon_pipelines.db.embedded import embedded_postgres
-    from falcon_pipelines.db.engine import database_engine
-    from falcon_pipelines.local.stack import migrate, prepare_home
+    from falcon_pipelines.local.stack import application_engine
 
     settings = settings_module.load()
-    with ExitStack() as cleanup:
-        if settings.database_url is not None:
-            url = settings.database_url.get_secret_value()
-        else:
-            prepare_home(settings.home)
-            url = cleanup.enter_context(embedded_postgres(settings.home)).url("falcon")
-        migrate(url)
-        engine = database_engine(url)
-        cleanup.callback(engine.dispose)
+    with application_engine(settings) as engine:
         yield BarStore(settings.market_data, engine)
