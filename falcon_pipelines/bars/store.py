@@ -281,13 +281,15 @@ class BarStore:
             publish(move for item in staged if self.root / item.draft.path in paths for move in item.moves)
         return made
 
-    def add_actions(self, actions: pl.DataFrame, source: str, etag: str) -> Entry | None:
-        """Adds corporate actions (ACTION_SCHEMA): they replace all former ones of the tickers they name.
+    def add_actions(
+        self, actions: pl.DataFrame, source: str, etag: str, since: date | None = None
+    ) -> Entry | None:
+        """Adds corporate actions (ACTION_SCHEMA): they replace former ones of the tickers they name.
 
-        Returns None when that changes nothing. Raises as `commit`.
+        With `since`, only those with an ex-date from then on. Returns None when that changes nothing. Raises as `commit`.
         """
         return self._add_table(
-            "actions", source, etag, lambda log: actions_merged(self._actions(log), actions)
+            "actions", source, etag, lambda log: actions_merged(self._actions(log), actions, since)
         )
 
     def add_securities(self, securities: pl.DataFrame, source: str, etag: str) -> Entry | None:

@@ -1,7 +1,7 @@
 """`falcon ingest` and `falcon bars`: bringing market data in, and looking at it."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -60,17 +60,18 @@ def ingest_actions(
     from falcon_pipelines.bars.sources import actions_from_settings
 
     if file is not None:
-        actions, source, etag = read_actions_csv(file), "csv", file_etag(file)
+        actions, source, etag, first = read_actions_csv(file), "csv", file_etag(file), None
     else:
-        fetched = actions_from_settings(settings_module.load()).corporate_actions(since.date())
-        actions, source, etag = actions_table(list(fetched.actions)), "massive", f"since {since.date()}"
+        first = since.date()
+        fetched = actions_from_settings(settings_module.load()).corporate_actions(first)
+        actions, source, etag = actions_table(list(fetched.actions)), "massive", f"since {first}"
         for dividend in fetched.uncertain:
             action = dividend.action
             err.print(
                 f"{action.ticker} {action.ex_date}: dividend of {dividend.reported:g} taken as reported"
             )
     with _writer() as store:
-        entry = store.add_actions(actions, source, etag)
+        entry = store.add_actions(actions, source, etag, first)
         _report_table("corporate actions", "actions", actions.height, entry is not None, store, json)
 
 
@@ -255,18 +256,8 @@ def _report_table(what: str, key: str, count: int, is_new: bool, store: "BarStor
 def _writer() -> Iterator["BarStore"]:
     """The settings' store, on the configured database or the embedded one, with the newest schema."""
     from falcon_pipelines.bars.store import BarStore
-    from falcon_pipelines.db.embedded import embedded_postgres
-    from falcon_pipelines.db.engine import database_engine
-    from falcon_pipelines.local.stack import migrate, prepare_home
+    from falcon_pipelines.local.stack import application_engine
 
     settings = settings_module.load()
-    with ExitStack() as cleanup:
-        if settings.database_url is not None:
-            url = settings.database_url.get_secret_value()
-        else:
-            prepare_home(settings.home)
-            url = cleanup.enter_context(embedded_postgres(settings.home)).url("falcon")
-        migrate(url)
-        engine = database_engine(url)
-        cleanup.callback(engine.dispose)
+    with application_engine(settings) as engine:
         yield BarStore(settings.market_data, engine)

@@ -120,6 +120,14 @@ def test_actions_replace_those_of_the_tickers_they_name(filled: BarStore) -> Non
     assert filled.add_actions(actions_table(first[1:]), "csv", "3") is None
 
 
+def test_actions_fetched_since_a_day_leave_earlier_ones(filled: BarStore) -> None:
+    old = CorporateAction("A", "split", MONDAY, ratio=2)
+    wrong, right = (CorporateAction("A", "split", WEDNESDAY, ratio=ratio) for ratio in (5, 3))
+    filled.add_actions(actions_table([old, wrong]), "csv", "1")
+    filled.add_actions(actions_table([right]), "massive", "2", since=TUESDAY)
+    assert filled.corporate_actions(["A"], MONDAY, WEDNESDAY) == (old, right)
+
+
 def test_a_second_store_object_sees_what_the_first_added(
     filled: BarStore, engine: Engine, tmp_path: Path
 ) -> None:
