@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from falcon_pipelines import settings
-from falcon_pipelines.bars.actions import actions_table
+from falcon_pipelines.bars.actions import ACTION_SCHEMA, actions_table
 from falcon_pipelines.bars.flat_files import SYNTHETIC, FlatFileSource
 from falcon_pipelines.bars.ingest import IngestResult, SessionFailed, ingest_actions, ingest_each
 from falcon_pipelines.bars.massive_rest import MASSIVE
@@ -28,7 +28,7 @@ def columns(**types: str) -> dict[str, dg.TableSchema]:
     return {"dagster/column_schema": dg.TableSchema([dg.TableColumn(n, t) for n, t in types.items()])}
 
 
-_BAR_COLUMNS = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype in BAR_SCHEMA.items()])
+_BAR_COLUMNS = columns(**{name: str(dtype) for name, dtype in BAR_SCHEMA.items()})
 
 
 @dg.asset(
@@ -39,7 +39,7 @@ _BAR_COLUMNS = dg.TableSchema([dg.TableColumn(name, str(dtype)) for name, dtype 
     owners=OWNERS,
     kinds={"polars", "parquet"},
     code_version="1",
-    metadata={"dagster/column_schema": _BAR_COLUMNS},
+    metadata=_BAR_COLUMNS,
     description=(
         "Unadjusted day bars of every US stock, one checked Parquet file a session and revision. "
         "Rows in the source = good + quarantined, always."
@@ -59,7 +59,7 @@ def day_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFile
     owners=OWNERS,
     kinds={"polars", "parquet"},
     code_version="1",
-    metadata={"dagster/column_schema": _BAR_COLUMNS},
+    metadata=_BAR_COLUMNS,
     description="Unadjusted minute bars, pre- and post-market included, stored like the day bars.",
 )
 def minute_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFiles) -> dg.MaterializeResult:
@@ -130,6 +130,7 @@ class ActionsSource(dg.Config):
     owners=OWNERS,
     kinds={"csv", "parquet"},
     code_version="1",
+    metadata=columns(**{name: str(dtype) for name, dtype in ACTION_SCHEMA.items()}),
     description="Splits, dividends and delistings. Bars stay as published: adjustment happens on read.",
 )
 def corporate_actions(

@@ -150,16 +150,25 @@ def backtests(context: dg.AssetExecutionContext, bars: Bars, database: Database)
             kinds={"numba", "postgres"},
             code_version="1",
             partitions_def=spec_names,
+            metadata=metadata,
             description=description,
         )
-        for name, description in (
-            ("sweeps", "Every combination of the spec's parameters; each counts as a trial for ever."),
+        for name, metadata, description in (
+            (
+                "sweeps",
+                columns(params="json", final_equity="float", sharpe="float", max_drawdown="float"),
+                "Every combination of the spec's parameters; each counts as a trial for ever.",
+            ),
             (
                 "walk_forwards",
+                columns(scheme="string", folds="json"),
                 "Parameters chosen on the past and traded on what came next, anchored and rolling.",
             ),
             (
                 "verdicts",
+                columns(
+                    name="string", value="float", low="float", high="float", threshold="float", passed="bool"
+                ),
                 "What the evidence allows to be said, with every input; `insufficient evidence` is a proper answer.",
             ),
         )

@@ -119,10 +119,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(), nullable=True),
         sa.Column("origin", sa.String(), nullable=False, comment="bundled, file, youtube"),
         sa.Column(
-            "words",
-            postgresql.JSONB(),
-            nullable=False,
-            comment="[word, start_seconds] in spoken order",
+            "words", postgresql.JSONB(), nullable=False, comment="[word, start_seconds] in spoken order"
         ),
         sa.Column("original", sa.LargeBinary(), nullable=False, comment="the caption file as it came"),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -253,12 +250,7 @@ def upgrade() -> None:
         sa.Column("data_version", sa.String(), nullable=False),
         sa.Column("code_version", sa.String(), nullable=False),
         sa.Column("seed", sa.Integer(), nullable=False),
-        sa.Column(
-            "settings",
-            postgresql.JSONB(),
-            nullable=False,
-            comment="tickers, dates, cash, costs",
-        ),
+        sa.Column("settings", postgresql.JSONB(), nullable=False, comment="tickers, dates, cash, costs"),
         sa.Column("first_session", sa.Date(), nullable=False),
         sa.Column("last_session", sa.Date(), nullable=False),
         sa.Column("initial_cash", sa.Numeric(precision=20, scale=6), nullable=False),
@@ -268,12 +260,7 @@ def upgrade() -> None:
         sa.Column("stats", postgresql.JSONB(), nullable=False),
         sa.Column("benchmark", postgresql.JSONB(), nullable=False),
         sa.Column("trades", postgresql.JSONB(), nullable=False),
-        sa.Column(
-            "equity",
-            postgresql.JSONB(),
-            nullable=False,
-            comment="[timestamp, strategy, benchmark]",
-        ),
+        sa.Column("equity", postgresql.JSONB(), nullable=False, comment="[timestamp, strategy, benchmark]"),
         sa.Column("warnings", postgresql.JSONB(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
