@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
@@ -33,7 +33,10 @@ class ServiceFailed(FalconError):
 
 @dataclass(frozen=True)
 class Service:
-    """One process to keep running; ready once `health_url` answers 200 and `ready_file` exists."""
+    """One process to keep running; ready once `health_url` answers 200 and `ready_file` exists.
+
+    The services after one with a `ready_file` need it: they are started when it is ready.
+    """
 
     name: str
     command: tuple[str, ...]
@@ -59,27 +62,18 @@ class Supervisor:
     _children: list[_Child] = field(default_factory=list)
 
     def start(self) -> None:
-        """Start every service; returns at once. Call `wait_ready` to know that they answer."""
+        """Start every service, in order. Call `wait_ready` to know that they answer. Raises ServiceFailed."""
         for service in self.services:
             child = _Child(service)
             self._children.append(child)
             self._launch(child)
+            if service.ready_file is not None:
+                self._wait_for(child)
 
-    def wait_ready(self, on_ready: Callable[[Service], None] = lambda _service: None) -> None:
+    def wait_ready(self) -> None:
         """Until every service answers its health check; raises ServiceFailed naming the one that does not."""
         for child in self._children:
-            deadline = time.monotonic() + READY_SECONDS
-            while not self._is_ready(child):
-                if child.process is None or child.process.poll() is not None:
-                    raise ServiceFailed(
-                        f"{child.service.name} stopped while starting; see {child.service.log}"
-                    )
-                if time.monotonic() > deadline:
-                    raise ServiceFailed(
-                        f"{child.service.name} did not answer within {READY_SECONDS} s; see {child.service.log}"
-                    )
-                time.sleep(0.2)
-            on_ready(child.service)
+            self._wait_for(child)
 
     def watch(self) -> None:
         """Restart what dies, with growing pauses, until interrupted."""
@@ -129,6 +123,17 @@ class Supervisor:
             child.process, child.restart_at = None, time.monotonic() + pause
         if child.process is None and time.monotonic() >= child.restart_at:
             self._launch(child)
+
+    def _wait_for(self, child: _Child) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._is_ready(child):
+            if child.process is None or child.process.poll() is not None:
+                raise ServiceFailed(f"{child.service.name} stopped while starting; see {child.service.log}")
+            if time.monotonic() > deadline:
+                raise ServiceFailed(
+                    f"{child.service.name} did not answer within {READY_SECONDS} s; see {child.service.log}"
+                )
+            time.sleep(0.2)
 
     def _is_ready(self, child: _Child) -> bool:
         if child.service.ready_file is not None and not child.service.ready_file.exists():
