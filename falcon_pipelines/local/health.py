@@ -93,15 +93,10 @@ def _database(settings: Settings) -> Check:
 
 
 def _source(settings: Settings) -> Check:
-    if settings.source == "directory":
-        folder = settings.flatfiles_dir
-        if folder is None:
-            return Check("market data", ok=False, detail="set FALCON_FLATFILES_DIR for source `directory`")
-        return Check("market data", folder.is_dir(), f"flat files in {folder}")
-    if settings.s3_access_key is None or settings.s3_secret_key is None:
-        return Check(
-            "market data",
-            ok=False,
-            detail="set FALCON_S3_ACCESS_KEY and FALCON_S3_SECRET_KEY, or use the demo",
-        )
-    return Check("market data", ok=True, detail=f"{settings.s3_endpoint}/{settings.s3_bucket}")
+    from falcon_pipelines.bars.sources import source_from_settings
+
+    try:
+        source = source_from_settings(settings)
+    except FalconError as error:
+        return Check("market data", ok=False, detail=f"{error}; or try the demo")
+    return Check("market data", ok=True, detail=f"source {source.name}, configured")
