@@ -8,7 +8,6 @@ Each contender does the whole task: indicators, signals, fills, equity, drawdown
 
 import itertools
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from falcon_pipelines.bars.panel import Panel
+from falcon_pipelines.local.memory import peak_rss_mb
 
 SWEEP = """
 spec_version: 1
@@ -150,7 +150,7 @@ def sweep() -> None:
     panel, spec = bars(5_040, 1), parse_spec(SWEEP)
     falcon_sweep(spec, panel, fee_bps=10, grid=({"fast": 5, "slow": 110},))
     seconds, swept = timed(lambda: falcon_sweep(spec, panel, fee_bps=10))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    memory = peak_rss_mb()
     combinations = list(itertools.product(range(5, 105), range(110, 310, 2)))
     vectorbt_sweep(panel, combinations[:500])
     theirs, figures = timed(lambda: vectorbt_sweep(panel, combinations), repeats=1)
@@ -256,18 +256,19 @@ def walk() -> None:
 
 
 _CHILD = """
-import json, resource, sys, time
+import json, sys, time
 began = time.perf_counter()
 sys.path.insert(0, {root!r})
 from benchmarks.backtests import SYMBOLS, bars
 from falcon_pipelines.backtesting.run import run_backtest
+from falcon_pipelines.local.memory import peak_rss_mb
 from falcon_pipelines.strategies.spec import parse_spec
 panel = bars(5_040, 1)
 result = run_backtest(parse_spec(SYMBOLS), panel)
 if {replayed}:
     from falcon_pipelines.backtesting.portfolio import replay
     replay(result)[0].stats()
-print(json.dumps([time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3]))
+print(json.dumps([time.perf_counter() - began, peak_rss_mb()]))
 """
 
 

@@ -2,12 +2,13 @@
 
 import importlib
 import json
-import resource
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from statistics import median
+
+from falcon_pipelines.local.memory import peak_rss_mb
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,7 @@ def _main(name: str, arguments: list[str]) -> None:
     started = time.perf_counter()
     next(steps, None)
     seconds = time.perf_counter() - started
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sys.stdout.write(json.dumps({"seconds": seconds, "peak_mb": peak_mb}) + "\n")
+    sys.stdout.write(json.dumps({"seconds": seconds, "peak_mb": peak_rss_mb()}) + "\n")
 
 
 if __name__ == "__main__":

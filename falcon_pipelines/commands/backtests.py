@@ -74,6 +74,7 @@ def sweep(
 
     from falcon_pipelines.backtesting import sweep as sweeps
     from falcon_pipelines.backtesting.documents import sweep_document
+    from falcon_pipelines.local.memory import peak_rss_mb
     from falcon_pipelines.strategies.library import find_spec
 
     spec = find_spec(file)
@@ -88,7 +89,7 @@ def sweep(
         "version": panel.version,
         **sweep_document(swept, best),
         "seconds": seconds,
-        "peak_memory_mb": peak_memory_mb(),
+        "peak_memory_mb": peak_rss_mb(),
     }
     if json:
         print_json(document)
@@ -166,15 +167,6 @@ def write_report(
         path.write_text(tearsheet(spec, result, evidence, judged, seed=seed), encoding="utf-8")
     except OSError as error:
         raise InputError(f"--report {path}: cannot be written ({error.strerror})") from None
-
-
-def peak_memory_mb() -> float:
-    """The most memory this process has held, in megabytes."""
-    import resource
-    import sys
-
-    unit = 1e6 if sys.platform == "darwin" else 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 _SHOWN = (

@@ -1,11 +1,29 @@
 """Peak memory of this process and all its descendants together, sampled in the background."""
 
+import re
+import resource
+import sys
 import threading
+from pathlib import Path
 from types import TracebackType
 
 import psutil
 
 _INTERVAL_SECONDS = 0.5
+
+
+def peak_rss_mb() -> float:
+    """The largest resident set of this process so far, in MiB.
+
+    Linux counts `ru_maxrss` from before the program was loaded, so a small child of a large process looks large;
+    VmHWM starts with the program.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+    except OSError:
+        unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return int(re.findall(r"^VmHWM:\s+(\d+) kB", status, flags=re.MULTILINE)[0]) / 1024
 
 
 class PeakMemory:
