@@ -103,7 +103,7 @@ def test_twenty_three_years_of_seven_tickers(
     store.build_history("day")
     spy = store.history("SPY", start, end)
     assert spy.height == 5849
-    assert spy["close"][0] == 97.56
+    assert spy["close"][0] == 97.36
     store.add_actions(actions_table(AAPL_SPLITS), "csv", "1")
     panel = store.panel(["AAPL", "QQQ", "FB"], start, end, adjust="splits", as_of=end)
     apple = panel["close"][:, 0]
