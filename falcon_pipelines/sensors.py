@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from falcon_pipelines import settings
 from falcon_pipelines.bars.calendar import sessions
-from falcon_pipelines.bars.upkeep import republished, sessions_to_recheck
+from falcon_pipelines.bars.upkeep import as_ranges, missing_sessions, republished, sessions_to_recheck
 from falcon_pipelines.db import models
 from falcon_pipelines.jobs import ingest_day_bars, judge_strategies, trade_on_paper
 from falcon_pipelines.partitions import NEW_YORK, history_start, strategy_specs
@@ -55,18 +55,8 @@ def missing_gaps(
 
     Oldest first. A gap spans at most SESSIONS_A_RUN sessions and none that is done, busy or unpublished.
     """
-    wanted = set(published) - set(done) - set(busy)
-    gaps: list[Gap] = []
-    current: list[date] = []
-    for session in calendar:
-        if session in wanted:
-            current.append(session)
-        if current and (session not in wanted or len(current) == SESSIONS_A_RUN):
-            gaps.append(Gap(current[0], current[-1]))
-            current = []
-    if current:
-        gaps.append(Gap(current[0], current[-1]))
-    return tuple(gaps)
+    missing = missing_sessions(calendar, published, {*done, *busy})
+    return tuple(Gap(first, last) for first, last in as_ranges(missing, calendar, SESSIONS_A_RUN))
 
 
 @dg.sensor(

@@ -42,9 +42,9 @@ def check(json: Json = False) -> None:
 @db_app.command("upgrade")
 def upgrade() -> None:
     """Bring the application database to the newest schema."""
-    from falcon_pipelines.local.stack import running_stack
+    from falcon_pipelines.local.stack import application_engine
 
-    with running_stack(settings_module.load()):
+    with application_engine(settings_module.load()):
         err.print("The database has the newest schema.")
 
 

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.db.models import ScreenPick, ScreenRun
@@ -43,14 +43,6 @@ def save_screen(session: Session, screen: Screen) -> int:
     session.add(run)
     session.flush()
     return run.id
-
-
-def count_picks(session: Session) -> int:
-    """Picks of the newest screen of each profile."""
-    newest = select(func.max(ScreenRun.id)).group_by(ScreenRun.profile)
-    return (
-        session.scalar(select(func.count()).select_from(ScreenPick).where(ScreenPick.run_id.in_(newest))) or 0
-    )
 
 
 def _price(value: float) -> Decimal:
