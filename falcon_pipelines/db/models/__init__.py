@@ -4,6 +4,7 @@ from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
+from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
 from falcon_pipelines.db.models.research import (
     Backtest,
     Decision,
@@ -35,19 +36,23 @@ __all__ = [
     "Base",
     "Decision",
     "Fill",
+    "Heartbeat",
     "LlmCall",
     "LlmReply",
     "ManifestEntry",
+    "Notification",
     "OperatorCommand",
     "Order",
     "PositionMark",
     "Posting",
     "Promotion",
+    "Request",
     "ScreenPick",
     "ScreenRun",
     "StrategySpec",
     "Transcript",
     "Trial",
+    "User",
     "Verdict",
     "Video",
     "WatchedFeed",

@@ -1,0 +1,79 @@
+"""How people and services speak to each other through the database: users, requests, heartbeats, notifications."""
+
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from falcon_pipelines.db.models.base import Base, Created, Moment
+
+
+class User(Base):
+    """Somebody who may log in to the dashboard."""
+
+    __tablename__ = "users"
+    __table_args__ = (CheckConstraint("role IN ('viewer', 'operator')", name="role"),)
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    password_hash: Mapped[str] = mapped_column(comment="argon2id, with its salt and parameters")
+    role: Mapped[str] = mapped_column(comment="viewer: may look; operator: may ask for things too")
+    epoch: Mapped[int] = mapped_column(default=0, comment="raised to end every session of the user")
+    disabled_at: Mapped[Moment | None]
+    created_at: Mapped[Created]
+
+
+class Request(Base):
+    """What a person asked for in the dashboard or the shell; a sensor acts on it once and answers."""
+
+    __tablename__ = "requests"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('done', 'refused')", name="outcome"),
+        Index("ix_requests_waiting", "kind", "id", postgresql_where=text("handled_at IS NULL")),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str | None] = mapped_column(unique=True, comment="the same press has the same key")
+    kind: Mapped[str]
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    requested_by: Mapped[str]
+    requested_at: Mapped[Created]
+    handled_at: Mapped[Moment | None]
+    outcome: Mapped[str | None]
+    answer: Mapped[str | None] = mapped_column(comment="what came of it, in one plain sentence")
+
+
+class Heartbeat(Base):
+    """The last sign of life of a service on a node."""
+
+    __tablename__ = "heartbeats"
+    __table_args__ = (CheckConstraint("state IN ('ok', 'degraded', 'stopping')", name="state"),)
+
+    service: Mapped[str] = mapped_column(primary_key=True)
+    node: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[str]
+    state: Mapped[str]
+    detail: Mapped[str | None] = mapped_column(comment="what is wrong, or what it is doing")
+    started_at: Mapped[Moment]
+    beat_at: Mapped[Moment]
+
+
+class Notification(Base):
+    """Something a person should hear of: an outbox, sent at least once and shown for ever."""
+
+    __tablename__ = "notifications"
+    __table_args__ = (
+        Index("ix_notifications_unsent", "next_attempt_at", postgresql_where=text("sent_at IS NULL")),
+        Index("ix_notifications_created_at", "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dedupe_key: Mapped[str] = mapped_column(unique=True, comment="the same event is told once")
+    kind: Mapped[str] = mapped_column(comment="fill, reject, stop, halt, stale_feed, reconciliation, ...")
+    title: Mapped[str]
+    body: Mapped[str]
+    created_at: Mapped[Created]
+    sent_at: Mapped[Moment | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[Moment | None]
+    problem: Mapped[str | None] = mapped_column(comment="why the latest attempt failed")
