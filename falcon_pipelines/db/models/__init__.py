@@ -5,6 +5,13 @@ from falcon_pipelines.db.models.changes import CHANNEL
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
+from falcon_pipelines.db.models.reports import (
+    CheckResult,
+    CorporateActionRow,
+    DiskUsage,
+    PipelineRun,
+    QuarantineCount,
+)
 from falcon_pipelines.db.models.research import (
     Backtest,
     Decision,
@@ -23,6 +30,7 @@ from falcon_pipelines.db.models.trading import (
     OperatorCommand,
     Order,
     PositionMark,
+    PositionTotal,
     Posting,
 )
 from falcon_pipelines.db.models.videos import Video, WatchedFeed
@@ -34,7 +42,10 @@ __all__ = [
     "AccountMark",
     "Backtest",
     "Base",
+    "CheckResult",
+    "CorporateActionRow",
     "Decision",
+    "DiskUsage",
     "Fill",
     "Heartbeat",
     "LlmCall",
@@ -43,9 +54,12 @@ __all__ = [
     "Notification",
     "OperatorCommand",
     "Order",
+    "PipelineRun",
     "PositionMark",
+    "PositionTotal",
     "Posting",
     "Promotion",
+    "QuarantineCount",
     "Request",
     "ScreenPick",
     "ScreenRun",
