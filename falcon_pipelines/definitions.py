@@ -15,7 +15,7 @@ from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
 from falcon_pipelines.schedules import daily_freshness, daily_screens, weekly_corporate_actions
-from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, republished_day_bars
+from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, reports, republished_day_bars
 
 
 def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -38,7 +38,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
         asset_checks=list(ALL_CHECKS),
         jobs=list(ALL_JOBS),
         schedules=[daily_freshness, daily_screens, weekly_corporate_actions],
-        sensors=[missing_day_bars, republished_day_bars, new_specs, decisions],
+        sensors=[missing_day_bars, republished_day_bars, new_specs, decisions, reports],
         resources=resources | dict(resource_overrides or {}),
     )
 

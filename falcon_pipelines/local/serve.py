@@ -7,6 +7,7 @@ from types import FrameType
 
 from rich.console import Console
 
+from falcon_pipelines.local.heartbeats import Heartbeats
 from falcon_pipelines.local.services import dagster_url, dashboard_url, local_services, require_free_ports
 from falcon_pipelines.local.stack import Stack
 from falcon_pipelines.local.supervisor import Supervisor
@@ -30,7 +31,7 @@ def serve_until_interrupted(settings: Settings, stack: Stack, console: Console) 
             console.print(f"Dashboard   {dashboard_url(settings)}")
             console.print(f"Dagster UI  {dagster_url(settings)}")
             console.print("Ctrl-C stops everything.")
-            supervisor.watch()
+            supervisor.watch(Heartbeats(stack.database_url))
         except KeyboardInterrupt:
             console.print("stopping")
         finally:

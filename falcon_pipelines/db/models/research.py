@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -72,6 +72,14 @@ class Backtest(Base):
     trades: Mapped[list[Any]] = mapped_column(JSONB)
     equity: Mapped[list[Any]] = mapped_column(JSONB, comment="[timestamp, strategy, benchmark]")
     warnings: Mapped[list[Any]] = mapped_column(JSONB)
+    excess_return: Mapped[float | None] = mapped_column(
+        Computed(
+            "CASE WHEN initial_cash > 0 THEN "
+            "((final_equity - (benchmark ->> 'final_equity')::numeric) / initial_cash)::double precision END",
+            persisted=True,
+        ),
+        comment="over the benchmark, as a ratio of the starting cash",
+    )
     created_at: Mapped[Created]
 
     spec: Mapped[StrategySpec] = relationship()

@@ -86,6 +86,20 @@ def upgrade() -> None:
     op.create_index("ix_backtests_newest", "backtests", ["spec_id", "id"], unique=False)
     op.create_index("ix_strategy_specs_newest", "strategy_specs", ["name", "id"], unique=False)
     op.add_column(
+        "backtests",
+        sa.Column(
+            "excess_return",
+            sa.Double(),
+            sa.Computed(
+                "CASE WHEN initial_cash > 0 THEN "
+                "((final_equity - (benchmark ->> 'final_equity')::numeric) / initial_cash)::double precision END",
+                persisted=True,
+            ),
+            nullable=True,
+            comment="over the benchmark, as a ratio of the starting cash",
+        ),
+    )
+    op.add_column(
         "strategy_specs",
         sa.Column(
             "meaning",
@@ -191,6 +205,7 @@ def _reports() -> None:
 
 def downgrade() -> None:
     op.drop_column("strategy_specs", "meaning")
+    op.drop_column("backtests", "excess_return")
     op.drop_index("ix_strategy_specs_newest", table_name="strategy_specs")
     op.drop_index("ix_backtests_newest", table_name="backtests")
     op.drop_index(
