@@ -61,7 +61,9 @@ def _report_runs(session: Session, instance: dg.DagsterInstance) -> None:
     for row in rows:
         if row["status"] == "failed":
             of = f" of {row['partition']}" if row["partition"] else ""
-            notify(session, f"run:{row['id']}", "run_failed", f"{row['job']}{of} failed", row["problem"] or "")
+            notify(
+                session, f"run:{row['id']}", "run_failed", f"{row['job']}{of} failed", row["problem"] or ""
+            )
 
 
 def _run_row(instance: dg.DagsterInstance, record: dg.RunRecord) -> dict[str, Any]:
@@ -137,7 +139,9 @@ def _report_checks(
                     "severity": evaluation.severity.value,
                     "description": evaluation.description,
                     "run_id": record.run_id,
-                    "evaluated_at": _moment(record.event.timestamp if record.event else record.create_timestamp),
+                    "evaluated_at": _moment(
+                        record.event.timestamp if record.event else record.create_timestamp
+                    ),
                     "storage_id": record.id,
                 },
             )

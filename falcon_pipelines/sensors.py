@@ -233,7 +233,9 @@ _STARTED_AT = datetime.now(UTC)
 def reports(context: dg.SensorEvaluationContext, database: Database, bars: Bars) -> dg.SkipReason:
     """Writes what has changed since the last tick; asks for no run."""
     keys = [key for check in ALL_CHECKS for key in check.check_keys]
-    ill = sorted(name for name, daemon in context.instance.get_daemon_statuses().items() if not daemon.healthy)
+    ill = sorted(
+        name for name, daemon in context.instance.get_daemon_statuses().items() if not daemon.healthy
+    )
     with database.transaction() as session:
         report_dagster(session, context.instance, keys)
         report_store(session, bars.reader())

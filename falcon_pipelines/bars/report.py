@@ -107,6 +107,4 @@ def _report_actions(session: Session, store: BarStore) -> None:
     session.execute(delete(CorporateActionRow))
     rows = newest.head(ACTIONS_SHOWN).unique(subset=["ticker", "kind", "ex_date"], keep="last").to_dicts()
     if rows:
-        session.execute(
-            insert(CorporateActionRow), [{**row, "revision": entry.revision} for row in rows]
-        )
+        session.execute(insert(CorporateActionRow), [{**row, "revision": entry.revision} for row in rows])

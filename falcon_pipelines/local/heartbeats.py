@@ -15,9 +15,7 @@ class Heartbeats:
     """Writes the services' states; while the database is down it only says so, once."""
 
     def __init__(self, database_url: str) -> None:
-        self._engine = database_engine(
-            database_url, statement_timeout_ms=STATEMENT_TIMEOUT_MS, pool_size=1
-        )
+        self._engine = database_engine(database_url, statement_timeout_ms=STATEMENT_TIMEOUT_MS, pool_size=1)
         self._silent = False
 
     def __call__(self, states: Sequence[ServiceState]) -> None:

@@ -16,10 +16,11 @@ from falcon_pipelines.dashboard.pages.page import (
     present,
     read,
 )
-from falcon_pipelines.dashboard.queries import accounts, control, orders
-from falcon_pipelines.dashboard.queries.accounts import AccountName, Position, Standing
+from falcon_pipelines.dashboard.queries import accounts, control, orders, positions
+from falcon_pipelines.dashboard.queries.accounts import AccountName, Standing
 from falcon_pipelines.dashboard.queries.control import CommandRow, HaltRow
 from falcon_pipelines.dashboard.queries.orders import FillRow, OrderRow
+from falcon_pipelines.dashboard.queries.positions import Position
 from falcon_pipelines.dashboard.rendering import render
 from falcon_pipelines.dashboard.values import Page, Value
 
@@ -62,7 +63,7 @@ async def all_trading(
             accounts=every,
             account=chosen,
             standing=None if number is None else accounts.standing(session, number),
-            positions=[] if number is None else accounts.positions(session, number),
+            positions=[] if number is None else positions.positions(session, number),
             halts=[] if number is None else control.halts(session, number),
             commands=[] if number is None else control.commands(session, number),
             orders=orders.orders(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from falcon_pipelines.dashboard.values import Value
@@ -46,15 +46,16 @@ class SystemState(Value):
     tables: list[TableSize]
 
 
-_STAGES: tuple[tuple[str, str, InstrumentedAttribute], ...] = (
-    ("Bars", "manifest", ManifestEntry.created_at),
-    ("Screens", "screen_runs", ScreenRun.created_at),
-    ("Transcripts", "transcripts", Transcript.created_at),
-    ("Strategies", "strategy_specs", StrategySpec.created_at),
-    ("Backtests", "backtests", Backtest.created_at),
-    ("Verdicts", "verdicts", Verdict.created_at),
-    ("Paper trading", "fills", Fill.created_at),
+_STAGES: tuple[tuple[str, str, InstrumentedAttribute, InstrumentedAttribute], ...] = (
+    ("Bars", "manifest", ManifestEntry.created_at, ManifestEntry.seq),
+    ("Screens", "screen_runs", ScreenRun.created_at, ScreenRun.id),
+    ("Transcripts", "transcripts", Transcript.created_at, Transcript.created_at),
+    ("Strategies", "strategy_specs", StrategySpec.created_at, StrategySpec.id),
+    ("Backtests", "backtests", Backtest.created_at, Backtest.id),
+    ("Verdicts", "verdicts", Verdict.created_at, Verdict.id),
+    ("Paper trading", "fills", Fill.created_at, Fill.filled_at),
 )
+"""Name, table, when a row was written, and the indexed column that grows with it."""
 
 
 def system_state(session: Session) -> SystemState:
@@ -68,7 +69,12 @@ def system_state(session: Session) -> SystemState:
         )
     ).one()
     newest = session.execute(
-        select(*(select(func.max(column)).scalar_subquery() for _, _, column in _STAGES))
+        select(
+            *(
+                select(written).order_by(grows.desc()).limit(1).scalar_subquery()
+                for _, _, written, grows in _STAGES
+            )
+        )
     ).one()
     tables = session.execute(
         text(
@@ -86,7 +92,7 @@ def system_state(session: Session) -> SystemState:
         max_connections=server[4],
         stages=[
             Stage(name=name, writes=writes, last_at=last)
-            for (name, writes, _), last in zip(_STAGES, newest, strict=True)
+            for (name, writes, *_), last in zip(_STAGES, newest, strict=True)
         ],
         tables=[TableSize(name=row[0], rows=None if row[1] < 0 else row[1], bytes=row[2]) for row in tables],
     )

@@ -29,7 +29,9 @@ class PipelineRun(Base):
     created_at: Mapped[Moment]
     started_at: Mapped[Moment | None]
     ended_at: Mapped[Moment | None]
-    updated_at: Mapped[Moment] = mapped_column(comment="when Dagster last changed it: reports go on from there")
+    updated_at: Mapped[Moment] = mapped_column(
+        comment="when Dagster last changed it: reports go on from there"
+    )
 
 
 class CheckResult(Base):

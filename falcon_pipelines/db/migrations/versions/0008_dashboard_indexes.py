@@ -164,9 +164,7 @@ def _reports() -> None:
         "pipeline_runs",
         sa.Column("id", sa.String(), nullable=False, comment="Dagster's run id"),
         sa.Column("job", sa.String(), nullable=False),
-        sa.Column(
-            "partition", sa.String(), nullable=True, comment="partition, or first to last of a range"
-        ),
+        sa.Column("partition", sa.String(), nullable=True, comment="partition, or first to last of a range"),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("problem", sa.String(), nullable=True, comment="why it failed, in one line"),
         sa.Column("created_at", _MOMENT, nullable=False),
@@ -193,9 +191,7 @@ def _reports() -> None:
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("rule", sa.String(), nullable=False),
         sa.Column("lines", sa.BigInteger(), nullable=False),
-        sa.Column(
-            "example_line", sa.BigInteger(), nullable=False, comment="its number in the source file"
-        ),
+        sa.Column("example_line", sa.BigInteger(), nullable=False, comment="its number in the source file"),
         sa.Column("example", sa.String(), nullable=False, comment="the raw line, cut to 200 characters"),
         sa.PrimaryKeyConstraint(
             "frequency", "session", "revision", "rule", name=op.f("pk_quarantine_counts")
