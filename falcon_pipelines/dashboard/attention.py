@@ -39,7 +39,7 @@ def notices(overview: Overview, now: datetime) -> list[Notice]:
 
 def stale_prices(overview: Overview, now: datetime) -> dict[str, str]:
     """Tickers held whose price is older than it should be, each with why."""
-    trading = any(feed.state in ("live", "stale", "connecting") for feed in overview.feeds)
+    trading = any(feed.state in ("live", "stale", "connecting") for feed in overview.signals.feeds)
     newest = overview.data.day.newest_session if overview.data.day else None
     found: dict[str, str] = {}
     for position in overview.positions:
@@ -190,7 +190,7 @@ def _about_machinery(overview: Overview, now: datetime) -> list[Notice]:
             "Stops are watched on the newest price there is.",
             link="/system#feeds",
         )
-        for feed in overview.feeds
+        for feed in overview.signals.feeds
         if feed.state == "stale"
     ]
     failed = [run for run in overview.failed_runs if not run.mended]

@@ -57,6 +57,11 @@ def signed_figure(value: float) -> str:
     return _signed(f"{value:+,.2f}")
 
 
+def two_places(value: float) -> str:
+    """A pure number such as a Sharpe ratio, to two places."""
+    return _minus(f"{value:,.2f}")
+
+
 def statistic(value: float | str, unit: str) -> str:
     """A statistic of a known unit: ratios and percentages as %, dollars as money."""
     if isinstance(value, str) or unit in ("number", "bars"):
@@ -165,6 +170,7 @@ def add_filters(environment: Environment) -> None:
         signed_percent,
         figure,
         signed_figure,
+        two_places,
         statistic,
         count,
         tone,

@@ -17,7 +17,7 @@ from falcon_pipelines.dashboard.queries import positions as held
 from falcon_pipelines.dashboard.queries.accounts import AccountName, Standing
 from falcon_pipelines.dashboard.queries.control import HaltRow
 from falcon_pipelines.dashboard.queries.market_data import DataHealth
-from falcon_pipelines.dashboard.queries.operations import FeedRow, NotificationRow, RunRow, ServiceRow
+from falcon_pipelines.dashboard.queries.operations import NotificationRow, RunRow, ServiceRow
 from falcon_pipelines.dashboard.queries.positions import Position
 from falcon_pipelines.dashboard.queries.screening import Screen
 from falcon_pipelines.dashboard.queries.signals import Signals, signals
@@ -42,7 +42,6 @@ class Overview(Value):
     waiting: list[WaitingStrategy]
     data: DataHealth
     services: list[ServiceRow]
-    feeds: list[FeedRow]
     failed_runs: list[RunRow]
     notifications: list[NotificationRow]
     signals: Signals
@@ -54,6 +53,7 @@ def overview(session: Session, account_id: int | None = None, now: datetime | No
     every = accounts.accounts(session)
     account = accounts.chosen(every, account_id)
     standing = None if account is None else accounts.standing(session, account.id)
+    best = strategies.leaderboard(session, limit=STRATEGIES_SHOWN).items
     return Overview(
         accounts=every,
         account=account,
@@ -61,11 +61,10 @@ def overview(session: Session, account_id: int | None = None, now: datetime | No
         positions=[] if account is None else held.positions(session, account.id),
         halts=[] if account is None else control.halts(session, account.id),
         screens=screening.newest_screens(session),
-        strategies=strategies.leaderboard(session, limit=STRATEGIES_SHOWN).items,
-        waiting=strategies.waiting_for_decision(session),
+        strategies=best,
+        waiting=strategies.waiting_for_decision(best),
         data=market_data.data_health(session),
         services=operations.services(session),
-        feeds=operations.feeds(session),
         failed_runs=operations.runs(
             session, statuses=("failed",), since=now - RUNS_LOOKED_BACK, limit=20
         ).items,

@@ -5,11 +5,11 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from falcon_pipelines.dashboard.queries.documents import number
 from falcon_pipelines.dashboard.values import Ratio, Value
-from falcon_pipelines.db.models import Account, AccountMark, Decision, Fill, Order, Promotion
+from falcon_pipelines.db.models import Account, AccountMark, Decision, Promotion
 
 SESSIONS_A_YEAR = 252
 
@@ -27,7 +27,6 @@ class PaperRecord(Value):
     first_session: date
     last_session: date
     sessions: int
-    fills: int
     total_return: Ratio | None
     benchmark_return: Ratio | None
     expected: Ratio | None
@@ -53,50 +52,36 @@ class HistoryRow(Value):
 
 def paper_records(session: Session, spec_ids: list[int], stats: Any) -> list[PaperRecord]:
     """The accounts that trade these versions of a strategy, the newest first."""
-    first, last = func.min(AccountMark.session), func.max(AccountMark.session)
-    spans = (
-        select(
-            AccountMark.account_id,
-            first.label("first"),
-            last.label("last"),
-            func.count().label("sessions"),
-        )
-        .group_by(AccountMark.account_id)
-        .subquery()
-    )
-    opening = (
-        select(AccountMark.equity)
-        .where(AccountMark.account_id == Account.id, AccountMark.session == spans.c.first)
+    first, last, every = aliased(AccountMark), aliased(AccountMark), aliased(AccountMark)
+    oldest = (
+        select(func.min(every.session))
+        .where(every.account_id == Account.id)
+        .correlate(Account)
         .scalar_subquery()
     )
-    opening_benchmark = (
-        select(AccountMark.benchmark)
-        .where(AccountMark.account_id == Account.id, AccountMark.session == spans.c.first)
+    newest = (
+        select(func.max(every.session))
+        .where(every.account_id == Account.id)
+        .correlate(Account)
         .scalar_subquery()
     )
-    fills = (
-        select(func.count())
-        .select_from(Fill)
-        .join(Order, Fill.order_id == Order.id)
-        .where(Order.account_id == Account.id)
-        .scalar_subquery()
-    )
+    count = select(func.count()).where(every.account_id == Account.id).correlate(Account).scalar_subquery()
     rows = session.execute(
         select(
             Account.id,
             Account.name,
             Account.synthetic,
-            spans.c.first,
-            spans.c.last,
-            spans.c.sessions,
-            AccountMark.equity,
-            AccountMark.benchmark,
-            opening.label("opening"),
-            opening_benchmark.label("opening_benchmark"),
-            fills.label("fills"),
+            first.session.label("first"),
+            last.session.label("last"),
+            count.label("sessions"),
+            first.equity.label("opening"),
+            first.benchmark.label("opening_benchmark"),
+            last.equity,
+            last.benchmark,
         )
-        .join(spans, spans.c.account_id == Account.id)
-        .join(AccountMark, (AccountMark.account_id == Account.id) & (AccountMark.session == spans.c.last))
+        .select_from(Account)
+        .join(first, (first.account_id == Account.id) & (first.session == oldest))
+        .join(last, (last.account_id == Account.id) & (last.session == newest))
         .where(Account.spec_id.in_(spec_ids))
         .order_by(Account.id.desc())
         .limit(20)
@@ -148,7 +133,6 @@ def _record(row: Any, stats: dict[str, Any]) -> PaperRecord:
         first_session=row.first,
         last_session=row.last,
         sessions=row.sessions,
-        fills=row.fills,
         total_return=float(row.equity / row.opening - 1) if row.opening else None,
         benchmark_return=float(row.benchmark / row.opening_benchmark - 1)
         if row.benchmark is not None and row.opening_benchmark

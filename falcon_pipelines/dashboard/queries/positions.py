@@ -1,16 +1,14 @@
 """The open positions: what is held, what it is worth now, how it is protected, since when."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import select, text
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.queries.documents import number
+from falcon_pipelines.dashboard.queries.documents import mappings, number
 from falcon_pipelines.dashboard.values import Dollars, PerShare, Quantity, Ratio, Value
-from falcon_pipelines.db.models import Order
 
 STOP_ROLES = ("stop", "trail")
 WALK_LIMIT = 500
@@ -45,7 +43,7 @@ _HELD = text("""
 WITH RECURSIVE held AS (
     SELECT ticker, quantity, cost FROM position_totals WHERE account_id = :account AND quantity <> 0
 ), walk AS (
-    SELECT ticker, quantity AS before, 2147483647 AS number, NULL::timestamptz AS booked_at, 0 AS step FROM held
+    SELECT ticker, quantity::numeric AS before, 2147483647 AS number, NULL::timestamptz AS booked_at, 0 AS step FROM held
     UNION ALL
     SELECT walk.ticker, walk.before - posted.quantity, posted.number, posted.booked_at, walk.step + 1
     FROM walk CROSS JOIN LATERAL (
@@ -62,7 +60,7 @@ WITH RECURSIVE held AS (
     WHERE walk.before <> 0 AND walk.step < :limit
 )
 SELECT held.ticker, held.quantity, held.cost, mark.price AS marked, mark.priced_at AS marked_at,
-       live.close AS live, live.starts_at AS live_at, opened.booked_at AS opened_at
+       live.close AS live, live.starts_at AS live_at, opened.booked_at AS opened_at, exits.orders AS exits
 FROM held
 JOIN accounts ON accounts.id = :account
 LEFT JOIN walk AS opened ON opened.ticker = held.ticker AND opened.before = 0 AND opened.step > 0
@@ -72,52 +70,37 @@ LEFT JOIN LATERAL (
     WHERE live_bars.ticker = held.ticker AND (live_bars.basis = 'synthetic') = accounts.synthetic
     ORDER BY starts_at DESC, revision DESC LIMIT 1
 ) AS live ON true
+LEFT JOIN LATERAL (
+    SELECT jsonb_agg(
+        jsonb_build_object(
+            'role', o.role, 'stop', o.stop_price::text, 'limit', o.limit_price::text,
+            'protect', entry.detail -> 'protect'
+        ) ORDER BY o.submitted_at, o.sequence
+    ) AS orders
+    FROM orders AS o LEFT JOIN orders AS entry ON entry.id = o.parent_id
+    WHERE o.account_id = :account AND o.status = 'open' AND o.ticker = held.ticker
+    AND o.side = CASE WHEN held.quantity > 0 THEN 'sell' ELSE 'buy' END
+) AS exits ON true
 ORDER BY held.ticker
 """)
 
 
 def positions(session: Session, account_id: int) -> list[Position]:
     """The open positions of an account, by ticker."""
-    rows = session.execute(_HELD, {"account": account_id, "limit": WALK_LIMIT}).all()
-    if not rows:
-        return []
-    entry = aliased(Order)
-    exits = session.execute(
-        select(
-            Order.ticker,
-            Order.side,
-            Order.role,
-            Order.limit,
-            Order.stop,
-            entry.detail["protect"].label("protect"),
-        )
-        .outerjoin(entry, Order.parent_id == entry.id)
-        .where(
-            Order.account_id == account_id,
-            Order.status == "open",
-            Order.ticker.in_([row.ticker for row in rows]),
-        )
-        .order_by(Order.submitted_at, Order.sequence)
-    ).all()
-    return [_position(row, [order for order in exits if order.ticker == row.ticker]) for row in rows]
+    return [_position(row) for row in session.execute(_HELD, {"account": account_id, "limit": WALK_LIMIT})]
 
 
-def _position(row: Any, orders: Sequence[Any]) -> Position:
+def _position(row: Any) -> Position:
     live = row.live_at is not None and (row.marked_at is None or row.live_at > row.marked_at)
     price, priced_at = (row.live, row.live_at) if live else (row.marked, row.marked_at)
+    sign = 1 if row.quantity > 0 else -1
     average = row.cost / row.quantity
     value = None if price is None else row.quantity * price
-    closing = [order for order in orders if order.side == ("sell" if row.quantity > 0 else "buy")]
-    first_stop = next(
-        (
-            level
-            for order in closing
-            if (level := _first_stop(order.protect, average, row.quantity)) is not None
-        ),
-        None,
-    )
-    risk = None if first_stop is None else (average - first_stop) * (1 if row.quantity > 0 else -1)
-    gain = None if price is None else (price - average) * (1 if row.quantity > 0 else -1)
+    exits = list(mappings(row.exits))
+    levels = (_first_stop(order.get("protect"), average, sign) for order in exits)
+    first_stop = next((level for level in levels if level is not None), None)
+    risk = None if first_stop is None else (average - first_stop) * sign
+    gain = None if price is None else (price - average) * sign
     return Position(
         ticker=row.ticker,
         quantity=row.quantity,
@@ -131,19 +114,18 @@ def _position(row: Any, orders: Sequence[Any]) -> Position:
         unrealised_return=None
         if value is None or not row.cost
         else float((value - row.cost) / abs(row.cost)),
-        stop=next((o.stop for o in closing if o.role in STOP_ROLES and o.stop is not None), None),
-        target=next((o.limit for o in closing if o.role == "target"), None),
+        stop=next((Decimal(o["stop"]) for o in exits if o["role"] in STOP_ROLES and o["stop"]), None),
+        target=next((Decimal(o["limit"]) for o in exits if o["role"] == "target" and o["limit"]), None),
         first_stop=first_stop,
         r_multiple=float(gain / risk) if gain is not None and risk is not None and risk > 0 else None,
         opened_at=row.opened_at,
     )
 
 
-def _first_stop(protect: Any, average: Decimal, quantity: Decimal) -> Decimal | None:
+def _first_stop(protect: Any, average: Decimal, sign: int) -> Decimal | None:
     """Where the protection of the entry put the stop at first; None where it had none."""
     if not isinstance(protect, dict):
         return None
-    sign = 1 if quantity > 0 else -1
     level = number(protect.get("stop"))
     if level is not None:
         return Decimal(str(level))

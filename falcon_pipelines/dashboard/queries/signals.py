@@ -3,10 +3,19 @@
 from datetime import datetime
 
 from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.values import Dollars, Value
-from falcon_pipelines.db.models import CheckResult, LlmCall, Notification, Order, Request
+from falcon_pipelines.db.models import CheckResult, Feed, LlmCall, Notification, Order, Request
+
+
+class FeedState(Value):
+    """A source of live bars: live, quiet while the exchange is closed, stale while they should come and do not."""
+
+    name: str
+    state: str
+    detail: str | None
 
 
 class Signals(Value):
@@ -18,6 +27,7 @@ class Signals(Value):
     unsent: int
     unanswered: int
     llm_spent: Dollars
+    feeds: list[FeedState]
 
 
 def signals(
@@ -46,6 +56,14 @@ def signals(
     spent = select(func.coalesce(func.sum(func.coalesce(LlmCall.cost_usd, LlmCall.reserved_usd)), 0)).where(
         LlmCall.started_at >= month
     )
+    feeds = select(
+        func.jsonb_agg(
+            aggregate_order_by(
+                func.jsonb_build_object("name", Feed.name, "state", Feed.state, "detail", Feed.detail),
+                Feed.name,
+            )
+        )
+    )
     row = session.execute(
         select(
             rejected.scalar_subquery(),
@@ -54,6 +72,7 @@ def signals(
             unsent.scalar_subquery(),
             unanswered.scalar_subquery(),
             spent.scalar_subquery(),
+            feeds.scalar_subquery(),
         )
     ).one()
     return Signals(
@@ -63,4 +82,5 @@ def signals(
         unsent=row[3],
         unanswered=row[4],
         llm_spent=row[5],
+        feeds=[FeedState(**feed) for feed in row[6] or []],
     )

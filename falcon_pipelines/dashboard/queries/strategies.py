@@ -1,5 +1,6 @@
 """Strategies: the list with each one's newest verdict, and everything known of one."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -258,23 +259,13 @@ def _strategy_row(row: Any) -> StrategyRow:
     )
 
 
-def waiting_for_decision(session: Session, *, limit: int = 5) -> list[WaitingStrategy]:
-    """Strategies that passed and that nobody has decided on, the newest first."""
-    newest = select(func.max(StrategySpec.id)).group_by(StrategySpec.name)
-    rows = session.execute(
-        select(StrategySpec.id, StrategySpec.name, Verdict.verdict)
-        .join(Backtest, Backtest.spec_id == StrategySpec.id)
-        .join(Verdict, Verdict.backtest_id == Backtest.id)
-        .where(
-            Verdict.verdict.in_(APPROVABLE),
-            StrategySpec.id.in_(newest),
-            ~select(Decision.id).where(Decision.spec_id == StrategySpec.id).exists(),
-        )
-        .distinct()
-        .order_by(StrategySpec.id.desc())
-        .limit(limit)
-    )
-    return [WaitingStrategy(id=row.id, name=row.name, verdict=row.verdict) for row in rows]
+def waiting_for_decision(best_first: Iterable[StrategyRow]) -> list[WaitingStrategy]:
+    """Those of the leaderboard that passed and that nobody has decided on."""
+    return [
+        WaitingStrategy(id=row.id, name=row.name, verdict=row.verdict)
+        for row in best_first
+        if row.verdict in APPROVABLE and row.decision is None
+    ]
 
 
 def strategy(session: Session, spec_id: int, *, first_trade: int = 0) -> StrategyDetail | None:
