@@ -19,10 +19,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_dashboard(url: str | None, port: int, home: Path | None = None) -> subprocess.Popen[str]:
-    """A dashboard process with nothing of the caller's settings."""
+def start_dashboard(
+    url: str | None, port: int, home: Path | None = None, *, login: str = "off", key: str = "k" * 40
+) -> subprocess.Popen[str]:
+    """A dashboard process with nothing of the caller's settings; without a login unless told."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FALCON_")}
     environment["FALCON_DASHBOARD_PORT"] = str(port)
+    environment["FALCON_DASHBOARD_LOGIN"] = login
+    environment["FALCON_SESSION_KEY"] = key
     if home is not None:
         environment["FALCON_HOME"] = str(home)
     if url is not None:

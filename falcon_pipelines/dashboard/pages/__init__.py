@@ -1,8 +1,9 @@
 """The HTML pages: one module each; every page reads once, in one transaction, and renders one template."""
 
-from falcon_pipelines.dashboard.pages import data, screens, strategies, system, today, trading, videos
+from falcon_pipelines.dashboard.pages import data, login, screens, strategies, system, today, trading, videos
 
 ROUTERS = (
+    login.router,
     today.router,
     screens.router,
     strategies.router,
