@@ -81,6 +81,9 @@ class ScreenRun(Base):
     prompt_version: Mapped[int | None]
     agreement: Mapped[float | None] = mapped_column(comment="Kendall's W of the permutations, 0 to 1")
     cost_usd: Mapped[Decimal | None] = mapped_column(Numeric(14, 8))
+    watched: Mapped[list[Any]] = mapped_column(
+        JSONB, default=list, comment="each of the watchlist: ticker, rank if it passed, the filters it failed"
+    )
     created_at: Mapped[Created]
 
     picks: Mapped[list["ScreenPick"]] = relationship(

@@ -305,6 +305,15 @@ def upgrade() -> None:
         sa.Column("agreement", sa.Double(), nullable=True, comment="Kendall's W of the permutations, 0 to 1"),
     )
     op.add_column("screen_runs", sa.Column("cost_usd", sa.Numeric(precision=14, scale=8), nullable=True))
+    op.add_column(
+        "screen_runs",
+        sa.Column(
+            "watched",
+            postgresql.JSONB(),
+            nullable=True,
+            comment="each of the watchlist: ticker, rank if it passed, the filters it failed",
+        ),
+    )
     op.alter_column(
         "screen_runs",
         "session",
@@ -331,9 +340,9 @@ def upgrade() -> None:
         op.alter_column("screen_picks", column, nullable=False)
     op.execute(
         "UPDATE screen_runs SET slot = 'evening', attempt = 1, state = 'done', notes = '{}', seed = 0, "
-        "considered = universe, forward = false"
+        "considered = universe, forward = false, watched = '[]'::jsonb"
     )
-    for column in ("slot", "attempt", "state", "notes", "seed", "considered", "forward"):
+    for column in ("slot", "attempt", "state", "notes", "seed", "considered", "forward", "watched"):
         op.alter_column("screen_runs", column, nullable=False)
     op.create_check_constraint(
         op.f("ck_screen_runs_slot"), "screen_runs", "slot IN ('morning', 'midday', 'evening')"
@@ -372,6 +381,7 @@ def downgrade() -> None:
         existing_comment="the session the run was made on",
         existing_nullable=False,
     )
+    op.drop_column("screen_runs", "watched")
     op.drop_column("screen_runs", "cost_usd")
     op.drop_column("screen_runs", "agreement")
     op.drop_column("screen_runs", "prompt_version")
