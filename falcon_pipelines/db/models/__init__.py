@@ -14,7 +14,16 @@ from falcon_pipelines.db.models.research import (
     Trial,
     Verdict,
 )
-from falcon_pipelines.db.models.screening import ScreenPick, ScreenRun
+from falcon_pipelines.db.models.screening import (
+    ScreenJudgement,
+    ScreenOutcome,
+    ScreenPick,
+    ScreenPool,
+    ScreenProfile,
+    ScreenProposal,
+    ScreenRecord,
+    ScreenRun,
+)
 from falcon_pipelines.db.models.trading import (
     Account,
     AccountHalt,
@@ -47,7 +56,13 @@ __all__ = [
     "Posting",
     "Promotion",
     "Request",
+    "ScreenJudgement",
+    "ScreenOutcome",
     "ScreenPick",
+    "ScreenPool",
+    "ScreenProfile",
+    "ScreenProposal",
+    "ScreenRecord",
     "ScreenRun",
     "StrategySpec",
     "Transcript",
