@@ -20,10 +20,12 @@ from falcon_pipelines.db.models.trading import (
     AccountHalt,
     AccountMark,
     Fill,
+    NotificationDelivery,
     OperatorCommand,
     Order,
     PositionMark,
     Posting,
+    SkippedTrade,
 )
 from falcon_pipelines.db.models.videos import Video, WatchedFeed
 
@@ -41,6 +43,7 @@ __all__ = [
     "LlmReply",
     "ManifestEntry",
     "Notification",
+    "NotificationDelivery",
     "OperatorCommand",
     "Order",
     "PositionMark",
@@ -49,6 +52,7 @@ __all__ = [
     "Request",
     "ScreenPick",
     "ScreenRun",
+    "SkippedTrade",
     "StrategySpec",
     "Transcript",
     "Trial",
