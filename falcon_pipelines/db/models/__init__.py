@@ -29,10 +29,12 @@ from falcon_pipelines.db.models.trading import (
     AccountHalt,
     AccountMark,
     Fill,
+    NotificationDelivery,
     OperatorCommand,
     Order,
     PositionMark,
     Posting,
+    SkippedTrade,
 )
 from falcon_pipelines.db.models.videos import Video, WatchedFeed
 
@@ -50,6 +52,7 @@ __all__ = [
     "LlmReply",
     "ManifestEntry",
     "Notification",
+    "NotificationDelivery",
     "OperatorCommand",
     "Order",
     "PositionMark",
@@ -64,6 +67,7 @@ __all__ = [
     "ScreenProposal",
     "ScreenRecord",
     "ScreenRun",
+    "SkippedTrade",
     "StrategySpec",
     "Transcript",
     "Trial",
