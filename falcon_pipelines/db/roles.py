@@ -30,6 +30,9 @@ APPEND_ONLY = ("manifest",)
 """Tables whose rows nobody changes."""
 VERSION_TABLE = "alembic_version"
 
+_LARGE_OBJECTS = ("lo_create(oid)", "lo_creat(integer)", "lo_from_bytea(oid, bytea)")
+"""How everybody who may connect could fill the disk; Falcon stores no large objects."""
+
 _RIGHTS_LOCK = 7_170_003
 _WHOLE = ""
 
@@ -69,8 +72,8 @@ def ensure_roles(connection: Connection) -> bool:
         _hand_over(connection)
     elif not _owns_all(connection):
         return False
-    if _present_rights(connection) != wanted_rights():
-        _grant(connection)
+    if _present_rights(connection) != wanted_rights() or _is_loose(connection):
+        _grant(connection, with_server=me.rolsuper)
     return True
 
 
@@ -172,7 +175,20 @@ def _present_rights(connection: Connection) -> set[Right]:
     return {Right(*row) for row in rows}
 
 
-def _grant(connection: Connection) -> None:
+def _is_loose(connection: Connection) -> bool:
+    """Whether the database itself still has the rights a new one comes with."""
+    return bool(
+        connection.scalar(
+            text(
+                "SELECT has_database_privilege(:web, current_database(), 'TEMPORARY') "
+                "OR NOT has_schema_privilege(:owner, 'public', 'CREATE')"
+            ),
+            {"web": WEB, "owner": OWNER},
+        )
+    )
+
+
+def _grant(connection: Connection, *, with_server: bool) -> None:
     """Take every right away and give the wanted ones; nobody sees the moment between."""
     database = connection.scalar(text("SELECT quote_ident(current_database())"))
     roles = f"{APP}, {WEB}"
@@ -183,7 +199,10 @@ def _grant(connection: Connection) -> None:
         f"GRANT CONNECT ON DATABASE {database} TO {roles}",
         f"REVOKE ALL ON SCHEMA public FROM PUBLIC, {roles}",
         f"GRANT USAGE ON SCHEMA public TO {roles}",
+        f"GRANT USAGE, CREATE ON SCHEMA public TO {OWNER}",
     ]
+    if with_server:
+        statements += [f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC" for function in _LARGE_OBJECTS]
     grouped: dict[tuple[str, str, str], list[str]] = {}
     for right in sorted(wanted_rights()):
         grouped.setdefault((right.role, right.table, right.privilege), []).append(right.column)

@@ -9,6 +9,7 @@ from httpx import Response
 from falcon_pipelines.dashboard.access.policy import AccessPolicy
 from falcon_pipelines.dashboard.app import create_app
 from falcon_pipelines.db.engine import database_engine, transaction
+from falcon_pipelines.db.roles import WEB
 from falcon_pipelines.db.users import Role, add_user
 
 KEY = "a key for tests, longer than it has to be"
@@ -18,15 +19,20 @@ LOOPBACK = "http://127.0.0.1"
 PASSWORD = "correct horse battery"
 
 
+def as_web(url: str) -> str:
+    """The same database for the role that dashboards connect as."""
+    return url.replace("://postgres@", f"://{WEB}@")
+
+
 def open_client(url: str) -> TestClient:
     """A dashboard that needs no login, asked for as this machine's own."""
-    return TestClient(create_app(url, OPEN), base_url=LOOPBACK, raise_server_exceptions=False)
+    return TestClient(create_app(as_web(url), OPEN), base_url=LOOPBACK, raise_server_exceptions=False)
 
 
 def closed_client(url: str, policy: AccessPolicy = CLOSED, *, base: str = LOOPBACK) -> TestClient:
     """A dashboard behind a login, reached by somebody who has not logged in."""
     return TestClient(
-        create_app(url, policy), base_url=base, raise_server_exceptions=False, follow_redirects=False
+        create_app(as_web(url), policy), base_url=base, raise_server_exceptions=False, follow_redirects=False
     )
 
 

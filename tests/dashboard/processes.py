@@ -9,6 +9,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests.dashboard.clients import as_web
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -30,7 +32,7 @@ def start_dashboard(
     if home is not None:
         environment["FALCON_HOME"] = str(home)
     if url is not None:
-        environment["FALCON_DATABASE_URL"] = url
+        environment["FALCON_DATABASE_URL"] = as_web(url)
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "falcon_pipelines.dashboard.server"],
         cwd=ROOT,

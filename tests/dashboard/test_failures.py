@@ -15,7 +15,7 @@ from sqlalchemy import text
 from falcon_pipelines.dashboard.app import create_app
 from falcon_pipelines.db.embedded import EmbeddedPostgres
 from falcon_pipelines.db.engine import database_engine
-from tests.dashboard.clients import LOOPBACK, OPEN, open_client
+from tests.dashboard.clients import LOOPBACK, OPEN, as_web, open_client
 from tests.dashboard.processes import ROOT, free_port, start_dashboard, wait_until_ready
 from tests.dashboard.seed import seed
 
@@ -89,8 +89,8 @@ def test_a_frozen_database_is_given_up_on_and_the_page_recovers(
         assert client.get("/").status_code == 200
 
 
-def test_the_dashboard_cannot_write(database_url: str) -> None:
-    app = create_app(database_url, OPEN)
+def test_a_page_cannot_write(database_url: str) -> None:
+    app = create_app(as_web(database_url), OPEN)
     with TestClient(app, base_url=LOOPBACK) as client:
         statement = text("DELETE FROM transcripts")
 
@@ -100,6 +100,21 @@ def test_the_dashboard_cannot_write(database_url: str) -> None:
 
         with pytest.raises(Exception, match="read-only transaction"):
             client.get("/write")
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM transcripts", "DROP TABLE fills", "SELECT * FROM pg_authid"]
+)
+def test_even_where_it_writes_the_dashboard_may_not(database_url: str, statement: str) -> None:
+    app = create_app(as_web(database_url), OPEN)
+    with TestClient(app, base_url=LOOPBACK, raise_server_exceptions=False) as client:
+
+        @app.get("/write")
+        async def write() -> None:
+            await app.state.database.write(lambda session: session.execute(text(statement)))
+
+        assert client.get("/write").status_code == 503
+        assert client.get("/videos").status_code == 200
 
 
 def test_reading_needs_neither_pandas_nor_dagster_nor_numba() -> None:

@@ -75,7 +75,9 @@ def test_the_cookie_is_out_of_reach_of_scripts_other_sites_and_clear_text(databa
         ("ann", "\0"),
     ],
 )
-def test_a_wrong_name_and_a_wrong_password_read_the_same(browser: TestClient, name: str, password: str) -> None:
+def test_a_wrong_name_and_a_wrong_password_read_the_same(
+    browser: TestClient, name: str, password: str
+) -> None:
     answer = log_in(browser, name, password)
     assert answer.status_code == 401
     assert "The name or the password is not right." in answer.text
@@ -257,7 +259,9 @@ def test_metrics_are_for_the_monitor_only(database_url: str) -> None:
     with closed_client(database_url, monitored) as client:
         client.get("/healthz")
         numbers = client.get("/metrics")
-        assert 'falcon_dashboard_requests_total{method="GET",route="/healthz",status="200"} 1.0' in numbers.text
+        assert (
+            'falcon_dashboard_requests_total{method="GET",route="/healthz",status="200"} 1.0' in numbers.text
+        )
         assert client.get("/metrics", headers={"X-Forwarded-For": "10.0.0.7"}).status_code == 403
     with closed_client(database_url, CLOSED) as client:
         assert client.get("/metrics").status_code == 403

@@ -9,7 +9,8 @@ from falcon_pipelines.errors import InputError
 
 WORKING = ("submitted", "open")
 """States of an order that can still be cancelled or edited."""
-STOP_TYPES = ("stop", "stop_limit", "trailing")
+STOP_TYPES = ("stop", "stop_limit")
+"""Orders whose stop a person may move; a trailing one moves by itself."""
 
 
 class Refused(InputError):
@@ -55,4 +56,6 @@ def _require_working_order(session: Session, account_id: int, command: str, orde
     if order.status not in WORKING:
         raise Refused(f"The order is {order.status} already.", status=409, field="target")
     if command == "edit_stop" and order.type not in STOP_TYPES:
-        raise Refused(f"The order is a {order.type} order and has no stop.", status=409, field="target")
+        raise Refused(
+            f"The order is a {order.type} order and has no stop to move.", status=409, field="target"
+        )
