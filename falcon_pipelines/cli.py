@@ -4,7 +4,17 @@ import sys
 
 import typer
 
-from falcon_pipelines.commands import backtests, bars, demo, extraction, screening, services, specs, trading
+from falcon_pipelines.commands import (
+    backtests,
+    bars,
+    demo,
+    extraction,
+    feed,
+    screening,
+    services,
+    specs,
+    trading,
+)
 from falcon_pipelines.commands.console import err
 from falcon_pipelines.errors import FalconError
 
@@ -32,6 +42,7 @@ app.command()(specs.lookahead)
 app.command()(backtests.backtest)
 app.command()(backtests.sweep)
 app.command()(backtests.verdict)
+app.command()(feed.feed)
 app.add_typer(trading.trade_app, name="trade")
 app.add_typer(services.db_app, name="db")
 

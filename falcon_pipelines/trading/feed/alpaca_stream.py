@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import threading
-import time
 from typing import Any, Literal
 
 from falcon_pipelines.trading.feed.arrivals import Arrivals, Complaint, Connected, Lost
@@ -42,7 +41,7 @@ class AlpacaStream:
         self._lock = threading.Lock()
 
     def now(self) -> int:
-        return int(time.time())
+        return int(self._arrivals.clock())
 
     def watch(self, tickers: frozenset[str]) -> None:
         with self._lock:
@@ -199,7 +198,7 @@ def _stream_class() -> Any:
         async def _send_subscribe_msg(self) -> None:
             await super()._send_subscribe_msg()
             if not self._running:
-                self._arrivals.tell(Connected(int(time.time())))
+                self._arrivals.tell(Connected(int(self._arrivals.clock())))
 
         async def _wait_before_reconnect(self, retries: int) -> None:
             self._arrivals.tell(Lost(self._why or "the connection was lost"))

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from falcon_pipelines.trading.feed.bars import MinuteBar
@@ -57,12 +57,17 @@ Item = list[MinuteBar] | Event
 
 
 class Arrivals:
-    """A queue of at most `room` bars. Events always have a place: there are few."""
+    """A queue of at most `room` bars. Events always have a place: there are few.
 
-    def __init__(self, room: int) -> None:
+    `clock` is the market's, in seconds since the epoch; a live source has the world's.
+    """
+
+    def __init__(self, room: int, clock: Callable[[], float] = time.time) -> None:
+        self.clock = clock
         self.received = 0
         self.malformed = 0
         self.last_at: float | None = None
+        """When bars last came from outside, by the clock."""
         self._room = room
         self._held = 0
         self._items: deque[Item] = deque()
@@ -81,7 +86,7 @@ class Arrivals:
         """
         with self._changed:
             self.received += len(bars)
-            self.last_at = time.time()
+            self.last_at = self.clock()
             fitting = max(0, self._room - self._held)
             self._add(bars[:fitting])
             for bar in bars[fitting:]:
@@ -89,7 +94,7 @@ class Arrivals:
             self._changed.notify_all()
 
     def put_when_room(self, bars: Sequence[MinuteBar], stopping: threading.Event) -> bool:
-        """Add bars that can wait until there is room; False when it is time to stop."""
+        """Add bars of the past, which can wait until there is room; False when it is time to stop."""
         for first in range(0, len(bars), _PIECE):
             piece = bars[first : first + _PIECE]
             with self._changed:
@@ -98,7 +103,6 @@ class Arrivals:
                     if stopping.is_set():
                         return False
                 self.received += len(piece)
-                self.last_at = time.time()
                 self._add(piece)
                 self._changed.notify_all()
         return not stopping.is_set()

@@ -41,16 +41,16 @@ log = logging.getLogger(__name__)
 
 BATCH = 5_000
 _WAIT_SECONDS = 0.25
-_SYMBOLS_SECONDS = 15.0
-_STATE_SECONDS = 5.0
 _DAY_SECONDS = 86_400
 Symbols = Callable[[Session], Mapping[str, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How long a silence may be, how many days back a gap is filled, whether to end with a replay."""
+    """How long a silence may be, how many days back a gap is filled, how often it looks at what else there is."""
 
+    symbols_seconds: float = 15.0
+    state_seconds: float = 5.0
     stale_seconds: float = 180.0
     backfill_days: int = 7
     everything: bool = False
@@ -85,13 +85,13 @@ class FeedLoop:
         self._wakeups = Wakeups(engine, CHANGED_BY)
         self._progress = Progress({})
         self._watched: frozenset[str] = frozenset()
-        self._started = int(time.time())
+        self._started = source.now()
         self._connected = False
         self._finished = False
         self._judgement = Judgement("quiet")
         self._last_message: float | None = None
         self._last_bar: int | None = None
-        self._reconnect_at = 0.0
+        self._reconnect_at = 0
         self._symbols_at = 0.0
         self._state_at = 0.0
         self._unsaved: dict[str, int | None] = {}
@@ -143,14 +143,14 @@ class FeedLoop:
         self._look_after_gaps()
         self._look_after_silence()
         if time.monotonic() >= self._state_at:
-            self._state_at = time.monotonic() + _STATE_SECONDS
+            self._state_at = time.monotonic() + self._rules.state_seconds
             self._save_state()
         self._upkeep.look(self._source.now())
 
     def _write(self, bars: list[MinuteBar]) -> None:
         if not bars:
             return
-        self._last_message = self._arrivals.last_at
+        self._last_message = self._arrivals.last_at or self._last_message
         before = self._gate.refused.copy()
         good = self._gate.admit(bars, self._source.now(), live=self._source.live)
         for reason, count in (self._gate.refused - before).items():
@@ -175,6 +175,7 @@ class FeedLoop:
         match event:
             case Connected(at):
                 self._connected = True
+                self._reconnect_at = at + int(self._rules.stale_seconds)
                 self._metrics.happened("connected")
                 self._service.trouble("connection", None)
                 if self._source.live:
@@ -208,7 +209,7 @@ class FeedLoop:
     def _look_after_symbols(self) -> None:
         if time.monotonic() < self._symbols_at and not self._wakeups.wait(0):
             return
-        self._symbols_at = time.monotonic() + _SYMBOLS_SECONDS
+        self._symbols_at = time.monotonic() + self._rules.symbols_seconds
         try:
             with transaction(self._engine) as session:
                 reasons = {} if self._rules.everything else self._symbols(session)
@@ -249,7 +250,7 @@ class FeedLoop:
     def _look_after_silence(self) -> None:
         if not self._source.live:
             return
-        now = int(time.time())
+        now = self._source.now()
         before, self._judgement = (
             self._judgement,
             judge(
@@ -272,8 +273,8 @@ class FeedLoop:
         if before.since != since and not self._tell_stale(since, text):
             self._judgement = before
         self._service.trouble("silence", text)
-        if time.monotonic() >= self._reconnect_at:
-            self._reconnect_at = time.monotonic() + self._rules.stale_seconds
+        if self._connected and now >= self._reconnect_at:
+            self._connected = False
             self._source.reconnect("no bars came")
 
     def _tell_stale(self, since: int, text: str) -> bool:

@@ -15,7 +15,6 @@ from falcon_pipelines.trading.feed.sources import EVERYTHING
 
 log = logging.getLogger(__name__)
 
-SOCKET = "wss://socket.massive.com"
 _CONNECT_SECONDS = 30.0
 _REFUSED_SECONDS = 60.0
 _LARGEST_FRAME = 16 << 20
@@ -29,9 +28,7 @@ class MassiveStream:
     basis = "sip"
     live = True
 
-    def __init__(
-        self, api_key: str, arrivals: Arrivals, *, socket: str = SOCKET, backoff: Backoff | None = None
-    ):
+    def __init__(self, api_key: str, arrivals: Arrivals, *, socket: str, backoff: Backoff | None = None):
         self._key = api_key
         self._arrivals = arrivals
         self._socket = socket
@@ -45,7 +42,7 @@ class MassiveStream:
         self._thread: threading.Thread | None = None
 
     def now(self) -> int:
-        return int(time.time())
+        return int(self._arrivals.clock())
 
     def watch(self, tickers: frozenset[str]) -> None:
         before, self._wanted = self._wanted, tickers

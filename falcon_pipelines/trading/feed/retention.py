@@ -36,6 +36,6 @@ def newest_day(session: Session) -> date | None:
     return None if moment is None else moment.astimezone(UTC).date()
 
 
-def retire(session: Session, allowed: Limit) -> int:
+def retire(session: Session, source: str, allowed: Limit) -> int:
     """Delete one batch of what may go, in the caller's transaction; returns how many, 0 when there is no more."""
-    return delete_bars(session, allowed.before, allowed.through, most=BATCH)
+    return delete_bars(session, source, allowed.before, allowed.through, most=BATCH)

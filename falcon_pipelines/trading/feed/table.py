@@ -33,7 +33,9 @@ CREATE TEMP TABLE IF NOT EXISTS incoming_bars (
 _INSERT = """
 WITH made AS (
     INSERT INTO live_bars (ticker, starts_at, revision, open, high, low, close, volume, source, basis, late)
-    SELECT i.ticker, to_timestamp(i.seconds), coalesce(known.newest + 1, 0),
+    SELECT i.ticker, to_timestamp(i.seconds),
+           coalesce(known.newest + 1, 0)
+               + row_number() OVER (PARTITION BY i.ticker, i.seconds ORDER BY i.place) - 1,
            i.open, i.high, i.low, i.close, i.volume, %(source)s, %(basis)s, i.late
     FROM incoming_bars i
     CROSS JOIN LATERAL (
@@ -69,17 +71,26 @@ def write_bars(session: Session, bars: Sequence[MinuteBar], source: str, basis: 
     """Insert a batch in the caller's transaction, in its order.
 
     The first bar of a ticker and minute is revision 0, a different one the next revision; one that was there
-    before, in whatever revision, changes nothing, and neither does one of another basis. Raises DatabaseUnavailable.
+    before, in whatever revision, changes nothing: a batch may come again, or older ones after newer ones. Neither
+    does one of another basis. Raises DatabaseUnavailable.
     """
-    # What comes twice within one batch was never visible in between: the last word counts.
-    latest = {(bar.ticker, bar.time): bar for bar in bars}
     with _cursor(session) as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_WRITER_LOCK,))
         cursor.execute(_STAGE)
-        cursor.copy_expert("COPY incoming_bars FROM STDIN", _lines(latest.values()))
+        cursor.copy_expert("COPY incoming_bars FROM STDIN", _lines(_distinct(bars)))
         cursor.execute(_INSERT, {"source": source, "basis": basis})
         inserted, corrected = cursor.fetchone()
     return Written(inserted, corrected, len(bars) - inserted)
+
+
+def _distinct(bars: Sequence[MinuteBar]) -> Collection[MinuteBar]:
+    """The first of equal bars, with prices and volume as the table holds them."""
+    found: dict[tuple[object, ...], MinuteBar] = {}
+    for ticker, time, *numbers, late in bars:
+        open_, high, low, close, volume = [round(number, 6) for number in numbers]
+        bar = MinuteBar(ticker, time, open_, high, low, close, volume, late)
+        found.setdefault(bar[:-1], bar)
+    return found.values()
 
 
 def _lines(bars: Collection[MinuteBar]) -> io.StringIO:
@@ -98,13 +109,13 @@ def _cursor(session: Session) -> Iterator[Any]:
     try:
         with connection.cursor() as cursor:
             yield cursor
-    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        first = (str(error).strip().splitlines() or ["connection lost"])[0]
-        raise DatabaseUnavailable(f"PostgreSQL went away while writing: {first}") from error
     except psycopg2.Error as error:
-        if connection.closed:
-            raise DatabaseUnavailable("PostgreSQL went away while writing; is it running?") from error
-        raise
+        lost = connection.closed or isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+        if not lost:
+            raise
+        session.invalidate()  # a connection that is gone cannot be rolled back either
+        first = (str(error).strip().splitlines() or ["connection lost"])[0]
+        raise DatabaseUnavailable(f"PostgreSQL went away while writing: {first}; is it running?") from error
 
 
 def require_one_basis(session: Session, basis: str, since: datetime) -> None:
@@ -184,14 +195,14 @@ def newest_sequence(session: Session) -> int:
     return session.scalar(select(func.max(LiveBar.sequence))) or 0
 
 
-def delete_bars(session: Session, before: datetime, through: int, *, most: int) -> int:
-    """Of the `most` bars that came first, delete those that started before a time and have a sequence up to `through`.
+def delete_bars(session: Session, source: str, before: datetime, through: int, *, most: int) -> int:
+    """Of the `most` bars that came first, delete those of `source` before a time and with a sequence up to `through`.
 
     Returns how many. Looks at no more than that, so that it is quick when there is nothing to do.
     """
     oldest = (
         select(LiveBar.sequence, LiveBar.starts_at)
-        .where(LiveBar.sequence <= through)
+        .where(LiveBar.sequence <= through, LiveBar.source == source)
         .order_by(LiveBar.sequence)
         .limit(most)
         .subquery()

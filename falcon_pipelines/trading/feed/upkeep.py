@@ -32,6 +32,7 @@ class Upkeep:
         self,
         service: Service,
         engine: Engine,
+        source: str,
         keeper: LiveKeeper | None,
         worked_through: Callable[[Session], int],
         *,
@@ -40,6 +41,7 @@ class Upkeep:
     ) -> None:
         self._service = service
         self._engine = engine
+        self._source = source
         self._keeper = keeper
         self._worked_through = worked_through
         self._keep_sessions = keep_sessions
@@ -61,9 +63,15 @@ class Upkeep:
             self._begin(self.retire)
 
     def stop(self) -> None:
-        """Waits for what is going on."""
+        """Waits for what is going on, and writes a last segment."""
         if self._thread is not None:
             self._thread.join(5)
+        if self._keeper is not None:
+            self._run(self._last_segment)
+
+    def _last_segment(self) -> None:
+        if self._keeper is not None:
+            self._keeper.write_segments()
 
     def keep(self, now: datetime) -> None:
         """Segments of what has come, and the files of sessions that are over. Raises FalconError."""
@@ -85,7 +93,7 @@ class Upkeep:
                 if newest is None:
                     return
                 through = self._worked_through(session)
-                deleted = retire(session, limit(newest, self._keep_sessions, unkept, through))
+                deleted = retire(session, self._source, limit(newest, self._keep_sessions, unkept, through))
             gone += deleted
             if not deleted:
                 break
