@@ -5,7 +5,7 @@ The dashboard and the shell insert; sensors on compute take the waiting ones, ac
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select, update
@@ -42,6 +42,15 @@ class UnwatchFeed(_Payload):
     url: str = Field(min_length=1, max_length=2048)
 
 
+class LayOverlay(_Payload):
+    """Run a strategy with something assumed that its source does not say."""
+
+    spec: str = Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")
+    choices: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        min_length=1, max_length=10, description="names of overlays, or PLACE=VALUE"
+    )
+
+
 class SaveProfile(_Payload):
     """Store a screening profile as a new version."""
 
@@ -65,6 +74,7 @@ KINDS: dict[str, type[_Payload]] = {
     "study_video": StudyVideo,
     "watch_feed": WatchFeed,
     "unwatch_feed": UnwatchFeed,
+    "lay_overlay": LayOverlay,
     "save_profile": SaveProfile,
     "delete_profile": DeleteProfile,
     "run_screen": RunScreen,

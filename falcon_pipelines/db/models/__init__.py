@@ -2,6 +2,7 @@
 
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
+from falcon_pipelines.db.models.extraction import Extraction, StrategyVariant
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
@@ -25,7 +26,7 @@ from falcon_pipelines.db.models.trading import (
     PositionMark,
     Posting,
 )
-from falcon_pipelines.db.models.videos import Video, WatchedFeed
+from falcon_pipelines.db.models.videos import TranscriptFile, Video, WatchedFeed
 
 __all__ = [
     "CHANNEL",
@@ -35,6 +36,7 @@ __all__ = [
     "Backtest",
     "Base",
     "Decision",
+    "Extraction",
     "Fill",
     "Heartbeat",
     "LlmCall",
@@ -50,7 +52,9 @@ __all__ = [
     "ScreenPick",
     "ScreenRun",
     "StrategySpec",
+    "StrategyVariant",
     "Transcript",
+    "TranscriptFile",
     "Trial",
     "User",
     "Verdict",
