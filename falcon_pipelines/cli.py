@@ -4,7 +4,17 @@ import sys
 
 import typer
 
-from falcon_pipelines.commands import backtests, bars, demo, extraction, screening, services, specs, trading
+from falcon_pipelines.commands import (
+    backtests,
+    bars,
+    demo,
+    extraction,
+    readings,
+    screening,
+    services,
+    specs,
+    trading,
+)
 from falcon_pipelines.commands.console import err
 from falcon_pipelines.errors import FalconError
 
@@ -26,6 +36,7 @@ app.add_typer(bars.store_app, name="store")
 app.command()(bars.bars)
 app.add_typer(screening.screen_app, name="screen")
 app.command()(extraction.extract)
+app.command()(readings.readings)
 app.add_typer(extraction.eval_app, name="eval")
 app.add_typer(specs.spec_app, name="spec")
 app.command()(specs.lookahead)

@@ -95,6 +95,7 @@ def assemble(transcript: Transcript, finding: Finding, extractor: str) -> Extrac
         flags=(*finding.flags, *plan.flags),
         extractor=extractor,
         reason=reason,
+        must_choose=plan.must_choose or spec is None,
     )
 
 
