@@ -92,6 +92,7 @@ def _compare(match: re.Match[str], before: list[Condition]) -> Condition | None:
 _READERS: dict[re.Pattern[str], Reader] = {
     said.CHANGE: levels.change,
     said.COMPARE: _compare,
+    said.OFFSET: levels.offset,
     said.LEVEL_OR: levels.level_or,
     said.AT_A_BAND: levels.at_a_band,
     said.PAIR_VERB: crosses.pair_verb,

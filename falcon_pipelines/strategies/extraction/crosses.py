@@ -46,12 +46,16 @@ def _cross(match: re.Match[str], left: Operand, right: Operand, up: bool | None,
     return replace(found, end=max(found.end, end))
 
 
+def _upwards(tail: re.Match[str]) -> bool:
+    return tail["side"] == "upside" or tail["origin"] == "below"
+
+
 def undirected(match: re.Match[str], before: list[Condition]) -> Condition | None:
     sides = read_sides(match, before)
     if sides is None:
         return None
     tail = TO_A_SIDE.match(match.string, match.end())
-    return _cross(match, *sides, tail["side"] == "upside" if tail else None, tail.end() if tail else 0)
+    return _cross(match, *sides, _upwards(tail) if tail else None, tail.end() if tail else 0)
 
 
 def pair_verb(match: re.Match[str], before: list[Condition]) -> Condition | None:

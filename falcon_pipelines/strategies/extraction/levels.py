@@ -9,6 +9,18 @@ from falcon_pipelines.strategies.extraction.condition import Condition
 from falcon_pipelines.strategies.extraction.operands import Operand
 
 
+def offset(match: re.Match[str], before: list[Condition]) -> Condition | None:
+    """ "Two percent above the fifty day": an average with a margin."""
+    read = read_sides(match, before)
+    if read is None:
+        return None
+    left, right = read
+    up = match["dir"] == "above"
+    factor = round(1 + float(match["percent"]) / 100 * (1 if up else -1), 6)
+    value = {"gt" if up else "lt": [left.value, {"mul": [right.value, factor]}]}
+    return make(match, value, left, right, left=left, right=right)
+
+
 def elided(match: re.Match[str], before: list[Condition]) -> Condition | None:
     right = operands.read_operand(match["right"])
     if right is None or right.bare:
