@@ -1,7 +1,7 @@
 """`falcon readings`: every way to read a talk's open rules, backtested side by side."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -46,7 +46,7 @@ def readings(
         offered = ", ".join(item.name for item in result.overlays)
         hint = f"; lay one over it with --overlay: {offered}" if offered else ""
         raise NoSuchReading(f"nothing can be run: {result.reason}{hint}")
-    rows = []
+    rows: list[dict[str, Any]] = []
     with status("Running the backtests"):
         for field, value, spec in strategies:
             panel = load_panel(spec, tickers, bars, start, end)
@@ -64,7 +64,7 @@ def readings(
                     "buy_and_hold": found.benchmark.final_equity,
                 }
             )
-    equities = [float(row["final_equity"]) for row in rows]
+    equities = [row["final_equity"] for row in rows]
     spread = {"lowest": min(equities), "highest": max(equities), "difference": max(equities) - min(equities)}
     if json:
         print_json({"status": result.status, "initial_cash": cash, "readings": rows, "spread": spread})

@@ -45,7 +45,8 @@ OFFSET = re.compile(
     rf"(?P<right>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.VWAP}|{operands.CHANNEL})(?!\S)"
 )
 ELIDED = re.compile(
-    rf"(?<!\S)(?<!percent )(?<!dollars )(?<!cents )(?<!points )(?<!atr )(?:(?:anything|anywhere|something|stuff|stock|names|share|on|at) )?"
+    rf"(?<!\S)(?<!percent )(?<!dollars )(?<!cents )(?<!points )(?<!atr )"
+    rf"(?:(?:anything|anywhere|something|stuff|stock|names|share|on|at) )?"
     rf"(?:(?:that|which) (?:is|are) )?(?:(?:trading|sitting|priced|stuck) )?(?P<aux>)(?P<left>)(?P<neg>not )?"
     rf"(?P<verb>)(?P<back>)(?P<dir>above|below) "
     rf"(?P<right>{operands.CHANNEL}|{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.VWAP}|"

@@ -57,7 +57,9 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
         r"(?:(?<!the )(?<!a )(?<!per )(?<!my )(?<!each )(?<!every )(?<!this )(?<!that )(?<!anything )(?<!something )"
         r"(?<!stock )(?:trade|trades|"
         r"trading)|"
-        r"touch|touching|longs|(?:pass on|skip|sit out)(?= (?:it|them|that|those|anything|the trade|the stock|this|any)\b)|leave it alone|no long|take trades|taking trades|take longs|take long trades|own|"
+        r"touch|touching|longs|leave it alone|"
+        r"(?:pass on|skip|sit out)(?= (?:it|them|that|those|anything|the trade|the stock|this|any)\b)|"
+        r"no long|take trades|taking trades|take longs|take long trades|own|"
         r"hold anything|consider|look at|interested in|stay(?:ing)? (?:away from|away|out(?: of)?)|in play)"
         r"(?: (?:anything|stock|it|a stock|names|them|a trade|it at all|stock at all))?",
     ),

@@ -29,7 +29,8 @@ _QUESTION = re.compile(
     r"(?:ed)?|i tested|i tried|we tried|i wonder|wondering|who)(?!\S)"
 )
 _HISTORY = re.compile(
-    r"(?<!\S)(?:used to|no longer|not anymore|previously|formerly|back then|in the past|years ago|last (?:week|month|year|time|night|friday|monday|"
+    r"(?<!\S)(?:used to|no longer|not anymore|previously|formerly|back then|in the past|years ago|"
+    r"last (?:week|month|year|time|night|friday|monday|"
     r"tuesday|wednesday|thursday|summer|spring|fall|winter)|yesterday|at first|originally|when i started|"
     r"the other day|earlier this|"
     r"back in|that day|in (?:19|20)\d\d|(?<!where )(?<!what )(?<!once )(?<!after )(?<!when )(?<!if )"
