@@ -2,6 +2,7 @@
 
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
+from falcon_pipelines.db.models.extraction import Extraction, StrategyVariant
 from falcon_pipelines.db.models.live import Feed, FeedSymbol, LiveBar, LiveSession
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
@@ -22,19 +23,30 @@ from falcon_pipelines.db.models.research import (
     Trial,
     Verdict,
 )
-from falcon_pipelines.db.models.screening import ScreenPick, ScreenRun
+from falcon_pipelines.db.models.screening import (
+    ScreenJudgement,
+    ScreenOutcome,
+    ScreenPick,
+    ScreenPool,
+    ScreenProfile,
+    ScreenProposal,
+    ScreenRecord,
+    ScreenRun,
+)
 from falcon_pipelines.db.models.trading import (
     Account,
     AccountHalt,
     AccountMark,
     Fill,
+    NotificationDelivery,
     OperatorCommand,
     Order,
     PositionMark,
     PositionTotal,
     Posting,
+    SkippedTrade,
 )
-from falcon_pipelines.db.models.videos import Video, WatchedFeed
+from falcon_pipelines.db.models.videos import TranscriptFile, Video, WatchedFeed
 
 __all__ = [
     "CHANNEL",
@@ -47,6 +59,7 @@ __all__ = [
     "CorporateActionRow",
     "Decision",
     "DiskUsage",
+    "Extraction",
     "Feed",
     "FeedSymbol",
     "Fill",
@@ -57,6 +70,7 @@ __all__ = [
     "LlmReply",
     "ManifestEntry",
     "Notification",
+    "NotificationDelivery",
     "OperatorCommand",
     "Order",
     "PipelineRun",
@@ -66,10 +80,19 @@ __all__ = [
     "Promotion",
     "QuarantineCount",
     "Request",
+    "ScreenJudgement",
+    "ScreenOutcome",
     "ScreenPick",
+    "ScreenPool",
+    "ScreenProfile",
+    "ScreenProposal",
+    "ScreenRecord",
     "ScreenRun",
+    "SkippedTrade",
     "StrategySpec",
+    "StrategyVariant",
     "Transcript",
+    "TranscriptFile",
     "Trial",
     "User",
     "Verdict",
