@@ -7,8 +7,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-from falcon_pipelines.dashboard.app import create_app
 from falcon_pipelines.db.engine import database_engine
+from tests.dashboard.clients import open_client
 from tests.dashboard.seed import seed
 
 
@@ -118,7 +118,7 @@ def test_a_live_bar_prices_a_position_until_the_account_marks_it_later(database_
         found = client.get("/api/v1/accounts/1/positions").json()
         return next({"price": p["price"], "by": p["priced_by"]} for p in found if p["ticker"] == "TSLA")
 
-    with TestClient(create_app(database_url)) as client:
+    with open_client(database_url) as client:
         assert tsla() == {"price": 262.4, "by": "mark"}
         with engine.begin() as connection:
             connection.execute(text("UPDATE live_bars SET starts_at = '2026-11-23 15:31+00'"))
