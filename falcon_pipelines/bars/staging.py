@@ -7,7 +7,7 @@ from pathlib import Path
 from falcon_pipelines.bars.files import write_errors, write_synced
 from falcon_pipelines.bars.flat_files import RemoteFile
 from falcon_pipelines.bars.manifest import Draft
-from falcon_pipelines.bars.parquet import parquet_bytes, write_parquet
+from falcon_pipelines.bars.parquet import arrow_table, parquet_bytes, write_parquet
 from falcon_pipelines.bars.validation import FlatFileCheck, OutOfOrder
 
 BARS = "bars"
@@ -39,7 +39,7 @@ def stage(root: Path, area: Path, path: Path, file: RemoteFile, source: str, bas
         quarantined = check.quarantined
     except OutOfOrder:
         checked = FlatFileCheck(*arguments).whole()
-        sha256, rows = write_parquet(target, [checked.good])
+        sha256, rows = write_parquet(target, [arrow_table(checked.good)])
         quarantined = checked.quarantined
     # Two files with equal bars may have different bad lines, so the ETag is part of the name.
     key = hashlib.sha256(f"{file.etag}\n{sha256}".encode()).hexdigest()[:16]
