@@ -4,6 +4,7 @@ A reason is the name of the check that fails. Single bad rows are quarantined in
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from falcon_pipelines.errors import InputError
@@ -15,7 +16,7 @@ class BadFlatFile(InputError):
     """A flat file that cannot be used at all; its subtypes say why.
 
     `count` rows of the file offend, `value` was measured where `threshold` is the most allowed, and `evidence`
-    shows the first 20 offending rows.
+    shows the first 20 offending rows. `quarantine_file` holds all `lines` of the file that can be read.
     """
 
     check: ClassVar[str] = ""
@@ -34,6 +35,8 @@ class BadFlatFile(InputError):
         self.value = count if value is None else value
         self.threshold = threshold
         self.evidence = tuple(evidence[:EVIDENCE_ROWS])
+        self.lines = 0
+        self.quarantine_file: Path | None = None
 
 
 class UnreadableFile(BadFlatFile):
@@ -75,6 +78,7 @@ FILE_CHECKS: tuple[type[BadFlatFile], ...] = (
     UnreadableFile,
     WrongColumns,
     WrongSession,
-    ConflictingDuplicates,
     NoGoodRows,
+    ConflictingDuplicates,
 )
+"""In the order in which they are looked for."""
