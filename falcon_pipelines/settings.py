@@ -82,6 +82,18 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the web servers listen on")
     dashboard_port: int = Field(8000, ge=1, le=65535, description="port of the dashboard")
+    dashboard_login: Literal["on", "off"] = Field(
+        "on", description="off: whoever opens the dashboard is its operator `demo`; on a loopback host only"
+    )
+    session_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="signs the dashboard's sessions; default: made once, in session.key under home",
+    )
+    trusted_proxies: str = Field(
+        "", description="addresses of the web servers in front of the dashboard, such as 127.0.0.1"
+    )
+    metrics_from: str = Field("127.0.0.1,::1", description="addresses that may read the dashboard's /metrics")
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of the Dagster UI")
 
     @property
