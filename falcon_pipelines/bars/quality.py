@@ -49,7 +49,7 @@ def file_results(error: BadFlatFile | None = None) -> tuple[QualityResult, ...]:
             results.append(_refused(reason.check, error))
             words = f"not looked at, because {reason.check} failed"
         else:
-            results.append(QualityResult(reason.check, "ERROR", True, words, 0, 0, None))  # noqa: FBT003
+            results.append(QualityResult(reason.check, "ERROR", True, words, 0, 0, None))
     return tuple(results)
 
 
