@@ -32,7 +32,7 @@ async def screens(request: Request, profile: OptionalText = None, before: Option
     name = given(profile)
 
     def query(session: Session) -> tuple[list[Screen], Page[ScreenRow]]:
-        return newest_screens(session), screen_runs(session, profile=name, before=before)
+        return newest_screens(session, limit=25), screen_runs(session, profile=name, before=before)
 
     (newest, runs), synthetic = await read(request, query)
     return render(request, "screens.html", newest=newest, runs=runs, profile=name, synthetic=synthetic)

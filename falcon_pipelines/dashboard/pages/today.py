@@ -8,6 +8,7 @@ from starlette.responses import Response
 from falcon_pipelines.dashboard.attention import notices, stale_prices
 from falcon_pipelines.dashboard.overview import overview
 from falcon_pipelines.dashboard.pages.page import OptionalId, page_router, present
+from falcon_pipelines.dashboard.queries.operations import FORGOTTEN
 from falcon_pipelines.dashboard.rendering import render
 from falcon_pipelines.dashboard.surroundings import surroundings
 
@@ -29,7 +30,11 @@ async def today(request: Request, account: OptionalId = None) -> Response:
         notices=notices(view, now),
         stale=stale_prices(view, now),
         well=[service for service in view.services if service.standing(now) == "ok"],
-        ill=[s for s in view.services if s.standing(now) in ("late", "silent", "degraded")],
+        ill=[
+            service
+            for service in view.services
+            if service.standing(now) in ("late", "silent", "degraded") and now - service.beat_at < FORGOTTEN
+        ],
         now=now,
         surroundings=surroundings(),
         synthetic=view.data.synthetic,
