@@ -224,12 +224,12 @@ def _research() -> list[tuple[str, dict[str, Any]]]:
             """INSERT INTO transcripts (id, title, url, channel, origin, words, original)
                SELECT 'video' || n, 'Video ' || n, 'https://www.youtube.com/watch?v=' || n, 'A channel', 'youtube',
                       cast(:words AS jsonb), ''
-               FROM generate_series(1, 500) AS n""",
+               FROM generate_series(1, 100) AS n""",
             values,
         ),
         (
             """INSERT INTO strategy_specs (id, name, spec_hash, document, transcript_id, meaning)
-               SELECT n, 'strategy_' || n, md5(n::text), cast(:document AS jsonb), 'video' || 1 + n % 500,
+               SELECT n, 'strategy_' || n, md5(n::text), cast(:document AS jsonb), 'video' || 1 + n % 100,
                       cast(:meaning AS jsonb)
                FROM generate_series(1, :specs) AS n""",
             values,
