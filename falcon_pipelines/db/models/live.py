@@ -1,5 +1,7 @@
 """Minute bars of the running session as they arrive, and how the feeds that bring them are doing."""
 
+from datetime import date
+
 from sqlalchemy import BigInteger, CheckConstraint, Identity, Index
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -14,7 +16,6 @@ class LiveBar(Base):
     __table_args__ = (
         CheckConstraint("revision >= 0", name="revision_not_negative"),
         Index("ix_live_bars_sequence", "sequence", unique=True),
-        Index("ix_live_bars_starts_at", "starts_at"),
     )
 
     ticker: Mapped[str] = mapped_column(primary_key=True)
@@ -74,4 +75,22 @@ class FeedSymbol(Base):
     )
     cursor: Mapped[Moment | None] = mapped_column(
         comment="start of the last bar before which none is missing"
+    )
+
+
+class LiveSession(Base):
+    """What became of a session's live bars: how far they are in segment files, and where they are kept for good."""
+
+    __tablename__ = "live_sessions"
+
+    basis: Mapped[str] = mapped_column(primary_key=True)
+    session: Mapped[date] = mapped_column(primary_key=True)
+    segmented_through: Mapped[int] = mapped_column(
+        BigInteger, comment="sequence of the last live bar that is in a segment file"
+    )
+    compacted_through: Mapped[int | None] = mapped_column(
+        BigInteger, comment="sequence of the last one in the session's file"
+    )
+    outcome: Mapped[str | None] = mapped_column(
+        comment="stored, or why the bar store has other bars of that session"
     )

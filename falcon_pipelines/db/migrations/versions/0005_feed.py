@@ -9,7 +9,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-_TABLES = ("feed_symbols", "feeds", "live_bars")
+_TABLES = ("feed_symbols", "feeds", "live_bars", "live_sessions")
 
 
 def upgrade() -> None:
@@ -91,7 +91,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ticker", "starts_at", "revision", name=op.f("pk_live_bars")),
     )
     op.create_index("ix_live_bars_sequence", "live_bars", ["sequence"], unique=True)
-    op.create_index("ix_live_bars_starts_at", "live_bars", ["starts_at"], unique=False)
+    op.create_table(
+        "live_sessions",
+        sa.Column("basis", sa.String(), nullable=False),
+        sa.Column("session", sa.Date(), nullable=False),
+        sa.Column(
+            "segmented_through",
+            sa.BigInteger(),
+            nullable=False,
+            comment="sequence of the last live bar that is in a segment file",
+        ),
+        sa.Column(
+            "compacted_through",
+            sa.BigInteger(),
+            nullable=True,
+            comment="sequence of the last one in the session's file",
+        ),
+        sa.Column(
+            "outcome",
+            sa.String(),
+            nullable=True,
+            comment="stored, or why the bar store has other bars of that session",
+        ),
+        sa.PrimaryKeyConstraint("basis", "session", name=op.f("pk_live_sessions")),
+    )
     for table in _TABLES:
         op.execute(
             f"CREATE TRIGGER tell_change AFTER INSERT OR UPDATE OR DELETE ON {table} "
@@ -100,7 +123,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index("ix_live_bars_starts_at", table_name="live_bars")
+    op.drop_table("live_sessions")
     op.drop_index("ix_live_bars_sequence", table_name="live_bars")
     op.drop_table("live_bars")
     op.drop_table("feeds")
