@@ -4,7 +4,17 @@ import sys
 
 import typer
 
-from falcon_pipelines.commands import backtests, bars, demo, extraction, screening, services, specs, trading
+from falcon_pipelines.commands import (
+    backtests,
+    bars,
+    demo,
+    extraction,
+    screening,
+    services,
+    specs,
+    trader,
+    trading,
+)
 from falcon_pipelines.commands.console import err
 from falcon_pipelines.errors import FalconError
 
@@ -33,6 +43,7 @@ app.command()(backtests.backtest)
 app.command()(backtests.sweep)
 app.command()(backtests.verdict)
 app.add_typer(trading.trade_app, name="trade")
+app.command()(trader.trader)
 app.add_typer(services.db_app, name="db")
 
 

@@ -16,9 +16,7 @@ def cost_of(price: Decimal, quantity: int, fee_bps: float) -> Decimal:
     return usd(price * quantity) + fee_of(price, quantity, fee_bps)
 
 
-def shares_asked(
-    sizing: Sizing, price: Decimal, equity: Decimal, fee_bps: float, stop: float | None
-) -> int:
+def shares_asked(sizing: Sizing, price: Decimal, equity: Decimal, fee_bps: float, stop: float | None) -> int:
     """Whole shares a sizing rule asks for at the fill price, as in the backtest kernel.
 
     `risk_per_trade` (fixed fraction) puts `amount` percent of equity between `price` and `stop`; with a stop some

@@ -34,12 +34,14 @@ Record = Callable[[Session, AccountState, Outcome], None]
 class Trader:
     """The one writer of an account.
 
-    Keeps the state between bars and reads it again when someone else wrote.
+    Keeps the state between bars and reads it again when someone else wrote. `sectors` are those of today, by
+    ticker, for accounts whose rules limit them.
     """
 
-    def __init__(self, engine: Engine, account_id: int) -> None:
+    def __init__(self, engine: Engine, account_id: int, sectors: Mapping[str, str] | None = None) -> None:
         self.engine = engine
         self.account_id = account_id
+        self._sectors = sectors
         self._known: StoredAccount | None = None
 
     @property
@@ -55,6 +57,9 @@ class Trader:
         known = self._known
         if known is None or (known.cursor, known.live_sequence) != (row.cursor, row.live_sequence):
             known = stored(session, row)
+            if self._sectors is not None:
+                limits = replace(known.rules.limits, sectors=self._sectors)
+                known = replace(known, rules=replace(known.rules, limits=limits))
         else:  # reconciliation may have halted the account in the meantime
             known = replace(known, state=replace(known.state, halts=halts_of(session, self.account_id)))
         self._known = known
@@ -148,27 +153,22 @@ class Trader:
         self._known = replace(before, live_sequence=sequence)
 
     def act(
-        self,
-        moment: Moment,
-        actions: Sequence[Action] = (),
-        *,
-        lived: Sequence[str] = (),
-        record: Record | None = None,
+        self, moment: Moment, inputs: Mapping[str, Input] | None = None, *, record: Record | None = None
     ) -> Outcome | None:
         """Do what needs no bar: waiting commands, and corporate actions before the open; None without any.
 
-        `lived` names the actions, so that none is lived through twice.
+        The names of `inputs` say which corporate action each is, so that none is lived through twice.
         """
         with transaction(self.engine) as session:
             before = self._locked(session)
             commands = pending_commands(session, self.account_id)
-            due = [(n, a) for n, a in zip(lived, actions, strict=True) if n not in before.state.lived]
+            due = {name: item for name, item in (inputs or {}).items() if name not in before.state.lived}
             if not commands and not due:
                 return None
-            state = replace(
-                before.state, lived=(*before.state.lived, *(name for name, _ in due))[-KEPT_ACTIONS:]
-            )
-            outcome = act(state, moment, [*(action for _, action in due), *commands.values()], before.rules)
+            actions = [name for name, item in due.items() if isinstance(item, Action)]
+            lived = (*before.state.lived, *actions)[-KEPT_ACTIONS:]
+            state = replace(before.state, lived=lived)
+            outcome = act(state, moment, [*due.values(), *commands.values()], before.rules)
             save(
                 *(session, self.account_id, moment, before.state, outcome, set(), None),
                 cursor=before.cursor,
