@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from falcon_pipelines.db.engine import DatabaseUnavailable, transaction
 from falcon_pipelines.db.models import Notification, NotificationDelivery
 from falcon_pipelines.errors import InputError
+from falcon_pipelines.trading.live.lock import SingleTrader
 
 log = logging.getLogger(__name__)
 
@@ -167,6 +168,15 @@ def _mark_after(session: Session, number: int, taken: dict[str, bool]) -> bool:
         return False
     message.sent_at, message.problem = now, None
     return True
+
+
+def send_in_place_of_trader(engine: Engine, receivers: Sequence[Receiver], now: datetime) -> int:
+    """Send what is due while no trader runs: whoever holds the trader's lock is the one sender."""
+    lock = SingleTrader(engine)
+    try:
+        return send_due(engine, receivers, now) if receivers and lock.held() else 0
+    finally:
+        lock.release()
 
 
 class Sender:

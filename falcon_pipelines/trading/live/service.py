@@ -2,16 +2,12 @@
 
 import logging
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from sqlalchemy import Engine, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Engine
 
-from falcon_pipelines.bars.calendar import NEW_YORK, is_session, session_open_close
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.db.engine import DatabaseUnavailable, database_engine, transaction
-from falcon_pipelines.db.models import LiveBar
-from falcon_pipelines.db.notifications import notify
 from falcon_pipelines.services.backoff import Backoff
 from falcon_pipelines.services.logs import log_json_lines
 from falcon_pipelines.services.service import Service
@@ -25,6 +21,7 @@ from falcon_pipelines.trading.live.lock import SingleTrader
 from falcon_pipelines.trading.live.metrics import Metrics
 from falcon_pipelines.trading.live.outbox import Sender, receivers_of
 from falcon_pipelines.trading.live.routing import load_routing
+from falcon_pipelines.trading.watch import STALE_AFTER, newest_bar, stale_since, tell_stale
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +29,6 @@ NAME = "falcon-trader"
 WAKERS = ("live_bars", "operator_commands", "promotions", "screen_runs", "accounts")
 REFRESH_SECONDS = 15.0
 IDLE_SECONDS = 1.0
-STALE_AFTER = timedelta(minutes=5)
-OPENING = timedelta(minutes=5)
 
 
 def run_trader(settings: Settings, database_url: str) -> None:
@@ -119,16 +114,9 @@ def _doing(desk: TradingDesk) -> str:
 def _look_for_stale(service: Service, desk: TradingDesk, engine: Engine, now: datetime) -> None:
     """Say when bars should come and do not; positions then keep their last price and its time."""
     with transaction(engine) as session:
-        newest = _newest_bar(session)
-        since = stale_since(newest, now) if newest is not None and not desk.replaying else None
+        since = None if desk.replaying else stale_since(newest_bar(session), now)
         if since is not None:
-            notify(
-                session,
-                f"stale_feed:{since.isoformat()}",
-                "stale_feed",
-                "No live bars",
-                f"The newest bar is of {since:%Y-%m-%dT%H:%MZ}. Stops are matched again when bars come.",
-            )
+            tell_stale(session, since)
     service.trouble("bars", None if since is None else f"no live bar since {since:%Y-%m-%dT%H:%MZ}")
     market = desk.market_now(now)
     desk.metrics.stale.set(
@@ -138,19 +126,3 @@ def _look_for_stale(service: Service, desk: TradingDesk, engine: Engine, now: da
             for ticker in worker.state.books.lots
         )
     )
-
-
-def _newest_bar(session: Session) -> datetime | None:
-    newest: datetime | None = session.scalar(select(func.max(LiveBar.starts_at)))
-    return newest
-
-
-def stale_since(newest: datetime, now: datetime) -> datetime | None:
-    """The start of the newest bar where the exchange is open and a newer one should long be there; else None."""
-    day = now.astimezone(NEW_YORK).date()
-    if not is_session(day):
-        return None
-    opens, closes = session_open_close(day)
-    if not opens + OPENING <= now <= closes:
-        return None
-    return newest if now - newest > STALE_AFTER else None
