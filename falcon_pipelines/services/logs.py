@@ -36,7 +36,8 @@ class JsonLines(logging.Formatter):
 
 
 def log_json_lines(level: int = logging.INFO) -> None:
-    """Send all log lines of this process to stderr as JSON."""
+    """Send the log lines of this process to stderr as JSON; of other people's libraries, only warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(priorities="JOURNAL_STREAM" in os.environ))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("falcon_pipelines").setLevel(level)

@@ -1,7 +1,7 @@
 """A long-running process: ready, alive, degraded, stopping, and whom it tells of each.
 
 It tells systemd (readiness, watchdog), the database (heartbeats that pages show) and loopback (/healthz, /metrics).
-The service's own work is a loop in the main thread that says `alive` on every turn.
+The service's own work is a loop that says `alive` on every turn.
 """
 
 import logging
@@ -32,11 +32,11 @@ State = Literal["ok", "degraded", "stopping"]
 
 
 class Service:
-    """Context manager around the work of one service; use it in the main thread.
+    """Context manager around the work of one service.
 
-    SIGTERM and SIGINT set `stopping`; the loop sees it and ends. `registry` takes the service's own metrics. Raises
-    MonitorPortTaken on entering; no `port`, no HTTP server. Once a turn of the loop takes longer than
-    `stall_seconds`, /healthz answers 503 and systemd's watchdog is no longer fed.
+    `stopping` is set by SIGTERM and SIGINT, where it is entered in the main thread; the loop sees it and ends.
+    `registry` takes the service's own metrics. Raises MonitorPortTaken on entering; no `port`, no HTTP server. Once
+    a turn of the loop takes longer than `stall_seconds`, /healthz answers 503 and systemd's watchdog is not fed.
     """
 
     def __init__(
@@ -72,8 +72,9 @@ class Service:
 
     def __enter__(self) -> "Service":
         host, port = self._address
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, self._stop)
         if port is not None:
             self.monitor = Monitor(host, port, self.registry, self._health)
         self._pulse.start()
