@@ -7,7 +7,6 @@ import dagster as dg
 
 from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars
 from falcon_pipelines.assets.paper_books import BOOK_ASSETS
-from falcon_pipelines.assets.research import backtests, strategy_specs, transcripts, weigh_evidence
 from falcon_pipelines.assets.research import backtests, weigh_evidence
 from falcon_pipelines.assets.screening import screen_candidates, screen_features
 from falcon_pipelines.assets.trading import paper_trades, promotions
@@ -17,13 +16,11 @@ from falcon_pipelines.jobs import ALL_JOBS
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
+from falcon_pipelines.resources.language_models import LanguageModels
+from falcon_pipelines.resources.videos import Videos
 from falcon_pipelines.schedules import daily_books, daily_freshness, daily_screens, weekly_corporate_actions
 from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, republished_day_bars
 from falcon_pipelines.trading_sensors import halted_accounts, live_trading
-from falcon_pipelines.resources.language_models import LanguageModels
-from falcon_pipelines.resources.videos import Videos
-from falcon_pipelines.schedules import daily_freshness, daily_screens, weekly_corporate_actions
-from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, republished_day_bars
 from falcon_pipelines.video_sensors import overlays, submissions, transcript_folder, watched_feeds
 
 
@@ -58,20 +55,14 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
         sensors=[
             missing_day_bars,
             republished_day_bars,
-            new_specs,
-            decisions,
-            halted_accounts,
-            live_trading,
-        schedules=[daily_freshness, daily_screens, weekly_corporate_actions],
-        sensors=[
-            missing_day_bars,
-            republished_day_bars,
             submissions,
             transcript_folder,
             watched_feeds,
             overlays,
             new_specs,
             decisions,
+            halted_accounts,
+            live_trading,
         ],
         resources=resources | dict(resource_overrides or {}),
     )

@@ -109,7 +109,10 @@ class CandidateDesk:
             return self._refused(candidate, refusal)
         if not in_range(candidate, price):
             return None
-        ticker, facts = candidate.ticker, self.book.facts(candidate.ticker, price, at.date())
+        ticker, facts = (
+            candidate.ticker,
+            self.book.facts(candidate.ticker, price, at.date(), candidate.sector),
+        )
         found = route(self.routing, ticker, facts)
         if found.strategy is None:
             return self._refused(candidate, Refusal("routing", found.reason))

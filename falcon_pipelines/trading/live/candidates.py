@@ -18,7 +18,10 @@ LOOK_BACK = timedelta(days=5)
 
 @dataclass(frozen=True)
 class Candidate:
-    """A ticker that one or more profiles picked after the close of `session`; prices in dollars."""
+    """A ticker that one or more profiles picked after the close of `session`; prices in dollars.
+
+    `rejected` is what the language model said against it, where it was asked and most of its answers were against.
+    """
 
     session: date
     ticker: str
@@ -30,6 +33,8 @@ class Candidate:
     target: Decimal
     confidence: float | None
     screened_at: datetime
+    sector: str | None = None
+    rejected: str | None = None
 
     @property
     def key(self) -> tuple[date, str]:
@@ -72,7 +77,11 @@ def open_candidates(session: Session, now: datetime) -> list[Candidate]:
             SkippedTrade,
             (SkippedTrade.session == ScreenRun.session) & (SkippedTrade.ticker == ScreenPick.ticker),
         )
-        .where(SkippedTrade.id.is_(None), ScreenRun.session >= (now - LOOK_BACK).date())
+        .where(
+            SkippedTrade.id.is_(None),
+            ScreenRun.state == "done",
+            ScreenRun.session >= (now - LOOK_BACK).date(),
+        )
         .order_by(ScreenRun.session, ScreenPick.ticker, ScreenPick.rank, ScreenRun.profile, ScreenRun.id)
     ).all()
     found: dict[tuple[date, str], Candidate] = {}
@@ -94,6 +103,8 @@ def open_candidates(session: Session, now: datetime) -> list[Candidate]:
             target=pick.target,
             confidence=None if pick.confidence is None else float(pick.confidence),
             screened_at=known_at,
+            sector=pick.sector,
+            rejected=(pick.model_note or "no reason given") if pick.rejected else None,
         )
         newest = max(base.screened_at, known_at)
         found[key] = replace(base, profiles=tuple(sorted(profiles)), screened_at=newest)
@@ -111,6 +122,8 @@ def entry_refusal(candidate: Candidate, price: float, now: datetime, rules: Entr
             else f"; its price never came into {candidate.entry_low} to {candidate.entry_high}"
         )
         return Refusal("age", f"screened {hours:.0f} hours ago, {rules.max_age_hours:g} are allowed{where}")
+    if candidate.rejected is not None:
+        return Refusal("model", f"the language model rejected it: {candidate.rejected}")
     if candidate.confidence is not None and candidate.confidence < rules.min_confidence:
         return Refusal(
             "confidence", f"confidence {candidate.confidence:.2f} is below {rules.min_confidence:.2f}"

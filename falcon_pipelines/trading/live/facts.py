@@ -70,23 +70,26 @@ def annual_volatility(closes: np.ndarray) -> float | None:
 
 
 class FactBook:
-    """Facts of tickers; volatilities are computed once a session and data version."""
+    """Facts of tickers; volatilities are computed once a session and data version.
+
+    `sectors` grows with what screens know; limits on sectors read it as it is.
+    """
 
     def __init__(self, store: BarStore, reference: Mapping[str, Reference]) -> None:
         self.store = store
         self.reference = reference
+        self.sectors = {ticker: known.sector for ticker, known in reference.items() if known.sector}
         self._key: tuple[str, date] | None = None
         self._volatility: dict[str, float | None] = {}
 
-    @property
-    def sectors(self) -> dict[str, str]:
-        """The sector of each ticker that has a known one."""
-        return {ticker: known.sector for ticker, known in self.reference.items() if known.sector}
-
-    def facts(self, ticker: str, price: float, today: date) -> TickerFacts:
-        """What is known of a ticker that now costs `price` dollars."""
+    def facts(self, ticker: str, price: float, today: date, sector: str | None = None) -> TickerFacts:
+        """What is known of a ticker that now costs `price` dollars; `sector` is what its screen knew."""
         known = self.reference.get(ticker, Reference())
-        return TickerFacts(price, self.volatility(ticker, today), known.etf, known.market_cap, known.sector)
+        if known.sector is None and sector is not None:
+            self.sectors[ticker] = sector
+        return TickerFacts(
+            price, self.volatility(ticker, today), known.etf, known.market_cap, known.sector or sector
+        )
 
     def volatility(self, ticker: str, today: date) -> float | None:
         """Annualised volatility over the sessions before `today`; None where the bars do not tell."""

@@ -9,8 +9,8 @@ from falcon_pipelines.bars.actions import CorporateAction, actions_table
 from falcon_pipelines.bars.calendar import session_open_close
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.db import models
+from falcon_pipelines.db.commands import request_command
 from falcon_pipelines.db.engine import transaction
-from falcon_pipelines.trading.commands import request_command
 from falcon_pipelines.trading.reconciliation import broken_books
 from falcon_pipelines.trading.store import account_named, load_account
 from tests.trading.live.bars import arrive, minute
