@@ -25,16 +25,22 @@ def dagster_url(settings: Settings) -> str:
     return f"http://{settings.host}:{settings.dagster_port}"
 
 
+def trader_url(settings: Settings) -> str:
+    """Address of the trader's health and metrics."""
+    return f"http://127.0.0.1:{settings.trader_port}"
+
+
 def require_free_ports(settings: Settings) -> None:
     """Raises PortTaken for the first of the services' ports that another program has."""
     require_free_port(settings.host, settings.dashboard_port, "the dashboard", "FALCON_DASHBOARD_PORT")
     require_free_port(settings.host, settings.dagster_port, "the Dagster UI", "FALCON_DAGSTER_PORT")
+    require_free_port("127.0.0.1", settings.trader_port, "the trader's health", "FALCON_TRADER_PORT")
 
 
 def local_services(
     settings: Settings, stack: Stack, runtime: Path, *, dashboard_login: Login
 ) -> tuple[Service, ...]:
-    """The dashboard, and Dagster's code server, web server and daemon.
+    """The dashboard, Dagster's code server, web server and daemon, and the trader.
 
     `runtime` is a private folder with a short path: the code server's socket is in it, because whoever reaches
     that can run code, and a socket's path may have no more than about 100 characters.
@@ -86,5 +92,11 @@ def local_services(
             name="dagster-daemon",
             command=(str(tools / "dagster-daemon"), "run", "--workspace", str(workspace)),
             log=logs / "dagster-daemon.log",
+        ),
+        Service(
+            name="trader",
+            command=(sys.executable, "-m", "falcon_pipelines", "trader"),
+            log=logs / "trader.log",
+            health_url=f"{trader_url(settings)}/healthz",
         ),
     )
