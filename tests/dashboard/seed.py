@@ -33,6 +33,7 @@ from falcon_pipelines.db.models import (
     Trial,
     Verdict,
 )
+from tests.dashboard.seed_asking import seed_asking
 
 NEW_YORK = ZoneInfo("America/New_York")
 LAST_SESSION = date(2026, 11, 20)
@@ -68,6 +69,8 @@ def seed(url: str, *, synthetic: bool = True, hostile: str = "") -> None:
         _research(session, hostile)
         session.flush()
         _trading(session, synthetic, hostile)
+        session.flush()
+        seed_asking(session, sessions(252), hostile)
     engine.dispose()
 
 

@@ -2,6 +2,7 @@
 
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
+from falcon_pipelines.db.models.charts import PriceChart
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
@@ -57,6 +58,7 @@ __all__ = [
     "Order",
     "PositionMark",
     "Posting",
+    "PriceChart",
     "Promotion",
     "Request",
     "ScreenJudgement",
