@@ -9,6 +9,7 @@ from falcon_pipelines.commands import (
     bars,
     demo,
     extraction,
+    readings,
     screening,
     services,
     specs,
@@ -36,6 +37,7 @@ app.add_typer(bars.store_app, name="store")
 app.command()(bars.bars)
 app.add_typer(screening.screen_app, name="screen")
 app.command()(extraction.extract)
+app.command()(readings.readings)
 app.add_typer(extraction.eval_app, name="eval")
 app.add_typer(specs.spec_app, name="spec")
 app.command()(specs.lookahead)

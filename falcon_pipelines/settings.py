@@ -69,6 +69,11 @@ class Settings(BaseSettings):
         None, description="first session that is kept complete; default: five years before today"
     )
 
+    transcripts_dir: Path | None = Field(
+        None,
+        description="watched folder: transcript files put here are studied; default: transcripts under home",
+    )
+
     llm_providers: tuple[LlmProvider, ...] = Field(
         (), description="JSON list of language model servers, tried in order: name, base_url, model, api_key"
     )
@@ -100,6 +105,11 @@ class Settings(BaseSettings):
     def market_data(self) -> Path:
         """Root of the bar store."""
         return self.data_dir or self.home / "market_data"
+
+    @property
+    def watched_transcripts(self) -> Path:
+        """The folder whose transcript files are studied."""
+        return self.transcripts_dir or self.home / "transcripts"
 
 
 def default_home() -> Path:

@@ -3,6 +3,7 @@
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
 from falcon_pipelines.db.models.charts import PriceChart
+from falcon_pipelines.db.models.extraction import Extraction, StrategyVariant
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
@@ -37,7 +38,7 @@ from falcon_pipelines.db.models.trading import (
     Posting,
     SkippedTrade,
 )
-from falcon_pipelines.db.models.videos import Video, WatchedFeed
+from falcon_pipelines.db.models.videos import TranscriptFile, Video, WatchedFeed
 
 __all__ = [
     "CHANNEL",
@@ -47,6 +48,7 @@ __all__ = [
     "Backtest",
     "Base",
     "Decision",
+    "Extraction",
     "Fill",
     "Heartbeat",
     "LlmCall",
@@ -71,7 +73,9 @@ __all__ = [
     "ScreenRun",
     "SkippedTrade",
     "StrategySpec",
+    "StrategyVariant",
     "Transcript",
+    "TranscriptFile",
     "Trial",
     "User",
     "Verdict",
