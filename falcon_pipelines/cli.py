@@ -9,6 +9,7 @@ from falcon_pipelines.commands import (
     bars,
     demo,
     extraction,
+    feed,
     readings,
     screening,
     services,
@@ -44,6 +45,7 @@ app.command()(specs.lookahead)
 app.command()(backtests.backtest)
 app.command()(backtests.sweep)
 app.command()(backtests.verdict)
+app.command()(feed.feed)
 app.add_typer(trading.trade_app, name="trade")
 app.add_typer(services.db_app, name="db")
 app.add_typer(users.user_app, name="user")

@@ -4,6 +4,7 @@ from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
 from falcon_pipelines.db.models.charts import PriceChart
 from falcon_pipelines.db.models.extraction import Extraction, StrategyVariant
+from falcon_pipelines.db.models.live import Feed, FeedSymbol, LiveBar, LiveSession
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
@@ -49,8 +50,12 @@ __all__ = [
     "Base",
     "Decision",
     "Extraction",
+    "Feed",
+    "FeedSymbol",
     "Fill",
     "Heartbeat",
+    "LiveBar",
+    "LiveSession",
     "LlmCall",
     "LlmReply",
     "ManifestEntry",
