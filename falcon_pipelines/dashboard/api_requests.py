@@ -18,6 +18,7 @@ from falcon_pipelines.db.decisions import Choice, request_decision
 from falcon_pipelines.db.models import StrategySpec
 from falcon_pipelines.db.requests import (
     DeleteProfile,
+    LayOverlay,
     RunScreen,
     SaveProfile,
     StudyVideo,
@@ -69,6 +70,14 @@ class AskUnwatchFeed(_Body):
     key: Key = None
 
 
+class AskLayOverlay(_Body):
+    """Run a strategy with something assumed that its source does not say."""
+
+    kind: Literal["lay_overlay"]
+    payload: LayOverlay
+    key: Key = None
+
+
 class AskSaveProfile(_Body):
     """Store a screening profile."""
 
@@ -94,7 +103,7 @@ class AskRunScreen(_Body):
 
 
 AnyRequest = Annotated[
-    AskStudyVideo | AskWatchFeed | AskUnwatchFeed | AskSaveProfile | AskDeleteProfile | AskRunScreen,
+    AskStudyVideo | AskWatchFeed | AskUnwatchFeed | AskLayOverlay | AskSaveProfile | AskDeleteProfile | AskRunScreen,
     Field(discriminator="kind"),
 ]
 
