@@ -8,6 +8,8 @@ import dagster as dg
 from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars
 from falcon_pipelines.assets.research import backtests, weigh_evidence
 from falcon_pipelines.assets.screening import screen_candidates
+from falcon_pipelines.assets.research import backtests, strategy_specs, transcripts, weigh_evidence
+from falcon_pipelines.assets.screening import screen_candidates, screen_features
 from falcon_pipelines.assets.trading import paper_trades, promotions
 from falcon_pipelines.assets.videos import strategy_specs, transcripts
 from falcon_pipelines.checks import ALL_CHECKS
@@ -37,6 +39,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             day_bars,
             minute_bars,
             corporate_actions,
+            screen_features,
             screen_candidates,
             transcripts,
             strategy_specs,

@@ -19,21 +19,10 @@ RENEWED_DAYS = 45
 MOST = 1000
 
 
-def charted_tickers(session: Session) -> set[str]:
-    """Tickers whose charts should be fresh: picked in the last weeks before the newest screen, or held."""
-    held = set(session.scalars(select(PositionMark.ticker)))
-    newest = session.scalar(select(func.max(ScreenRun.session)))
-    if newest is None:
-        return held
-    picked = session.scalars(
-        select(ScreenPick.ticker)
-        .join(ScreenRun)
-        .where(ScreenRun.session >= newest - timedelta(days=RENEWED_DAYS))
-        .group_by(ScreenPick.ticker)
-        .order_by(func.max(ScreenRun.id).desc())
-        .limit(MOST)
-    )
-    return held | set(picked)
+def tickers_to_draw(session: Session, version: str) -> set[str]:
+    """Tickers picked in the last weeks before the newest screen, or held, whose chart is not of this data version."""
+    drawn = set(session.scalars(select(PriceChart.ticker).where(PriceChart.data_version == version)))
+    return _charted_tickers(session) - drawn
 
 
 def renew_charts(session: Session, store: BarStore, tickers: Collection[str]) -> int:
@@ -59,6 +48,22 @@ def renew_charts(session: Session, store: BarStore, tickers: Collection[str]) ->
                 _write(session, ticker, panel, bars)
                 written += 1
     return written
+
+
+def _charted_tickers(session: Session) -> set[str]:
+    held = set(session.scalars(select(PositionMark.ticker)))
+    newest = session.scalar(select(func.max(ScreenRun.session)))
+    if newest is None:
+        return held
+    picked = session.scalars(
+        select(ScreenPick.ticker)
+        .join(ScreenRun)
+        .where(ScreenRun.session >= newest - timedelta(days=RENEWED_DAYS))
+        .group_by(ScreenPick.ticker)
+        .order_by(func.max(ScreenRun.id).desc())
+        .limit(MOST)
+    )
+    return held | set(picked)
 
 
 def _panels(store: BarStore, tickers: list[str], first: date, last: date, version: str) -> Iterator[Panel]:
