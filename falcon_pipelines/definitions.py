@@ -7,8 +7,6 @@ import dagster as dg
 
 from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars
 from falcon_pipelines.assets.research import backtests, weigh_evidence
-from falcon_pipelines.assets.screening import screen_candidates
-from falcon_pipelines.assets.research import backtests, strategy_specs, transcripts, weigh_evidence
 from falcon_pipelines.assets.screening import screen_candidates, screen_features
 from falcon_pipelines.assets.trading import paper_trades, promotions
 from falcon_pipelines.assets.videos import strategy_specs, transcripts

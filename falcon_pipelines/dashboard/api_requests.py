@@ -103,7 +103,13 @@ class AskRunScreen(_Body):
 
 
 AnyRequest = Annotated[
-    AskStudyVideo | AskWatchFeed | AskUnwatchFeed | AskLayOverlay | AskSaveProfile | AskDeleteProfile | AskRunScreen,
+    AskStudyVideo
+    | AskWatchFeed
+    | AskUnwatchFeed
+    | AskLayOverlay
+    | AskSaveProfile
+    | AskDeleteProfile
+    | AskRunScreen,
     Field(discriminator="kind"),
 ]
 
