@@ -120,9 +120,12 @@ class Settings(BaseSettings):
     reference_csv: Path | None = Field(
         None, description="CSV with ticker and sector, earnings_date, ..., for reference source `csv`"
     )
-    finviz_key: SecretStr | None = Field(None, description="key of Finviz Elite's export, for source `finviz`")
+    finviz_key: SecretStr | None = Field(
+        None, description="key of Finviz Elite's export, for source `finviz`"
+    )
     finviz_endpoint: str = Field(
-        "https://elite.finviz.com/export", pattern=r"^https?://", description="address of Finviz's export")
+        "https://elite.finviz.com/export", pattern=r"^https?://", description="address of Finviz's export"
+    )
 
     llm_providers: tuple[LlmProvider, ...] = Field(
         (), description="JSON list of language model servers, tried in order: name, base_url, model, api_key"
@@ -150,6 +153,11 @@ class Settings(BaseSettings):
     )
     metrics_from: str = Field("127.0.0.1,::1", description="addresses that may read the dashboard's /metrics")
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of the Dagster UI")
+    dagster_url: str | None = Field(
+        None,
+        pattern=r"^(https?://|/)[^\s\"'<>]*$",
+        description="where a browser reaches the Dagster UI, such as /dagster; default: its host and port",
+    )
 
     @property
     def market_data(self) -> Path:

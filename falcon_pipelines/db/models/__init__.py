@@ -8,6 +8,13 @@ from falcon_pipelines.db.models.live import Feed, FeedSymbol, LiveBar, LiveSessi
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
+from falcon_pipelines.db.models.reports import (
+    CheckResult,
+    CorporateActionRow,
+    DiskUsage,
+    PipelineRun,
+    QuarantineCount,
+)
 from falcon_pipelines.db.models.research import (
     Backtest,
     Decision,
@@ -36,6 +43,7 @@ from falcon_pipelines.db.models.trading import (
     OperatorCommand,
     Order,
     PositionMark,
+    PositionTotal,
     Posting,
     SkippedTrade,
 )
@@ -48,7 +56,10 @@ __all__ = [
     "AccountMark",
     "Backtest",
     "Base",
+    "CheckResult",
+    "CorporateActionRow",
     "Decision",
+    "DiskUsage",
     "Extraction",
     "Feed",
     "FeedSymbol",
@@ -63,10 +74,13 @@ __all__ = [
     "NotificationDelivery",
     "OperatorCommand",
     "Order",
+    "PipelineRun",
     "PositionMark",
+    "PositionTotal",
     "Posting",
     "PriceChart",
     "Promotion",
+    "QuarantineCount",
     "Request",
     "ScreenJudgement",
     "ScreenOutcome",
