@@ -210,7 +210,7 @@ def _requests(session: Session, hostile: str) -> None:
                 kind="run_screen",
                 payload={"profile": "momentum_pullback", "session": None},
                 requested_by="ann",
-                requested_at=asked,
+                requested_at=datetime.now(UTC),
             ),
         ]
     )
