@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars
+from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars, securities
 from falcon_pipelines.assets.research import backtests, strategy_specs, transcripts, weigh_evidence
 from falcon_pipelines.assets.screening import screen_candidates
 from falcon_pipelines.assets.trading import paper_trades, promotions
@@ -27,6 +27,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             day_bars,
             minute_bars,
             corporate_actions,
+            securities,
             screen_candidates,
             transcripts,
             strategy_specs,

@@ -26,8 +26,8 @@ check_freshness = dg.define_asset_job(
 )
 ingest_corporate_actions = dg.define_asset_job(
     "ingest_corporate_actions",
-    selection=dg.AssetSelection.assets("corporate_actions"),
-    description="Splits, dividends and delistings.",
+    selection=dg.AssetSelection.assets("corporate_actions", "securities"),
+    description="Splits, dividends and delistings, and who each ticker was when.",
     executor_def=_IN_ONE_PROCESS,
 )
 screen_market = dg.define_asset_job(

@@ -57,7 +57,7 @@ def daily_freshness() -> dg.RunRequest:
     job=ingest_corporate_actions,
     cron_schedule="0 9 * * 6",
     execution_timezone=NEW_YORK,
-    description="Fetches splits, dividends and delistings from Massive.",
+    description="Fetches splits, dividends, delistings and the tickers' reference from Massive.",
 )
 def weekly_corporate_actions() -> dg.RunRequest | dg.SkipReason:
     """Needs an API key; without one, actions come from files by hand."""

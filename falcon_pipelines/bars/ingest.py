@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ from falcon_pipelines.bars.flat_files import (
     missing,
 )
 from falcon_pipelines.bars.manifest import Entry, require_basis
+from falcon_pipelines.bars.massive_rest import MASSIVE, FetchedSecurities, MassiveRest
 from falcon_pipelines.bars.panel import Frequency
 from falcon_pipelines.bars.refusals import BadFlatFile
 from falcon_pipelines.bars.staging import Staged, stage
@@ -111,6 +112,15 @@ def ingest_each(
 def ingest_actions(store: BarStore, path: Path) -> Entry | None:
     """Adds the corporate actions of a CSV file; None when nothing is new. Raises BadActionsFile."""
     return store.add_actions(read_actions_csv(path), "csv", file_etag(path))
+
+
+def refresh_securities(store: BarStore, massive: MassiveRest) -> tuple[FetchedSecurities, Entry | None]:
+    """Adds who every ticker is and was, as Massive knows it; the entry is None when nothing is new.
+
+    Raises SourceError, and as `BarStore.add_securities`.
+    """
+    fetched = massive.securities(store.securities(), store.appeared(), datetime.now(UTC).date())
+    return fetched, store.add_securities(fetched.table, MASSIVE, f"{fetched.listed} listed")
 
 
 def _ingest_batch(

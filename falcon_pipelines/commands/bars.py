@@ -77,16 +77,30 @@ def ingest_actions(
 
 @ingest_app.command("securities")
 def ingest_securities(
-    file: Annotated[Path, typer.Argument(help="CSV: security_id,ticker,first,last,name.")], json: Json = False
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="CSV: security_id,ticker,first,last,name. Without: Massive's API."),
+    ] = None,
+    json: Json = False,
 ) -> None:
     """Ingest who was which ticker when; FILE replaces all former intervals of the ids in it."""
     from falcon_pipelines.bars.actions import file_etag
+    from falcon_pipelines.bars.ingest import refresh_securities
     from falcon_pipelines.bars.securities import read_securities_csv
+    from falcon_pipelines.bars.sources import actions_from_settings
 
-    securities = read_securities_csv(file)
+    if file is not None:
+        securities = read_securities_csv(file)
+        with _writer() as store:
+            entry = store.add_securities(securities, "csv", file_etag(file))
+            _report_table("intervals", "securities", securities.height, entry is not None, store, json)
+        return
+    massive = actions_from_settings(settings_module.load())
     with _writer() as store:
-        entry = store.add_securities(securities, "csv", file_etag(file))
-        _report_table("intervals", "securities", securities.height, entry is not None, store, json)
+        fetched, entry = refresh_securities(store, massive)
+        if fetched.changes_refused:
+            err.print(f"renames come from delistings only: {fetched.changes_refused}", markup=False)
+        _report_table("intervals", "securities", fetched.table.height, entry is not None, store, json)
 
 
 @store_app.command("size")
