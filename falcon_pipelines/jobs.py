@@ -26,15 +26,29 @@ check_freshness = dg.define_asset_job(
 )
 ingest_corporate_actions = dg.define_asset_job(
     "ingest_corporate_actions",
-    selection=dg.AssetSelection.assets("corporate_actions", "securities"),
-    description="Splits, dividends and delistings, and who each ticker was when.",
+    selection=dg.AssetSelection.assets("corporate_actions"),
+    description="Splits, dividends and delistings.",
     executor_def=_IN_ONE_PROCESS,
+)
+ingest_securities = dg.define_asset_job(
+    "ingest_securities",
+    selection=dg.AssetSelection.assets("securities"),
+    description="Who each ticker was when: renames, delistings, reuse.",
+    executor_def=_IN_ONE_PROCESS,
+)
+compute_features = dg.define_asset_job(
+    "compute_features",
+    selection=dg.AssetSelection.assets("screen_features"),
+    description="The features of one session, for every profile's screen.",
+    executor_def=_IN_ONE_PROCESS,
+    tags={"dagster/max_runtime": "1800"},
 )
 screen_market = dg.define_asset_job(
     "screen_market",
     selection=dg.AssetSelection.assets("screen_candidates"),
     description="One profile's candidates of one session.",
     executor_def=_IN_ONE_PROCESS,
+    tags={"dagster/max_runtime": "1800"},
 )
 study_videos = dg.define_asset_job(
     "study_videos",
@@ -60,6 +74,8 @@ ALL_JOBS = (
     ingest_minute_bars,
     check_freshness,
     ingest_corporate_actions,
+    ingest_securities,
+    compute_features,
     screen_market,
     study_videos,
     judge_strategies,

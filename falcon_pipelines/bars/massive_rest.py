@@ -1,16 +1,23 @@
-"""Corporate actions and the tickers' reference from Massive's REST API, through its own client."""
+"""Massive's REST API through its own client: corporate actions, the tickers' reference, minutes of a few tickers."""
 
 import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 import polars as pl
 
 from falcon_pipelines.bars.actions import CorporateAction
 from falcon_pipelines.bars.dividends import ReconciledDividend, ReportedDividend, reconcile
-from falcon_pipelines.bars.flat_files import BadCredentials, NetworkFailed, OutOfPlan, SourceError, Throttled
+from falcon_pipelines.bars.flat_files import (
+    CSV_SCHEMA,
+    BadCredentials,
+    NetworkFailed,
+    OutOfPlan,
+    SourceError,
+    Throttled,
+)
 from falcon_pipelines.bars.reference import Listing, TickerChange, questions, securities_of
 
 MASSIVE = "massive"
@@ -19,6 +26,7 @@ _CONNECT_TIMEOUT_SECONDS = 5.0
 _READ_TIMEOUT_SECONDS = 30.0
 _RETRIES = 4
 _PAGE = 1000
+_AGGREGATES = 50_000
 
 Result = TypeVar("Result")
 
@@ -74,9 +82,7 @@ class MassiveRest:
             uncertain=tuple(item for item in reconciled if item.evidence == "uncertain"),
         )
 
-    def securities(
-        self, known: pl.DataFrame, appeared: Collection[str], today: date
-    ) -> FetchedSecurities:
+    def securities(self, known: pl.DataFrame, appeared: Collection[str], today: date) -> FetchedSecurities:
         """Who every US stock ticker is and was: active, delisted, renamed.
 
         `known` is the table so far and `appeared` the tickers that turned up in the bars some time: ticker changes
@@ -93,7 +99,9 @@ class MassiveRest:
                 refused = str(error)
                 break
             asked += 1
-        return FetchedSecurities(securities_of(listings, changes, known, today), len(listings), asked, refused)
+        return FetchedSecurities(
+            securities_of(listings, changes, known, today), len(listings), asked, refused
+        )
 
     def _listings(self, *, active: bool) -> list[Listing]:
         rows = self._all(
@@ -121,6 +129,34 @@ class MassiveRest:
             for event in getattr(found, "events", None) or ()
             if event.get("type") == "ticker_change"
         ]
+
+    def minutes(self, ticker: str, start: datetime, end: datetime) -> pl.DataFrame:
+        """Raw minute bars that start from `start` to `end`, both included, with CSV_SCHEMA. Raises SourceError."""
+        first, last = (int(moment.timestamp() * 1_000) for moment in (start, end))
+        rows = self._all(
+            f"minutes of {ticker}",
+            lambda client: client.list_aggs(
+                ticker, 1, "minute", first, last, adjusted=False, sort="asc", limit=_AGGREGATES
+            ),
+        )
+        known = [row for row in rows if row.timestamp is not None and row.open is not None]
+        return pl.DataFrame(
+            [
+                (
+                    ticker,
+                    float(row.volume or 0),
+                    float(row.open),
+                    float(row.close),
+                    float(row.high),
+                    float(row.low),
+                    int(row.timestamp) * 1_000_000,
+                    int(row.transactions or 0),
+                )
+                for row in known
+            ],
+            schema=CSV_SCHEMA,
+            orient="row",
+        )
 
     def _splits(self, since: date) -> list[CorporateAction]:
         rows = self._all(

@@ -65,9 +65,9 @@ def securities_of(
         figi = security_id.removeprefix(REFERENCE)
         told = sorted(changes.get(figi, ()), key=lambda change: change.day)
         held += (
-            _from_changes(security_id, told, together) if told else _in_turn(
-            security_id, together, before.get(security_id, [])
-        )
+            _from_changes(security_id, told, together)
+            if told
+            else _in_turn(security_id, together, before.get(security_id, []))
         )
     rows = [
         (item.security_id, item.ticker, item.first, None if item.last == date.max else item.last, item.name)
@@ -143,9 +143,7 @@ def _from_changes(
     ]
 
 
-def _in_turn(
-    security_id: str, listings: Sequence[Listing], before: Sequence[_Held]
-) -> list[_Held]:
+def _in_turn(security_id: str, listings: Sequence[Listing], before: Sequence[_Held]) -> list[_Held]:
     """One ticker after the other, in the order in which they ended; first those that are listed no more."""
     listed = {item.ticker for item in listings}
     firsts = {(item.security_id, item.ticker): item.first for item in before}

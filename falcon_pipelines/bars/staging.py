@@ -2,11 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from falcon_pipelines.bars.files import publish, write_errors, write_synced
 from falcon_pipelines.bars.flat_files import RemoteFile
 from falcon_pipelines.bars.manifest import Draft
+from falcon_pipelines.bars.panel import Frequency
 from falcon_pipelines.bars.parquet import arrow_table, parquet_bytes, write_parquet
 from falcon_pipelines.bars.refusals import BadFlatFile
 from falcon_pipelines.bars.validation import FlatFileCheck, OutOfOrder
@@ -29,6 +31,15 @@ def quarantine_path(path: str) -> str:
     return path.removesuffix(".parquet") + _QUARANTINE
 
 
+def session_path(frequency: Frequency, session: date, etag: str, sha256: str) -> str:
+    """Where a session's file goes, relative to the store's root.
+
+    Two sources with equal bars may have different bad lines, so the ETag is part of the name.
+    """
+    key = hashlib.sha256(f"{etag}\n{sha256}".encode()).hexdigest()[:16]
+    return f"{BARS}/{frequency}/{session:%Y}/{session}.{key}.parquet"
+
+
 def stage(root: Path, area: Path, path: Path, file: RemoteFile, source: str, basis: str) -> Staged:
     """Checks the fetched flat file at `path` and writes temporary files below `area`, on disk when this returns.
 
@@ -49,9 +60,7 @@ def stage(root: Path, area: Path, path: Path, file: RemoteFile, source: str, bas
     except BadFlatFile as refusal:
         _keep_lines(root, area, check, file, refusal)
         raise
-    # Two files with equal bars may have different bad lines, so the ETag is part of the name.
-    key = hashlib.sha256(f"{file.etag}\n{sha256}".encode()).hexdigest()[:16]
-    name = f"{BARS}/{file.frequency}/{file.session:%Y}/{file.session}.{key}.parquet"
+    name = session_path(file.frequency, file.session, file.etag, sha256)
     moves = [(target, root / name)]
     if quarantined.height:
         bad = area / f"{path.name}.quarantine.parquet"

@@ -57,6 +57,15 @@ class UnwatchFeed(_Payload):
     url: Address
 
 
+class LayOverlay(_Payload):
+    """Run a strategy with something assumed that its source does not say."""
+
+    spec: str = Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")
+    choices: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        min_length=1, max_length=10, description="names of overlays, or PLACE=VALUE"
+    )
+
+
 class SaveProfile(_Payload):
     """Store a screening profile as a new version."""
 
@@ -80,6 +89,7 @@ KINDS: dict[str, type[_Payload]] = {
     "study_video": StudyVideo,
     "watch_feed": WatchFeed,
     "unwatch_feed": UnwatchFeed,
+    "lay_overlay": LayOverlay,
     "save_profile": SaveProfile,
     "delete_profile": DeleteProfile,
     "run_screen": RunScreen,

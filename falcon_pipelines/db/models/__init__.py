@@ -2,6 +2,8 @@
 
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
+from falcon_pipelines.db.models.extraction import Extraction, StrategyVariant
+from falcon_pipelines.db.models.live import Feed, FeedSymbol, LiveBar, LiveSession
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
@@ -36,7 +38,7 @@ from falcon_pipelines.db.models.trading import (
     Posting,
     SkippedTrade,
 )
-from falcon_pipelines.db.models.videos import Video, WatchedFeed
+from falcon_pipelines.db.models.videos import TranscriptFile, Video, WatchedFeed
 
 __all__ = [
     "CHANNEL",
@@ -46,8 +48,13 @@ __all__ = [
     "Backtest",
     "Base",
     "Decision",
+    "Extraction",
+    "Feed",
+    "FeedSymbol",
     "Fill",
     "Heartbeat",
+    "LiveBar",
+    "LiveSession",
     "LlmCall",
     "LlmReply",
     "ManifestEntry",
@@ -69,7 +76,9 @@ __all__ = [
     "ScreenRun",
     "SkippedTrade",
     "StrategySpec",
+    "StrategyVariant",
     "Transcript",
+    "TranscriptFile",
     "Trial",
     "User",
     "Verdict",
