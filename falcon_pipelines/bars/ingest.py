@@ -33,6 +33,7 @@ from falcon_pipelines.errors import FalconError, InputError
 BATCH = {"day": 64, "minute": 2}
 """Sessions per transaction: a few seconds of work."""
 _DOWNLOADS = 4
+_SHOWN = 10
 
 
 class NotASession(InputError):
@@ -79,6 +80,25 @@ class SessionFailed:
 
     session: date
     error: FalconError
+
+
+class SessionsFailed(FalconError):
+    """Several sessions of a range have missing or bad files; the others are in."""
+
+
+def raise_failures(failed: Sequence[SessionFailed]) -> None:
+    """Raises what went wrong in one line: the error of one session, or SessionsFailed."""
+    if not failed:
+        return
+    first, others = failed[0].error, failed[1:]
+    if not others:
+        raise first
+    days = ", ".join(str(item.session) for item in others[:_SHOWN]) + (
+        ", ..." if len(others) > _SHOWN else ""
+    )
+    error = SessionsFailed(f"{first}; {len(others)} more sessions failed: {days} (--json says why)")
+    error.exit_code = min(item.error.exit_code for item in failed)
+    raise error from first
 
 
 def ingest_sessions(
