@@ -24,7 +24,7 @@ from falcon_pipelines.schedules import (
     weekly_corporate_actions,
     weekly_securities,
 )
-from falcon_pipelines.sensors import decisions, new_specs
+from falcon_pipelines.sensors import decisions, new_specs, reports
 from falcon_pipelines.video_sensors import overlays, submissions, transcript_folder, watched_feeds
 
 
@@ -64,6 +64,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             overlays,
             new_specs,
             decisions,
+            reports,
         ],
         resources=resources | dict(resource_overrides or {}),
     )

@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import dagster as dg
 from sqlalchemy import func, select
 
+from falcon_pipelines.bars.report import report_store
+from falcon_pipelines.checks import ALL_CHECKS
 from falcon_pipelines.db import models
+from falcon_pipelines.db.heartbeats import beat
 from falcon_pipelines.jobs import judge_strategies, trade_on_paper
 from falcon_pipelines.partitions import strategy_specs
+from falcon_pipelines.reports import report_dagster
+from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.run_states import FAILED, UNFINISHED
 
@@ -81,6 +87,28 @@ def decisions(context: dg.SensorEvaluationContext, database: Database) -> dg.Sen
     if newest <= int(context.cursor or 0):
         return dg.SensorResult(skip_reason="no decision since the last one acted on")
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"decision:{newest}")], cursor=str(newest))
+
+
+_STARTED_AT = datetime.now(UTC)
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells the dashboard of runs, checks, disks and quarantine, which it cannot see from where it runs.",
+)
+def reports(context: dg.SensorEvaluationContext, database: Database, bars: Bars) -> dg.SkipReason:
+    """Writes what has changed since the last tick; asks for no run."""
+    keys = [key for check in ALL_CHECKS for key in check.check_keys]
+    ill = sorted(
+        name for name, daemon in context.instance.get_daemon_statuses().items() if not daemon.healthy
+    )
+    with database.transaction() as session:
+        report_dagster(session, context.instance, keys)
+        report_store(session, bars.reader())
+        detail = f"without a heartbeat: {', '.join(ill)}" if ill else None
+        beat(session, "dagster-sensors", _STARTED_AT, "degraded" if ill else "ok", detail)
+    return dg.SkipReason("reported")
 
 
 def _judging(instance: dg.DagsterInstance, spec_hash: str) -> tuple[bool, int]:
