@@ -137,11 +137,11 @@ class LiveKeeper:
 
     def _publish(self, day: date, segments: Sequence[Path]) -> str:
         log_now = self._store.log()
+        if log_now.basis not in (None, self._basis):
+            return self._beside(day, segments, f"kept beside the store, which holds {log_now.basis} bars")
         entry = log_now.sessions("minute").get(day)
         if entry is not None and not is_live(entry):
             return f"the published file of {entry.source} is in the store"
-        if log_now.basis not in (None, self._basis):
-            return self._beside(day, segments, f"kept beside the store, which holds {log_now.basis} bars")
         with temporary_area(self._store.root) as area:
             target = area / f"{day}.parquet"
             sha256, rows = write_parquet(target, self._newest(segments, entry))
@@ -189,7 +189,7 @@ class LiveKeeper:
                 .collect()
                 .sort("ticker", "timestamp", "revision")
                 .unique(["ticker", "timestamp"], keep="last", maintain_order=True)
-                .select(BAR_SCHEMA)
+                .select(*BAR_SCHEMA)
             )
 
     def _folder(self, day: date) -> Path:
