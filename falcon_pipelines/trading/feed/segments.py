@@ -104,9 +104,9 @@ class LiveKeeper:
         """
         with transaction(self._engine) as session:
             row = session.get_one(LiveSession, (self._basis, day))
-            through = row.segmented_through
+            through, before = row.segmented_through, row.outcome
         segments = sorted(self._folder(day).glob("*.parquet"))
-        outcome = self._publish(day, segments) if segments else (row.outcome or STORED)
+        outcome = self._publish(day, segments) if segments else (before or STORED)
         with transaction(self._engine) as session:
             session.execute(
                 update(LiveSession)

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from datetime import date
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from falcon_pipelines.bars.calendar import is_session, session_open_close
 from falcon_pipelines.bars.store import BarStore, NoBars
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.db.models import Feed, Heartbeat, LiveBar
-from falcon_pipelines.trading.feed.arrivals import Arrivals
+from falcon_pipelines.trading.feed.arrivals import Arrivals, Finished
 from falcon_pipelines.trading.feed.backfill import StoredBackFill
 from falcon_pipelines.trading.feed.bars import MinuteBar
 from falcon_pipelines.trading.feed.loop import Rules
@@ -129,18 +128,20 @@ def test_a_replay_goes_on_from_its_minute_and_within_its_dates(database_url: str
         arrivals = Arrivals(10_000)
         replay = Replay(store, arrivals, speed=0, **options)  # type: ignore[arg-type]
         replay.watch(frozenset({"A"}))
-        found: list[MinuteBar] = []
-        until(lambda: found.extend(*_lists(arrivals)) or not replay._thread.is_alive())  # type: ignore[union-attr]
-        found.extend(*_lists(arrivals))
-        assert found == expected
+        assert _everything(arrivals) == expected
     with pytest.raises(NoBars):
         Replay(store, Arrivals(1), start=date(2027, 1, 4))
 
 
-def _lists(arrivals: Arrivals) -> tuple[list[MinuteBar]]:
-    time.sleep(0.01)
-    taken = arrivals.take(10_000, 0)
-    return ([bar for item in taken if isinstance(item, list) for bar in item],)
+def _everything(arrivals: Arrivals) -> list[MinuteBar]:
+    """What a replay puts until it is finished."""
+    found: list[MinuteBar] = []
+    while True:
+        for item in arrivals.take(10_000, 1.0):
+            if isinstance(item, list):
+                found += item
+            elif isinstance(item, Finished):
+                return found
 
 
 def test_an_empty_store_has_nothing_to_replay(database_url: str, tmp_path: Path) -> None:
