@@ -34,6 +34,9 @@ class LlmProvider(BaseModel):
     model: str = Field(min_length=1)
     api_key: SecretStr | None = None
     json_schema: bool = Field(True, description="whether it is asked for a JSON schema first")
+    knowledge_cutoff: date | None = Field(
+        None, description="the model knows nothing after this day; its picks before are never scored"
+    )
     temperature: float | None = Field(0.0, ge=0, le=2, description="null for models that take only their own")
     token_limit: Literal["max_tokens", "max_completion_tokens"] | None = Field(
         None, description="name of the length parameter; default: OpenAI's own servers take the second"
@@ -107,6 +110,23 @@ class Settings(BaseSettings):
         None, description="first session that is kept complete; default: five years before today"
     )
 
+    transcripts_dir: Path | None = Field(
+        None,
+        description="watched folder: transcript files put here are studied; default: transcripts under home",
+    )
+    reference_source: Literal["none", "csv", "massive", "finviz"] = Field(
+        "none", description="where sectors, fundamentals and earnings dates come from"
+    )
+    reference_csv: Path | None = Field(
+        None, description="CSV with ticker and sector, earnings_date, ..., for reference source `csv`"
+    )
+    finviz_key: SecretStr | None = Field(
+        None, description="key of Finviz Elite's export, for source `finviz`"
+    )
+    finviz_endpoint: str = Field(
+        "https://elite.finviz.com/export", pattern=r"^https?://", description="address of Finviz's export"
+    )
+
     llm_providers: tuple[LlmProvider, ...] = Field(
         (), description="JSON list of language model servers, tried in order: name, base_url, model, api_key"
     )
@@ -120,12 +140,29 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the web servers listen on")
     dashboard_port: int = Field(8000, ge=1, le=65535, description="port of the dashboard")
+    dashboard_login: Literal["on", "off"] = Field(
+        "on", description="off: whoever opens the dashboard is its operator `demo`; on a loopback host only"
+    )
+    session_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="signs the dashboard's sessions; default: made once, in session.key under home",
+    )
+    trusted_proxies: str = Field(
+        "", description="addresses of the web servers in front of the dashboard, such as 127.0.0.1"
+    )
+    metrics_from: str = Field("127.0.0.1,::1", description="addresses that may read the dashboard's /metrics")
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of the Dagster UI")
 
     @property
     def market_data(self) -> Path:
         """Root of the bar store."""
         return self.data_dir or self.home / "market_data"
+
+    @property
+    def watched_transcripts(self) -> Path:
+        """The folder whose transcript files are studied."""
+        return self.transcripts_dir or self.home / "transcripts"
 
 
 def default_home() -> Path:

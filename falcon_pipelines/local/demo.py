@@ -31,10 +31,10 @@ from falcon_pipelines.errors import InputError
 from falcon_pipelines.local.orphans import fail_orphaned_runs, process_tag
 from falcon_pipelines.local.stack import Stack
 from falcon_pipelines.partitions import profiles, screen_key, strategy_specs, videos
+from falcon_pipelines.profiles.documents import bundled_profiles
 from falcon_pipelines.settings import Settings
 from falcon_pipelines.strategies.transcripts import bundled_transcripts
 
-PROFILE = "high_momentum"
 TICKERS = 200
 SESSIONS = 750
 PAPER_SESSIONS = 60
@@ -135,17 +135,24 @@ class Demo:
         progress(1, 1)
 
     def screen(self, progress: Progress) -> None:
-        """The candidates of the newest session."""
+        """The newest session's features, and the candidates of every profile; those that lack inputs say so."""
         version, newest = self.store.current_version(), self.store.sessions("day")[-1]
-        self.instance.add_dynamic_partitions(str(profiles.name), [PROFILE])
+        names = list(bundled_profiles())
+        self.instance.add_dynamic_partitions(str(profiles.name), names)
         with self.session() as session:
-            done = session.scalar(
-                select(func.count())
-                .select_from(models.ScreenRun)
-                .where(models.ScreenRun.profile == PROFILE, models.ScreenRun.data_version == version)
+            done = set(
+                session.scalars(
+                    select(models.ScreenRun.profile).where(
+                        models.ScreenRun.session == newest, models.ScreenRun.data_version == version
+                    )
+                )
             )
-        if not done:
-            self._execute("screen_market", partition=screen_key(newest, PROFILE))
+        todo = [name for name in names if name not in done]
+        if todo:
+            self._execute("compute_features", partition=newest.isoformat())
+        for number, name in enumerate(todo, start=1):
+            self._execute("screen_market", partition=screen_key(newest, name))
+            progress(number, len(todo))
         progress(1, 1)
 
     def study(self, progress: Progress) -> None:

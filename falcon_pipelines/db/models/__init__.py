@@ -2,6 +2,7 @@
 
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
+from falcon_pipelines.db.models.extraction import Extraction, StrategyVariant
 from falcon_pipelines.db.models.live import Feed, FeedSymbol, LiveBar, LiveSession
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
@@ -15,18 +16,29 @@ from falcon_pipelines.db.models.research import (
     Trial,
     Verdict,
 )
-from falcon_pipelines.db.models.screening import ScreenPick, ScreenRun
+from falcon_pipelines.db.models.screening import (
+    ScreenJudgement,
+    ScreenOutcome,
+    ScreenPick,
+    ScreenPool,
+    ScreenProfile,
+    ScreenProposal,
+    ScreenRecord,
+    ScreenRun,
+)
 from falcon_pipelines.db.models.trading import (
     Account,
     AccountHalt,
     AccountMark,
     Fill,
+    NotificationDelivery,
     OperatorCommand,
     Order,
     PositionMark,
     Posting,
+    SkippedTrade,
 )
-from falcon_pipelines.db.models.videos import Video, WatchedFeed
+from falcon_pipelines.db.models.videos import TranscriptFile, Video, WatchedFeed
 
 __all__ = [
     "CHANNEL",
@@ -36,6 +48,7 @@ __all__ = [
     "Backtest",
     "Base",
     "Decision",
+    "Extraction",
     "Feed",
     "FeedSymbol",
     "Fill",
@@ -46,16 +59,26 @@ __all__ = [
     "LlmReply",
     "ManifestEntry",
     "Notification",
+    "NotificationDelivery",
     "OperatorCommand",
     "Order",
     "PositionMark",
     "Posting",
     "Promotion",
     "Request",
+    "ScreenJudgement",
+    "ScreenOutcome",
     "ScreenPick",
+    "ScreenPool",
+    "ScreenProfile",
+    "ScreenProposal",
+    "ScreenRecord",
     "ScreenRun",
+    "SkippedTrade",
     "StrategySpec",
+    "StrategyVariant",
     "Transcript",
+    "TranscriptFile",
     "Trial",
     "User",
     "Verdict",

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from falcon_pipelines.bars.calendar import session_open_close
 from falcon_pipelines.bars.files import publish, temporary_area, write_errors
 from falcon_pipelines.bars.manifest import Draft, Entry
-from falcon_pipelines.bars.parquet import write_parquet
+from falcon_pipelines.bars.parquet import arrow_table, write_parquet
 from falcon_pipelines.bars.reading import read_table
 from falcon_pipelines.bars.staging import session_path
 from falcon_pipelines.bars.store import BarStore
@@ -73,7 +73,7 @@ class LiveKeeper:
                 moves = []
                 for (day,), part in sorted(days.items(), key=str):
                     name = f"{day}.{sequences[0]:012}-{last:012}.parquet"
-                    write_parquet(area / name, [part.drop("day")])
+                    write_parquet(area / name, [arrow_table(part.drop("day"))])
                     moves.append((area / name, self._folder(day) / name))
                 with write_errors(self._store.root):
                     publish(moves)
@@ -144,7 +144,7 @@ class LiveKeeper:
             return f"the published file of {entry.source} is in the store"
         with temporary_area(self._store.root) as area:
             target = area / f"{day}.parquet"
-            sha256, rows = write_parquet(target, self._newest(segments, entry))
+            sha256, rows = write_parquet(target, map(arrow_table, self._newest(segments, entry)))
             draft = Draft(
                 kind="bars",
                 source=_LIVE + self._source,
@@ -167,7 +167,7 @@ class LiveKeeper:
         target = self._store.root / FOLDER / self._basis / f"{day}.parquet"
         kept = [target] if target.exists() else []
         with temporary_area(self._store.root) as area:
-            write_parquet(area / target.name, self._newest([*kept, *segments], None))
+            write_parquet(area / target.name, map(arrow_table, self._newest([*kept, *segments], None)))
             with write_errors(target):
                 publish([(area / target.name, target)])
         return outcome
