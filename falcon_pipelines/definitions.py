@@ -18,7 +18,7 @@ from falcon_pipelines.resources.flat_files import FlatFiles
 from falcon_pipelines.resources.language_models import LanguageModels
 from falcon_pipelines.resources.videos import Videos
 from falcon_pipelines.schedules import daily_freshness, daily_screens, weekly_corporate_actions
-from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, republished_day_bars
+from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, reports, republished_day_bars
 from falcon_pipelines.video_sensors import overlays, submissions, transcript_folder, watched_feeds
 
 
@@ -58,6 +58,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             overlays,
             new_specs,
             decisions,
+            reports,
         ],
         resources=resources | dict(resource_overrides or {}),
     )

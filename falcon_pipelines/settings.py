@@ -153,6 +153,11 @@ class Settings(BaseSettings):
     )
     metrics_from: str = Field("127.0.0.1,::1", description="addresses that may read the dashboard's /metrics")
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of the Dagster UI")
+    dagster_url: str | None = Field(
+        None,
+        pattern=r"^(https?://|/)[^\s\"'<>]*$",
+        description="where a browser reaches the Dagster UI, such as /dagster; default: its host and port",
+    )
 
     @property
     def market_data(self) -> Path:
