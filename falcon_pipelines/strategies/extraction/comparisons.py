@@ -82,8 +82,8 @@ def _compare(match: re.Match[str], before: list[Condition]) -> Condition | None:
     name = ("crosses_above" if up else "crosses_below") if is_cross else ("gt" if up else "lt")
     if direction.split()[-1] in ("least", "most") or direction == "no less than":
         name = {"gt": "gte", "lt": "lte"}.get(name, name)
-    if direction == "no more than":
-        name = "lte"
+    if direction == "no more than" or direction.endswith(("or equal to", "or below", "or above")):
+        name = {"gt": "gte", "lt": "lte"}.get(name, name)
     value: dict[str, Any] = {name: [left.value, right.value]}
     return make(match, negate(value) if match["neg"] else value, left, right, **more)
 
