@@ -9,11 +9,13 @@ from falcon_pipelines.commands import (
     bars,
     demo,
     extraction,
+    feed,
     readings,
     screening,
     services,
     specs,
     trading,
+    users,
 )
 from falcon_pipelines.commands.console import err
 from falcon_pipelines.errors import FalconError
@@ -43,8 +45,10 @@ app.command()(specs.lookahead)
 app.command()(backtests.backtest)
 app.command()(backtests.sweep)
 app.command()(backtests.verdict)
+app.command()(feed.feed)
 app.add_typer(trading.trade_app, name="trade")
 app.add_typer(services.db_app, name="db")
+app.add_typer(users.user_app, name="user")
 
 
 def main() -> None:

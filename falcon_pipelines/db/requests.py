@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -20,6 +20,21 @@ class InvalidRequest(InputError):
     """A request lacks something, or asks for something unknown."""
 
 
+def _storable(value: str) -> str:
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("contains characters that cannot be stored")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+"""Text that PostgreSQL can hold."""
+Address = Annotated[
+    str,
+    Field(min_length=1, max_length=2048, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$"),
+    AfterValidator(_storable),
+]
+
+
 class _Payload(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,19 +42,19 @@ class _Payload(BaseModel):
 class StudyVideo(_Payload):
     """Fetch a video's transcript and turn it into a judged strategy."""
 
-    url: str = Field(min_length=1, max_length=2048)
+    url: Address
 
 
 class WatchFeed(_Payload):
     """Look at a channel or playlist for new videos from now on."""
 
-    url: str = Field(min_length=1, max_length=2048)
+    url: Address
 
 
 class UnwatchFeed(_Payload):
     """Stop looking at a channel or playlist."""
 
-    url: str = Field(min_length=1, max_length=2048)
+    url: Address
 
 
 class LayOverlay(_Payload):
@@ -54,7 +69,7 @@ class LayOverlay(_Payload):
 class SaveProfile(_Payload):
     """Store a screening profile as a new version."""
 
-    document: str = Field(min_length=1, max_length=100_000, description="the profile as YAML")
+    document: Text = Field(min_length=1, max_length=100_000, description="the profile as YAML")
 
 
 class DeleteProfile(_Payload):

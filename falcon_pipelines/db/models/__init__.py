@@ -3,6 +3,7 @@
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
 from falcon_pipelines.db.models.extraction import Extraction, StrategyVariant
+from falcon_pipelines.db.models.live import Feed, FeedSymbol, LiveBar, LiveSession
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
@@ -15,16 +16,27 @@ from falcon_pipelines.db.models.research import (
     Trial,
     Verdict,
 )
-from falcon_pipelines.db.models.screening import ScreenPick, ScreenRun
+from falcon_pipelines.db.models.screening import (
+    ScreenJudgement,
+    ScreenOutcome,
+    ScreenPick,
+    ScreenPool,
+    ScreenProfile,
+    ScreenProposal,
+    ScreenRecord,
+    ScreenRun,
+)
 from falcon_pipelines.db.models.trading import (
     Account,
     AccountHalt,
     AccountMark,
     Fill,
+    NotificationDelivery,
     OperatorCommand,
     Order,
     PositionMark,
     Posting,
+    SkippedTrade,
 )
 from falcon_pipelines.db.models.videos import TranscriptFile, Video, WatchedFeed
 
@@ -37,20 +49,32 @@ __all__ = [
     "Base",
     "Decision",
     "Extraction",
+    "Feed",
+    "FeedSymbol",
     "Fill",
     "Heartbeat",
+    "LiveBar",
+    "LiveSession",
     "LlmCall",
     "LlmReply",
     "ManifestEntry",
     "Notification",
+    "NotificationDelivery",
     "OperatorCommand",
     "Order",
     "PositionMark",
     "Posting",
     "Promotion",
     "Request",
+    "ScreenJudgement",
+    "ScreenOutcome",
     "ScreenPick",
+    "ScreenPool",
+    "ScreenProfile",
+    "ScreenProposal",
+    "ScreenRecord",
     "ScreenRun",
+    "SkippedTrade",
     "StrategySpec",
     "StrategyVariant",
     "Transcript",
