@@ -6,8 +6,8 @@ from falcon_pipelines.strategies.extraction import operands
 from falcon_pipelines.strategies.extraction.operands import NUMBER
 
 UP = (
-    r"greater than or equal to|at or above|at least|no less than|above|up through|higher than|greater than|more than|bigger than|exceeds|"
-    r"to the upside of"
+    r"greater than or equal to|at or above|at least|no less than|above|up through|higher than|greater than|"
+    r"more than|bigger than|exceeds|to the upside of"
 )
 DOWN = r"less than or equal to|at or below|at most|no more than|below|down through|lower than|less than|smaller than|sub"
 _MOVES = (
@@ -62,6 +62,10 @@ BREAKOUT = re.compile(
     rf"|(?:closes|close|trades|sits|is|finishes) at (?:a |its |the )?(?:new |fresh )?|(?:a |the )?(?:new|"
     rf"fresh) )"
     rf"(?P<right>(?:new )?(?:{operands.CHANNEL}))(?!\S)"
+)
+FOR_BARS = re.compile(
+    rf" (?:for |on )?(?:at least )?(?:(?P<counted>{NUMBER}) (?:straight |consecutive )(?:day|bar|session|close|closes)"
+    rf"|(?P<bars>{NUMBER}) (?:day|bar|session|close|closes) (?:in a row|straight|running))(?!\S)"
 )
 UNDIRECTED = re.compile(
     rf"(?<!\S)(?P<left>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|"

@@ -35,6 +35,8 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
         rf"(?:sell(?:ing)?(?: signal)?|exit(?:ing|s)?(?: signal| rule| is)?|get(?:ting)? out(?: of)?|"
         rf"close (?:out )?(?:the trade|the position|my position|it out|it|out|everything)|take (?:it|"
         rf"the trade) off|(?:am|are|get|be|is) out|dump|bail(?: out)?|liquidate|take (?:my |the )?profit|"
+        rf"(?:ride|riding|hold|holding|stay|staying|keep|keeping|let)(?: (?:it|on|in|them|long|run|onto|to|the|"
+        rf"position|trade|stock|everything|this|that|my|winner|winners))*(?= (?:until|till|til)\b)|"
         rf"way out|done with|step aside|unload|flatten|go to cash|(?:go|am|are|be) flat|in cash|(?:am |"
         rf"are )?a sell(?:er)?)(?: (?:half|all))?{_THING}",
     ),
@@ -260,6 +262,10 @@ def _chain(
 ) -> Assignment | None:
     if not number or (previous := result[number - 1]) is None:
         return None
+    if previous.cue.start >= conditions[number - 1].end and not previous.shares_cue:
+        onward = visible[previous.cue.end : condition.start]
+        if _TO_CONDITION.match(onward) and not re.search(r"[.?#]", onward):
+            return Assignment(condition, previous.cue, condition.start, condition.end, number - 1)
     gap = visible[conditions[number - 1].end : condition.start]
     if previous.end > conditions[number - 1].end or not _CHAIN.match(gap):
         return None

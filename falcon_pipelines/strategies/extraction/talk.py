@@ -35,7 +35,7 @@ _CLAIMS = (
     rf"(?:made|making|makes|earned|profit of)(?: me)?(?: (?:over|about|almost|nearly|more than))* "
     rf"(?:dollars )?{NUMBER}(?: k| thousand| million)? dollars(?: [a-z]+){{0,5}}",
     rf"average[sd]? (?:about |around |over )?{_PERCENT} (?:per|a|each|on (?:each|every|a)) trade",
-    rf"(?:doubles?|triples?|doubled|tripled) (?:my|your|his|her|the) (?:money|account)(?: [a-z]+){{0,3}}",
+    r"(?:doubles?|triples?|doubled|tripled) (?:my|your|his|her|the) (?:money|account)(?: [a-z]+){0,3}",
     rf"make (?:dollars )?{NUMBER}(?: k| thousand)? dollars (?:a|per|every|each) {_PERIOD}",
     r"(?:can not lose|never loses|never had a losing (?:year|month|week)|guaranteed(?: profits?|"
     r" returns?| to win)?|free money|money machine|holy grail)",

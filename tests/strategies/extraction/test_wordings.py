@@ -229,6 +229,34 @@ def test_a_margin_in_percent_is_part_of_the_rule() -> None:
     assert stated(result, "entry.long") == [{"gt": ["close", {"mul": ["sma_50", 1.02]}]}]
 
 
+def test_an_average_that_was_introduced_with_its_type_keeps_it() -> None:
+    result = heard(
+        "you take the twenty period e m a and the fifty period e m a and when the twenty crosses up through the fifty "
+        "you get in at the next open and you ride it until the twenty crosses back down through the fifty"
+    )
+    assert stated(result, "entry.long") == [{"crosses_above": ["ema_20", "ema_50"]}]
+    assert stated(result, "exit.signal") == [{"crosses_below": ["ema_20", "ema_50"]}]
+    assert states(result, "indicators.ema_20.fn") == ["stated"]
+
+
+def test_two_conditions_around_one_entry_are_both_of_it() -> None:
+    result = heard(
+        "when the fifty day is above the two hundred day i buy every time the r s i goes under forty and i sell when "
+        "the r s i is over sixty"
+    )
+    assert result.spec is not None
+    assert result.spec.document()["entry"] == {
+        "long": {"all": [{"gt": ["sma_50", "sma_200"]}, {"lt": ["rsi", 40]}]}
+    }
+
+
+def test_a_condition_that_must_hold_for_days_is_not_taken_for_one_day() -> None:
+    words = "you sell if it closes below the fifty day moving average for two days in a row"
+    assert stated(heard(words), "exit.signal") == [
+        {"for_n_bars": {"bars": 2, "of": {"lt": ["close", "sma_50"]}}}
+    ]
+
+
 def read(content: bytes, suffix: str) -> Transcript:
     return Transcript("abc", "t", None, None, "file", parse_words(content, suffix, "talk"), content)
 
