@@ -7,7 +7,7 @@ import dagster as dg
 
 from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars
 from falcon_pipelines.assets.research import backtests, weigh_evidence
-from falcon_pipelines.assets.screening import screen_candidates
+from falcon_pipelines.assets.screening import screen_candidates, screen_features
 from falcon_pipelines.assets.trading import paper_trades, promotions
 from falcon_pipelines.assets.videos import strategy_specs, transcripts
 from falcon_pipelines.checks import ALL_CHECKS
@@ -18,7 +18,7 @@ from falcon_pipelines.resources.flat_files import FlatFiles
 from falcon_pipelines.resources.language_models import LanguageModels
 from falcon_pipelines.resources.videos import Videos
 from falcon_pipelines.schedules import daily_freshness, daily_screens, weekly_corporate_actions
-from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, republished_day_bars
+from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, reports, republished_day_bars
 from falcon_pipelines.video_sensors import overlays, submissions, transcript_folder, watched_feeds
 
 
@@ -37,6 +37,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             day_bars,
             minute_bars,
             corporate_actions,
+            screen_features,
             screen_candidates,
             transcripts,
             strategy_specs,
@@ -57,6 +58,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             overlays,
             new_specs,
             decisions,
+            reports,
         ],
         resources=resources | dict(resource_overrides or {}),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -10,10 +10,14 @@ from sqlalchemy import func, select
 
 from falcon_pipelines import settings
 from falcon_pipelines.bars.calendar import sessions
+from falcon_pipelines.bars.report import report_store
 from falcon_pipelines.bars.upkeep import as_ranges, missing_sessions, republished, sessions_to_recheck
+from falcon_pipelines.checks import ALL_CHECKS
 from falcon_pipelines.db import models
+from falcon_pipelines.db.heartbeats import beat
 from falcon_pipelines.jobs import ingest_day_bars, judge_strategies, trade_on_paper
 from falcon_pipelines.partitions import NEW_YORK, history_start, strategy_specs
+from falcon_pipelines.reports import report_dagster
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
@@ -209,6 +213,28 @@ def decisions(context: dg.SensorEvaluationContext, database: Database) -> dg.Sen
     if newest <= int(context.cursor or 0):
         return dg.SensorResult(skip_reason="no decision since the last one acted on")
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"decision:{newest}")], cursor=str(newest))
+
+
+_STARTED_AT = datetime.now(UTC)
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells the dashboard of runs, checks, disks and quarantine, which it cannot see from where it runs.",
+)
+def reports(context: dg.SensorEvaluationContext, database: Database, bars: Bars) -> dg.SkipReason:
+    """Writes what has changed since the last tick; asks for no run."""
+    keys = [key for check in ALL_CHECKS for key in check.check_keys]
+    ill = sorted(
+        name for name, daemon in context.instance.get_daemon_statuses().items() if not daemon.healthy
+    )
+    with database.transaction() as session:
+        report_dagster(session, context.instance, keys)
+        report_store(session, bars.reader())
+        detail = f"without a heartbeat: {', '.join(ill)}" if ill else None
+        beat(session, "dagster-sensors", _STARTED_AT, "degraded" if ill else "ok", detail)
+    return dg.SkipReason("reported")
 
 
 def _judging(instance: dg.DagsterInstance, spec_hash: str) -> tuple[bool, int]:

@@ -34,6 +34,9 @@ class LlmProvider(BaseModel):
     model: str = Field(min_length=1)
     api_key: SecretStr | None = None
     json_schema: bool = Field(True, description="whether it is asked for a JSON schema first")
+    knowledge_cutoff: date | None = Field(
+        None, description="the model knows nothing after this day; its picks before are never scored"
+    )
     temperature: float | None = Field(0.0, ge=0, le=2, description="null for models that take only their own")
     token_limit: Literal["max_tokens", "max_completion_tokens"] | None = Field(
         None, description="name of the length parameter; default: OpenAI's own servers take the second"
@@ -111,6 +114,18 @@ class Settings(BaseSettings):
         None,
         description="watched folder: transcript files put here are studied; default: transcripts under home",
     )
+    reference_source: Literal["none", "csv", "massive", "finviz"] = Field(
+        "none", description="where sectors, fundamentals and earnings dates come from"
+    )
+    reference_csv: Path | None = Field(
+        None, description="CSV with ticker and sector, earnings_date, ..., for reference source `csv`"
+    )
+    finviz_key: SecretStr | None = Field(
+        None, description="key of Finviz Elite's export, for source `finviz`"
+    )
+    finviz_endpoint: str = Field(
+        "https://elite.finviz.com/export", pattern=r"^https?://", description="address of Finviz's export"
+    )
 
     llm_providers: tuple[LlmProvider, ...] = Field(
         (), description="JSON list of language model servers, tried in order: name, base_url, model, api_key"
@@ -138,6 +153,11 @@ class Settings(BaseSettings):
     )
     metrics_from: str = Field("127.0.0.1,::1", description="addresses that may read the dashboard's /metrics")
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of the Dagster UI")
+    dagster_url: str | None = Field(
+        None,
+        pattern=r"^(https?://|/)[^\s\"'<>]*$",
+        description="where a browser reaches the Dagster UI, such as /dagster; default: its host and port",
+    )
 
     @property
     def market_data(self) -> Path:

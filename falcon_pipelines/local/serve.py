@@ -8,6 +8,7 @@ from types import FrameType
 from rich.console import Console
 
 from falcon_pipelines.dashboard.access.policy import is_loopback
+from falcon_pipelines.local.heartbeats import Heartbeats
 from falcon_pipelines.local.services import (
     Login,
     dagster_url,
@@ -44,7 +45,7 @@ def serve_until_interrupted(
             )
             console.print(f"Dagster UI  {dagster_url(settings)}")
             console.print("Ctrl-C stops everything.")
-            supervisor.watch()
+            supervisor.watch(Heartbeats(stack.database_url))
         except KeyboardInterrupt:
             console.print("stopping")
         finally:

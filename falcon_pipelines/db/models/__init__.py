@@ -7,6 +7,13 @@ from falcon_pipelines.db.models.live import Feed, FeedSymbol, LiveBar, LiveSessi
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
+from falcon_pipelines.db.models.reports import (
+    CheckResult,
+    CorporateActionRow,
+    DiskUsage,
+    PipelineRun,
+    QuarantineCount,
+)
 from falcon_pipelines.db.models.research import (
     Backtest,
     Decision,
@@ -35,6 +42,7 @@ from falcon_pipelines.db.models.trading import (
     OperatorCommand,
     Order,
     PositionMark,
+    PositionTotal,
     Posting,
     SkippedTrade,
 )
@@ -47,7 +55,10 @@ __all__ = [
     "AccountMark",
     "Backtest",
     "Base",
+    "CheckResult",
+    "CorporateActionRow",
     "Decision",
+    "DiskUsage",
     "Extraction",
     "Feed",
     "FeedSymbol",
@@ -62,9 +73,12 @@ __all__ = [
     "NotificationDelivery",
     "OperatorCommand",
     "Order",
+    "PipelineRun",
     "PositionMark",
+    "PositionTotal",
     "Posting",
     "Promotion",
+    "QuarantineCount",
     "Request",
     "ScreenJudgement",
     "ScreenOutcome",
