@@ -90,6 +90,7 @@ def to_atom(said: ModelAtom, evidence: Evidence, spoken_numbers: set[float], gro
     _check_numbers(said, evidence.quote.lower(), spoken_numbers)
     if said.comparison is not None and said.comparison != "between":
         _check_direction(said, evidence.quote)
+    value: Any
     uses: tuple[IndicatorUse, ...] = ()
     if said.place in _CONDITIONS:
         value, uses = _condition(said)
