@@ -27,8 +27,6 @@ from falcon_pipelines.schedules import (
     weekly_securities,
 )
 from falcon_pipelines.sensors import decisions, new_specs, reports
-from falcon_pipelines.schedules import daily_books, daily_freshness, daily_screens, weekly_corporate_actions
-from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, reports, republished_day_bars
 from falcon_pipelines.trading_sensors import halted_accounts, live_trading
 from falcon_pipelines.video_sensors import overlays, submissions, transcript_folder, watched_feeds
 
