@@ -71,7 +71,7 @@ def coverage(session: Session, frequency: str | None = None, year: int | None = 
         .group_by(ManifestEntry.frequency)
         .order_by(ManifestEntry.frequency)
     ).all()
-    found = {row[0]: (row[1], row[2]) for row in spans}
+    found = {name: (first, last) for name, first, last in spans if name and first and last}
     chosen = frequency if frequency in found else next(iter(found), None)
     if chosen is None:
         return Coverage(
