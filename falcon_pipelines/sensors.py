@@ -17,6 +17,7 @@ from falcon_pipelines.partitions import NEW_YORK, history_start, strategy_specs
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
+from falcon_pipelines.run_states import FAILED, UNFINISHED
 
 SESSIONS_A_RUN = 250
 RUNS_A_TICK = 4
@@ -25,14 +26,6 @@ _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 _PARTITION = "dagster/partition"
 _SPEC_HASH = "falcon/spec_hash"
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-_FAILED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 @dataclass(frozen=True)
@@ -129,7 +122,7 @@ def _sessions_in_progress(instance: dg.DagsterInstance, calendar: Sequence[date]
     unfinished = instance.get_runs(
         filters=dg.RunsFilter(
             job_name=ingest_day_bars.name,
-            statuses=_UNFINISHED,
+            statuses=UNFINISHED,
         )
     )
     busy: set[date] = set()
@@ -146,7 +139,7 @@ def _failed_attempts(instance: dg.DagsterInstance, gap: Gap) -> int:
         dg.RunsFilter(
             job_name=ingest_day_bars.name,
             tags={_RANGE_START: gap.first.isoformat(), _RANGE_END: gap.last.isoformat()},
-            statuses=_FAILED,
+            statuses=FAILED,
         )
     )
 
@@ -170,7 +163,7 @@ def specs_to_judge(states: Sequence[SpecState]) -> tuple[SpecState, ...]:
 @dg.sensor(
     job=judge_strategies,
     minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.STOPPED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Backtests and judges every runnable spec as soon as it is there.",
 )
 def new_specs(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult:
@@ -222,9 +215,9 @@ def _judging(instance: dg.DagsterInstance, spec_hash: str) -> tuple[bool, int]:
     """Whether a run of that spec's judging is under way, and how many have failed."""
     of_spec = {_SPEC_HASH: spec_hash}
     busy = instance.get_runs_count(
-        dg.RunsFilter(job_name=judge_strategies.name, tags=of_spec, statuses=_UNFINISHED)
+        dg.RunsFilter(job_name=judge_strategies.name, tags=of_spec, statuses=UNFINISHED)
     )
     failed = instance.get_runs_count(
-        dg.RunsFilter(job_name=judge_strategies.name, tags=of_spec, statuses=_FAILED)
+        dg.RunsFilter(job_name=judge_strategies.name, tags=of_spec, statuses=FAILED)
     )
     return busy > 0, failed

@@ -22,18 +22,14 @@ from falcon_pipelines.dashboard.queries import (
     system,
     videos,
 )
-from falcon_pipelines.dashboard.values import Page, Value
+from falcon_pipelines.dashboard.values import Page, Problem
 
 Found = TypeVar("Found")
 
 
-class Problem(Value):
-    """Why there is no answer."""
-
-    detail: str
-
-
-router = APIRouter(prefix="/api/v1", tags=["data"], responses={503: {"model": Problem}})
+router = APIRouter(
+    prefix="/api/v1", tags=["data"], responses={401: {"model": Problem}, 503: {"model": Problem}}
+)
 
 BAD_CURSOR: dict[int | str, dict[str, Any]] = {400: {"model": Problem}}
 MAY_BE_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}

@@ -43,6 +43,8 @@ class Service:
     log: Path
     health_url: str | None = None
     ready_file: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of this service alone."""
 
 
 @dataclass
@@ -105,7 +107,7 @@ class Supervisor:
         with child.service.log.open("ab") as log:
             child.process = subprocess.Popen(  # noqa: S603 - the commands are ours
                 child.service.command,
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment, **child.service.environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

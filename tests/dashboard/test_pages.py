@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-from falcon_pipelines.dashboard.app import create_app
 from falcon_pipelines.db.engine import database_engine
+from tests.dashboard.clients import open_client
 from tests.dashboard.seed import seed
 
 HOSTILE = """ "><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} ' & \u202e \\"""
@@ -66,7 +66,7 @@ def test_synthetic_data_is_called_synthetic_at_every_heading_it_shows_under(seed
 
 def test_real_data_is_not_called_synthetic(database_url: str) -> None:
     seed(database_url, synthetic=False)
-    with TestClient(create_app(database_url)) as client:
+    with open_client(database_url) as client:
         assert "SYNTHETIC" not in client.get("/").text
 
 
@@ -121,7 +121,7 @@ def test_a_wrong_address_is_answered_in_words(seeded: TestClient, path: str, sta
 @pytest.fixture
 def attacked(database_url: str) -> Iterator[TestClient]:
     seed(database_url, hostile=HOSTILE)
-    with TestClient(create_app(database_url), raise_server_exceptions=False) as client:
+    with open_client(database_url) as client:
         yield client
 
 
@@ -143,7 +143,7 @@ def test_only_http_addresses_become_links(database_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE transcripts SET url = 'javascript:alert(document.domain)//'"))
     engine.dispose()
-    with TestClient(create_app(database_url)) as client:
+    with open_client(database_url) as client:
         html = client.get("/strategies/1").text
     assert "javascript:" not in html
     assert "at 0:02" in html
@@ -168,7 +168,7 @@ def test_documents_of_the_wrong_shape_leave_gaps_instead_of_failing(database_url
         for statement in MISSHAPEN:
             connection.exec_driver_sql(statement)
     engine.dispose()
-    with TestClient(create_app(database_url)) as client:
+    with open_client(database_url) as client:
         for path in ("/", "/strategies/1", "/api/v1/overview", "/api/v1/strategies/1", "/api/v1/fills"):
             assert client.get(path).status_code == 200, path
         curve = client.get("/api/v1/backtests/1/equity").json()

@@ -2,6 +2,8 @@
 
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
+from falcon_pipelines.db.models.extraction import Extraction, StrategyVariant
+from falcon_pipelines.db.models.live import Feed, FeedSymbol, LiveBar, LiveSession
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
@@ -29,12 +31,14 @@ from falcon_pipelines.db.models.trading import (
     AccountHalt,
     AccountMark,
     Fill,
+    NotificationDelivery,
     OperatorCommand,
     Order,
     PositionMark,
     Posting,
+    SkippedTrade,
 )
-from falcon_pipelines.db.models.videos import Video, WatchedFeed
+from falcon_pipelines.db.models.videos import TranscriptFile, Video, WatchedFeed
 
 __all__ = [
     "CHANNEL",
@@ -44,12 +48,18 @@ __all__ = [
     "Backtest",
     "Base",
     "Decision",
+    "Extraction",
+    "Feed",
+    "FeedSymbol",
     "Fill",
     "Heartbeat",
+    "LiveBar",
+    "LiveSession",
     "LlmCall",
     "LlmReply",
     "ManifestEntry",
     "Notification",
+    "NotificationDelivery",
     "OperatorCommand",
     "Order",
     "PositionMark",
@@ -64,8 +74,11 @@ __all__ = [
     "ScreenProposal",
     "ScreenRecord",
     "ScreenRun",
+    "SkippedTrade",
     "StrategySpec",
+    "StrategyVariant",
     "Transcript",
+    "TranscriptFile",
     "Trial",
     "User",
     "Verdict",

@@ -98,6 +98,7 @@ class Decision(Base):
     __table_args__ = (CheckConstraint("choice IN ('approve', 'retire')", name="choice"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    request_key: Mapped[str | None] = mapped_column(unique=True, comment="the same press has the same key")
     spec_id: Mapped[int] = mapped_column(ForeignKey("strategy_specs.id"), index=True)
     choice: Mapped[str]
     decided_by: Mapped[str]
