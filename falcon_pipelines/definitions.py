@@ -7,7 +7,7 @@ import dagster as dg
 
 from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars
 from falcon_pipelines.assets.research import backtests, weigh_evidence
-from falcon_pipelines.assets.screening import screen_candidates, screen_features
+from falcon_pipelines.assets.screening import screen_candidates, screen_features, screen_record
 from falcon_pipelines.assets.trading import paper_trades, promotions
 from falcon_pipelines.assets.videos import strategy_specs, transcripts
 from falcon_pipelines.checks import ALL_CHECKS
@@ -17,7 +17,16 @@ from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
 from falcon_pipelines.resources.language_models import LanguageModels
 from falcon_pipelines.resources.videos import Videos
-from falcon_pipelines.schedules import daily_freshness, daily_screens, weekly_corporate_actions
+from falcon_pipelines.schedules import (
+    daily_freshness,
+    daily_record,
+    evening_screens,
+    midday_screens,
+    morning_screens,
+    weekly_corporate_actions,
+)
+from falcon_pipelines.screen_checks import SCREEN_CHECKS
+from falcon_pipelines.screen_sensors import asked_screens, scheduled_screens
 from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, republished_day_bars
 from falcon_pipelines.video_sensors import overlays, submissions, transcript_folder, watched_feeds
 
@@ -39,6 +48,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             corporate_actions,
             screen_features,
             screen_candidates,
+            screen_record,
             transcripts,
             strategy_specs,
             backtests,
@@ -46,9 +56,16 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             promotions,
             paper_trades,
         ],
-        asset_checks=list(ALL_CHECKS),
+        asset_checks=[*ALL_CHECKS, *SCREEN_CHECKS],
         jobs=list(ALL_JOBS),
-        schedules=[daily_freshness, daily_screens, weekly_corporate_actions],
+        schedules=[
+            daily_freshness,
+            morning_screens,
+            midday_screens,
+            evening_screens,
+            daily_record,
+            weekly_corporate_actions,
+        ],
         sensors=[
             missing_day_bars,
             republished_day_bars,
@@ -56,6 +73,8 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             transcript_folder,
             watched_feeds,
             overlays,
+            scheduled_screens,
+            asked_screens,
             new_specs,
             decisions,
         ],

@@ -199,7 +199,7 @@ def _show(title: str, part: "Record") -> None:
             "—" if measure.low is None or measure.high is None else f"{measure.low:.4f} to {measure.high:.4f}"
         )
         against = "—" if measure.compared_with is None else f"{measure.compared_with:.4f}"
-        table.add_row(measure.meaning, value, reach, str(measure.n), against, measure.state)
+        table.add_row(measure.name.replace("_", " "), value, reach, str(measure.n), against, measure.state)
     out.print(table)
 
 

@@ -262,3 +262,17 @@ def records(session: Session, names: Sequence[str]) -> dict[str, ScreenRecord]:
         .distinct(ScreenRecord.profile)
     )
     return {row.profile: row for row in rows}
+
+
+def record_all(
+    session: Session, source: BarSource, now: datetime | None = None
+) -> tuple[list[int], list[ProfileRecord]]:
+    """Settle what can be settled and keep the record of every profile that has runs; the settled runs and the records."""
+    names = session.scalars(select(ScreenRun.profile).distinct().order_by(ScreenRun.profile)).all()
+    if not names:
+        return [], []
+    settled = settle(session, source, now)
+    made = [profile_record(session, name) for name in names]
+    for one in made:
+        save_record(session, one)
+    return settled, made
