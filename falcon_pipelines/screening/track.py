@@ -18,7 +18,6 @@ from falcon_pipelines.screening.outcomes import outcome
 from falcon_pipelines.screening.record import PICKS_NEEDED, Record, ScoredRun, record
 
 _FIRST_DAY = date(FIRST_YEAR, 1, 2)
-RUNS_AT_A_TIME = 250
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,6 @@ def settle(session: Session, source: BarSource, now: datetime | None = None) -> 
             continue
         if not has_closed(exit_day, moment, newest):
             continue
-        if len(done) == RUNS_AT_A_TIME:
-            break
         key = entry, exit_day
         if key not in panels:
             panels = {key: source.panel(entry, exit_day, exit_day, ("open", "close"))}

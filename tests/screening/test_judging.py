@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from falcon_pipelines.db.engine import database_engine
 from falcon_pipelines.llm.client import Budget, LlmClient
 from falcon_pipelines.llm.store import PostgresStore
 from falcon_pipelines.screening.features import features_of
@@ -19,17 +18,13 @@ from falcon_pipelines.screening.judging import Judged, judge, kendalls_w, shuffl
 from falcon_pipelines.screening.screens import FACTOR_SCORE, Screen, screen
 from falcon_pipelines.settings import LlmProvider
 from tests.llm.chat_server import ChatServer, Scripted, chat_server, completion, failure
+from tests.llm.conftest import engine, shared_engine
 from tests.screening.markets import market, names, profile, random_panel, reference
+
+__all__ = ["engine", "shared_engine"]  # fixtures
 
 Reply = Callable[[int, list[dict[str, Any]]], Any]
 TICKERS = names(40)
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    made = database_engine(database_url)
-    yield made
-    made.dispose()
 
 
 def finalists(**changes: object) -> Screen:
@@ -78,6 +73,8 @@ def asked(engine: Engine, server: ChatServer, **changes: object) -> LlmClient:
         "base_url": server.url,
         "model": "gpt-4o-mini",
         "api_key": "sk-test-0123",
+        "input_usd_per_million": 1,
+        "output_usd_per_million": 2,
     }
     provider = LlmProvider(**fields | changes)
     return LlmClient([provider], PostgresStore(engine), Budget(Decimal(1), Decimal(10)), sleep=lambda _: None)
