@@ -24,6 +24,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.bars
 	$(BIN)/python -m benchmarks.backtests
 	$(BIN)/python -m benchmarks.paper_trading
+	$(BIN)/python -m benchmarks.screening
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ def _features_schedule(slot: str, hour: int) -> dg.ScheduleDefinition:
         job=compute_features,
         cron_schedule=f"0 {hour} * * *",
         execution_timezone=NEW_YORK,
-        required_resource_keys={"database"},
+        required_resource_keys={"database", "bars"},
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"The {slot} run at {hour:02}:00 on sessions: features first, then every profile scheduled for it.",
     )
@@ -42,8 +42,8 @@ def _features_schedule(slot: str, hour: int) -> dg.ScheduleDefinition:
         with context.resources.database.transaction() as session:
             seed_bundled(session)
             wanted = [one.name for one in list_profiles(session) if slot in one.profile.schedule]
-        ingested = context.instance.get_materialized_partitions(dg.AssetKey("day_bars"))
-        reason = run_to_start(day, slot, is_session(day), wanted, bool(ingested))
+        has_bars = bool(context.resources.bars.reader().sessions("day"))
+        reason = run_to_start(day, slot, is_session(day), wanted, has_bars)
         if reason is not None:
             return dg.SkipReason(reason)
         return dg.RunRequest(

@@ -138,7 +138,10 @@ def _result(name: str, quality: Quality, severity: dg.AssetCheckSeverity) -> dg.
         passed=quality.passed,
         severity=severity,
         description=quality.description,
-        metadata={key: dg.MetadataValue.json(value) for key, value in quality.seen.items()},
+        metadata={
+            key: dg.MetadataValue.json(value) if isinstance(value, list) else value
+            for key, value in quality.seen.items()
+        },
     )
 
 

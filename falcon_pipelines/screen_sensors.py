@@ -85,11 +85,8 @@ def scheduled_screens(context: dg.SensorEvaluationContext, database: Database) -
     ]
     if not requests:
         return dg.SensorResult(skip_reason="no new features, or no profile scheduled for them", cursor=cursor)
-    return dg.SensorResult(
-        run_requests=requests,
-        cursor=cursor,
-        dynamic_partitions_requests=[profiles.build_add_request(sorted(scheduled))],
-    )
+    _add_partitions(context.instance, scheduled)
+    return dg.SensorResult(run_requests=requests, cursor=cursor)
 
 
 def _features_made(record: dg.EventLogRecord) -> FeaturesMade | None:
@@ -136,10 +133,13 @@ def asked_screens(context: dg.SensorEvaluationContext, database: Database, bars:
                 )
     if not requests:
         return dg.SensorResult(skip_reason=f"{len(told)} requests answered, no screen is waiting to start")
-    names = sorted({one.profile for one in asked})
-    return dg.SensorResult(
-        run_requests=requests, dynamic_partitions_requests=[profiles.build_add_request(names)]
-    )
+    _add_partitions(context.instance, {one.profile for one in asked})
+    return dg.SensorResult(run_requests=requests)
+
+
+def _add_partitions(instance: dg.DagsterInstance, names: Collection[str]) -> None:
+    """Make the profiles known. Dagster checks a multi-partition key before it acts on a request to add one."""
+    instance.add_dynamic_partitions(str(profiles.name), sorted(names))
 
 
 def _request(name: str, session: date, slot: str, *, key: str, request: int = 0) -> dg.RunRequest:

@@ -1,5 +1,6 @@
 """Screening in Dagster: features of a session, every scheduled profile's candidates, requests, checks, the record."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,13 @@ import pytest
 from sqlalchemy import select
 
 from falcon_pipelines.bars.calendar import sessions_from
+from falcon_pipelines.bars.flat_files import DirectorySource
+from falcon_pipelines.bars.ingest import ingest_range
+from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.synthetic import write_synthetic_flat_files
 from falcon_pipelines.db.candidates import candidates
+from falcon_pipelines.db.embedded import EmbeddedPostgres
+from falcon_pipelines.db.engine import database_engine
 from falcon_pipelines.db.models import Request, ScreenPick, ScreenRecord, ScreenRun
 from falcon_pipelines.db.requests import ask
 from falcon_pipelines.definitions import build_definitions
@@ -19,7 +25,6 @@ from falcon_pipelines.profiles.documents import dump_profile
 from falcon_pipelines.profiles.store import delete_profile, list_profiles, save_profile, seed_bundled
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
-from falcon_pipelines.resources.flat_files import FlatFiles
 from falcon_pipelines.schedules import evening_screens, midday_screens, morning_screens, run_to_start
 from falcon_pipelines.screen_sensors import (
     FeaturesMade,
@@ -33,6 +38,7 @@ from falcon_pipelines.screening.quality import (
     unique_candidates,
     universe_size,
 )
+from tests.conftest import new_database
 from tests.screening.markets import profile
 
 START = date(2024, 1, 2)
@@ -45,47 +51,42 @@ def database(database_url: str) -> Database:
     return Database(url=database_url)
 
 
+@pytest.fixture(scope="module")
+def market_data(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bar store of 60 sessions, to be read only."""
+    folder = tmp_path_factory.mktemp("screens")
+    write_synthetic_flat_files(folder / "flat", tickers=30, sessions=60, start=START)
+    with new_database(postgres, template="falcon") as url:
+        engine = database_engine(url)
+        store = BarStore(folder / "store", engine)
+        list(ingest_range(DirectorySource(folder / "flat"), store, "day", DAYS[0], DAYS[-1]))
+        engine.dispose()
+    return folder / "store"
+
+
 @pytest.fixture
-def defs(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> dg.Definitions:
+def defs(
+    tmp_path: Path, market_data: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> dg.Definitions:
     for name in ("FALCON_REFERENCE_SOURCE", "FALCON_LLM_PROVIDERS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FALCON_HOME", str(tmp_path))
-    monkeypatch.setenv("FALCON_HISTORY_START", str(START))
-    write_synthetic_flat_files(tmp_path / "flat", tickers=30, sessions=60, start=START)
     with database.transaction() as session:
         seed_bundled(session)
         for one in list_profiles(session):
             delete_profile(session, one.name, "test")
         ours = profile(name="ours", horizon_sessions=5, schedule=["morning", "evening"], filters=[], top_k=4)
         save_profile(session, dump_profile(ours), "test")
-        other = profile(
-            name="other",
-            schedule=["midday"],
-            filters=[],
-            factors=[{"name": "pe", "direction": "lower", "weight": 1}],
-        )
+        cheap = [{"name": "pe", "direction": "lower", "weight": 1}]
+        other = profile(name="other", schedule=["midday"], filters=[], factors=cheap)
         save_profile(session, dump_profile(other), "test")
-    return build_definitions(
-        {
-            "database": database,
-            "bars": Bars(root=str(tmp_path / "store"), database=database),
-            "flat_files": FlatFiles(directory=str(tmp_path / "flat")),
-        }
-    )
+    return build_definitions({"database": database, "bars": Bars(root=str(market_data), database=database)})
 
 
 @pytest.fixture
-def instance(defs: dg.Definitions, dagster_instance: dg.DagsterInstance) -> dg.DagsterInstance:
-    tags = {
-        "dagster/asset_partition_range_start": DAYS[0].isoformat(),
-        "dagster/asset_partition_range_end": DAYS[-1].isoformat(),
-    }
-    assert (
-        defs.resolve_job_def("ingest_day_bars")
-        .execute_in_process(instance=dagster_instance, tags=tags)
-        .success
-    )
-    return dagster_instance
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as made:
+        yield made
 
 
 def start(
@@ -103,13 +104,15 @@ def start(
 def tick(
     sensor: dg.SensorDefinition, defs: dg.Definitions, instance: dg.DagsterInstance, cursor: str | None = None
 ) -> Any:
-    context = dg.build_sensor_context(
-        instance=instance, cursor=cursor, resources=dict(defs.resources or {}), definitions=defs
-    )
-    result = sensor.evaluate_tick(context)
-    for change in result.dynamic_partitions_requests or []:
-        instance.add_dynamic_partitions(change.partitions_def_name, list(change.partition_keys))
-    return result
+    resources = {name: (defs.resources or {})[name] for name in sensor.required_resource_keys}
+    with (
+        # The daemon sets it for every tick.
+        dg.partition_loading_context(dynamic_partitions_store=instance),
+        dg.build_sensor_context(
+            instance=instance, cursor=cursor, resources=resources, repository_def=defs.get_repository_def()
+        ) as context,
+    ):
+        return sensor.evaluate_tick(context)
 
 
 def features(defs: dg.Definitions, instance: dg.DagsterInstance, day: date, slot: str) -> Any:
@@ -222,10 +225,14 @@ def test_schedules_start_on_sessions_in_new_york_time(
             if hour < 19
             else datetime(day.year, day.month, day.day + 1, 0, tzinfo=UTC)
         )
-        context = dg.build_schedule_context(
-            instance=instance, scheduled_execution_time=moment, resources=dict(defs.resources or {})
-        )
-        return schedule.evaluate_tick(context)
+        resources = {name: (defs.resources or {})[name] for name in ("database", "bars")}
+        with dg.build_schedule_context(
+            instance=instance,
+            scheduled_execution_time=moment,
+            resources=resources,
+            repository_def=defs.get_repository_def(),
+        ) as context:
+            return schedule.evaluate_tick(context)
 
     [request] = at(DAY).run_requests
     assert (request.partition_key, request.run_key) == (DAY.isoformat(), f"{DAY}:{slot}")
