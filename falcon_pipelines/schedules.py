@@ -1,6 +1,6 @@
 """What happens at a set time, New York. Catching up after downtime is the sensors' work."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -8,7 +8,16 @@ import dagster as dg
 
 from falcon_pipelines import settings
 from falcon_pipelines.bars.calendar import is_session
-from falcon_pipelines.jobs import check_freshness, compute_features, ingest_corporate_actions, score_screens
+from falcon_pipelines.bars.quality import QualityResult
+from falcon_pipelines.bars.session_quality import check_session
+from falcon_pipelines.jobs import (
+    check_freshness,
+    close_books,
+    compute_features,
+    ingest_corporate_actions,
+    ingest_securities,
+    score_screens,
+)
 from falcon_pipelines.partitions import NEW_YORK
 
 
@@ -42,8 +51,12 @@ def _features_schedule(slot: str, hour: int) -> dg.ScheduleDefinition:
         with context.resources.database.transaction() as session:
             seed_bundled(session)
             wanted = [one.name for one in list_profiles(session) if slot in one.profile.schedule]
-        has_bars = bool(context.resources.bars.reader().sessions("day"))
-        reason = run_to_start(day, slot, is_session(day), wanted, has_bars)
+        store = context.resources.bars.reader()
+        visible = [known for known in store.sessions("day") if known <= day]
+        reason = run_to_start(day, slot, is_session(day), wanted, bool(visible))
+        if reason is None and not store.is_synthetic():
+            problem = unfit(check_session(store, visible[-1], warnings=False))
+            reason = f"the bars of {visible[-1]} have an error: {problem}" if problem else None
         if reason is not None:
             return dg.SkipReason(reason)
         return dg.RunRequest(
@@ -58,6 +71,12 @@ def _features_schedule(slot: str, hour: int) -> dg.ScheduleDefinition:
 morning_screens, midday_screens, evening_screens = (
     _features_schedule(slot, hour) for slot, hour in (("morning", 4), ("midday", 10), ("evening", 19))
 )
+
+
+def unfit(results: Sequence[QualityResult]) -> str | None:
+    """Why a session must not be used, None when it may."""
+    failed = [f"{r.name}: {r.description}" for r in results if r.severity == "ERROR" and not r.passed]
+    return "; ".join(failed) or None
 
 
 @dg.schedule(
@@ -97,4 +116,32 @@ def weekly_corporate_actions() -> dg.RunRequest | dg.SkipReason:
         return dg.SkipReason(
             "FALCON_MASSIVE_API_KEY is not set; start ingest_corporate_actions with a file instead"
         )
+    return dg.RunRequest()
+
+
+@dg.schedule(
+    job=close_books,
+    # After the latest regular close, so that a day's last bars are in.
+    cron_schedule="30 17 * * 1-5",
+    execution_timezone=NEW_YORK,
+    description="Proves the books, shows what happened on paper and sends the report.",
+)
+def daily_books(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Asks on sessions only, once for each."""
+    day = context.scheduled_execution_time.astimezone(ZoneInfo(NEW_YORK)).date()
+    if not is_session(day):
+        return dg.SkipReason(f"{day} is no session")
+    return dg.RunRequest(run_key=f"books:{day}")
+
+
+@dg.schedule(
+    job=ingest_securities,
+    cron_schedule="30 9 * * 6",
+    execution_timezone=NEW_YORK,
+    description="Fetches who each ticker is and was from Massive: renames, delistings, reuse.",
+)
+def weekly_securities() -> dg.RunRequest | dg.SkipReason:
+    """Needs an API key; without one, securities come from files by hand."""
+    if settings.load().massive_api_key is None:
+        return dg.SkipReason("FALCON_MASSIVE_API_KEY is not set; start ingest_securities with a file instead")
     return dg.RunRequest()

@@ -106,10 +106,17 @@ class Settings(BaseSettings):
     alpaca_feed: Literal["iex", "sip"] = Field("iex", description="whose trades Alpaca's live bars are of")
     alpaca_endpoint: str | None = Field(None, description="Alpaca's data server; default: its own")
     alpaca_socket: str | None = Field(None, description="Alpaca's websocket; default: its own")
+    minute_sessions: int = Field(
+        20, ge=0, description="how many of the newest sessions are kept complete in minute bars"
+    )
     history_start: date | None = Field(
         None, description="first session that is kept complete; default: five years before today"
     )
 
+    transcripts_dir: Path | None = Field(
+        None,
+        description="watched folder: transcript files put here are studied; default: transcripts under home",
+    )
     reference_source: Literal["none", "csv", "massive", "finviz"] = Field(
         "none", description="where sectors, fundamentals and earnings dates come from"
     )
@@ -123,11 +130,6 @@ class Settings(BaseSettings):
         "https://elite.finviz.com/export", pattern=r"^https?://", description="address of Finviz's export"
     )
 
-    transcripts_dir: Path | None = Field(
-        None,
-        description="watched folder: transcript files put here are studied; default: transcripts under home",
-    )
-
     llm_providers: tuple[LlmProvider, ...] = Field(
         (), description="JSON list of language model servers, tried in order: name, base_url, model, api_key"
     )
@@ -137,6 +139,25 @@ class Settings(BaseSettings):
     llm_run_budget_usd: Decimal = Field(Decimal(1), ge=0, description="spending limit of one run")
     llm_deadline_seconds: float = Field(
         180, gt=0, description="longest time for one question, retries included"
+    )
+
+    paper_cash_usd: Decimal = Field(Decimal(100_000), gt=0, description="starting cash of a new live account")
+    broker: Literal["paper", "alpaca"] = Field(
+        "paper",
+        description="who fills the orders of live accounts: Falcon's ledger, or an Alpaca paper account",
+    )
+    alpaca_trading_url: str = Field(
+        "https://paper-api.alpaca.markets", description="Alpaca's paper trading API; never the live one"
+    )
+    routing_file: Path | None = Field(
+        None, description="which strategy trades a candidate; default: the bundled rules"
+    )
+    reference_file: Path | None = Field(None, description="CSV of ticker,etf,market_cap,sector for routing")
+    notify_urls: SecretStr | None = Field(
+        None, description="where notifications go: apprise URLs, separated by spaces"
+    )
+    trader_port: int = Field(
+        8010, ge=1, le=65535, description="loopback port of the trader's health and metrics"
     )
 
     host: str = Field("127.0.0.1", description="address the web servers listen on")
@@ -154,6 +175,11 @@ class Settings(BaseSettings):
     )
     metrics_from: str = Field("127.0.0.1,::1", description="addresses that may read the dashboard's /metrics")
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of the Dagster UI")
+    dagster_url: str | None = Field(
+        None,
+        pattern=r"^(https?://|/)[^\s\"'<>]*$",
+        description="where a browser reaches the Dagster UI, such as /dagster; default: its host and port",
+    )
 
     @property
     def market_data(self) -> Path:
