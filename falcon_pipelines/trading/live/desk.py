@@ -57,6 +57,7 @@ class Worker:
     state: AccountState
     cursor: int
     trouble: str | None = None
+    out_of_reach: str | None = None
     acted_for: date | None = None
     actions_at: datetime | None = None
     retry_at: datetime | None = None
@@ -84,7 +85,11 @@ class TradingDesk:
     @property
     def troubles(self) -> str | None:
         """What is wrong with single accounts."""
-        found = [f"{w.account.name}: {w.trouble}" for w in self.workers.values() if w.trouble]
+        found = [
+            f"{w.account.name}: {w.trouble or w.out_of_reach}"
+            for w in self.workers.values()
+            if w.trouble or w.out_of_reach
+        ]
         found += [f"{name}: {problem}" for name, problem in self.unreadable.items()]
         return "; ".join(found) or None
 
@@ -250,7 +255,9 @@ class TradingDesk:
     def _guarded(self, worker: Worker, work: Callable[[], Outcome | None]) -> Outcome | None:
         """One account's trouble is not another's."""
         try:
-            return work()
+            outcome = work()
+            worker.out_of_reach = None
+            return outcome
         except BooksDoNotBalance as error:
             if worker.trouble is None:
                 log.exception("%s: the books do not balance", worker.account.name)
@@ -259,6 +266,13 @@ class TradingDesk:
                 halt_account(session, worker.account.id, str(error))
         except AccountClosed:
             self.workers.pop(worker.account.id, None)
+        except DatabaseUnavailable:
+            raise
+        except FalconError as error:  # a broker elsewhere: what is written stays, the next bar goes on
+            if worker.out_of_reach is None:
+                log.warning("%s: %s", worker.account.name, error)
+            worker.out_of_reach = str(error)
+            worker.state = worker.broker.account.state
         return None
 
     def _decide(self, worker: Worker, moment: Moment) -> None:
