@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     alpaca_feed: Literal["iex", "sip"] = Field("iex", description="whose trades Alpaca's live bars are of")
     alpaca_endpoint: str | None = Field(None, description="Alpaca's data server; default: its own")
     alpaca_socket: str | None = Field(None, description="Alpaca's websocket; default: its own")
+    minute_sessions: int = Field(
+        20, ge=0, description="how many of the newest sessions are kept complete in minute bars"
+    )
     history_start: date | None = Field(
         None, description="first session that is kept complete; default: five years before today"
     )
@@ -172,6 +175,11 @@ class Settings(BaseSettings):
     )
     metrics_from: str = Field("127.0.0.1,::1", description="addresses that may read the dashboard's /metrics")
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of the Dagster UI")
+    dagster_url: str | None = Field(
+        None,
+        pattern=r"^(https?://|/)[^\s\"'<>]*$",
+        description="where a browser reaches the Dagster UI, such as /dagster; default: its host and port",
+    )
 
     @property
     def market_data(self) -> Path:

@@ -22,8 +22,10 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.bars.calendar import sessions_from
 from falcon_pipelines.bars.flat_files import SYNTHETIC, DirectorySource, synthetic_parameters
+from falcon_pipelines.bars.report import report_store
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.synthetic import ACTIONS_FILE, write_synthetic_flat_files
+from falcon_pipelines.checks import ALL_CHECKS
 from falcon_pipelines.db import models
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.definitions import defs
@@ -32,12 +34,15 @@ from falcon_pipelines.local.orphans import fail_orphaned_runs, process_tag
 from falcon_pipelines.local.stack import Stack
 from falcon_pipelines.partitions import profiles, screen_key, strategy_specs, videos
 from falcon_pipelines.profiles.documents import bundled_profiles
+from falcon_pipelines.reports import report_dagster
 from falcon_pipelines.settings import Settings
 from falcon_pipelines.strategies.transcripts import bundled_transcripts
 
 TICKERS = 200
 SESSIONS = 750
 PAPER_SESSIONS = 60
+MINUTE_SESSIONS = 2
+"""Sessions after the day bars, minute by minute, for the replay."""
 SESSIONS_A_RUN = 125
 FIRST_SESSION = date(2023, 1, 3)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -77,11 +82,12 @@ class Demo:
         """What `falcon demo` does, in order."""
         return (
             Step("Synthetic flat files", self.write_flat_files),
-            Step("Day bars", self.ingest),
+            Step("Day and minute bars", self.ingest),
             Step("Screening", self.screen),
             Step("Transcripts to strategy specs", self.study),
             Step("Backtests and verdicts", self.judge),
             Step("Paper trades", self.trade),
+            Step("Reports to the dashboard", self.report),
         )
 
     @cached_property
@@ -104,15 +110,23 @@ class Demo:
 
     def write_flat_files(self, progress: Progress) -> None:
         """The source: seeded flat files with every oddity real ones have."""
-        wanted = {"tickers": TICKERS, "sessions": SESSIONS, "seed": self.seed, "start": str(FIRST_SESSION)}
+        wanted = {
+            "tickers": TICKERS,
+            "sessions": SESSIONS,
+            "seed": self.seed,
+            "start": str(FIRST_SESSION),
+            "minute_sessions": MINUTE_SESSIONS,
+        }
         present = synthetic_parameters(self.folder) or {}
         if {name: present.get(name) for name in wanted} != wanted:
             shutil.rmtree(self.folder, ignore_errors=True)
-            write_synthetic_flat_files(self.folder, TICKERS, SESSIONS, self.seed, FIRST_SESSION)
+            write_synthetic_flat_files(
+                self.folder, TICKERS, SESSIONS, self.seed, FIRST_SESSION, MINUTE_SESSIONS
+            )
         progress(1, 1)
 
     def ingest(self, progress: Progress) -> None:
-        """Every session whose file is not in the store as it is, then the corporate actions."""
+        """Every session whose file is not in the store as it is, then the minutes and the corporate actions."""
         files = DirectorySource(self.folder).files("day", sessions_from(FIRST_SESSION, SESSIONS))
         stored = self.store.log().sessions("day")
         made = {date.fromisoformat(key) for key in self._materialized("day_bars")}
@@ -127,6 +141,16 @@ class Demo:
                 },
             )
             progress(first + len(chunk), len(todo))
+        after = sessions_from(FIRST_SESSION, SESSIONS + MINUTE_SESSIONS)[SESSIONS:]
+        minutes = self.store.log().sessions("minute")
+        if any(minutes.get(session) is None for session in after):
+            self._execute(
+                "ingest_minute_bars",
+                tags={
+                    "dagster/asset_partition_range_start": after[0].isoformat(),
+                    "dagster/asset_partition_range_end": after[-1].isoformat(),
+                },
+            )
         if todo or not self._materialized_once("corporate_actions"):
             path = str(self.folder / ACTIONS_FILE)
             self._execute(
@@ -196,6 +220,14 @@ class Demo:
                     "ops": {"paper_trades": {"config": {"sessions": PAPER_SESSIONS, "best_if_none": True}}}
                 },
             )
+        progress(1, 1)
+
+    def report(self, progress: Progress) -> None:
+        """What the dashboard cannot see by itself; afterwards a sensor keeps it up to date."""
+        keys = [key for check in ALL_CHECKS for key in check.check_keys]
+        with self.session() as session:
+            report_dagster(session, self.instance, keys)
+            report_store(session, self.store)
         progress(1, 1)
 
     def _execute(

@@ -1,5 +1,6 @@
 """The API keeps what its OpenAPI document promises, whatever it is asked."""
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
@@ -19,10 +20,10 @@ CHECKS = [
     response_schema_conformance,
     status_code_conformance,
 ]
-EXAMPLES = 25
 
 
-def test_every_answer_is_as_documented(database_url: str) -> None:
+@pytest.mark.parametrize("examples", [3, pytest.param(100, marks=pytest.mark.slow)])
+def test_every_answer_is_as_documented(database_url: str, examples: int) -> None:
     seed(database_url)
     app = create_app(database_url, OPEN)
     headers = {
@@ -35,7 +36,7 @@ def test_every_answer_is_as_documented(database_url: str) -> None:
     for found in schema.get_all_operations():
 
         @settings(
-            max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+            max_examples=examples, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
         )
         @given(case=found.ok().as_strategy())
         def ask(case: schemathesis.Case) -> None:
@@ -43,4 +44,4 @@ def test_every_answer_is_as_documented(database_url: str) -> None:
 
         ask()
         asked += 1
-    assert asked >= 25
+    assert asked >= 39

@@ -1,10 +1,9 @@
 """Whether an account can be told something, as far as the tables say now; its trader has the last word."""
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.queries.accounts import SECURITIES
-from falcon_pipelines.db.models import Account, Order, Posting
+from falcon_pipelines.db.models import Account, Order, PositionTotal
 from falcon_pipelines.errors import InputError
 
 WORKING = ("submitted", "open")
@@ -42,8 +41,8 @@ def check_command(
 
 def _is_held(session: Session, account_id: int, ticker: str) -> bool:
     held = session.scalar(
-        select(func.sum(Posting.quantity)).where(
-            Posting.account_id == account_id, Posting.ledger == SECURITIES, Posting.ticker == ticker
+        select(PositionTotal.quantity).where(
+            PositionTotal.account_id == account_id, PositionTotal.ticker == ticker
         )
     )
     return bool(held)

@@ -14,8 +14,9 @@ from falcon_pipelines.dashboard.asking.forms import Form, InvalidForm, form_key,
 from falcon_pipelines.dashboard.asking.submit import submit
 from falcon_pipelines.dashboard.asking.trading import Refused, check_command
 from falcon_pipelines.dashboard.pages.page import Id, given, page_router, present, read
-from falcon_pipelines.dashboard.queries.accounts import AccountName, Position, accounts, chosen, positions
+from falcon_pipelines.dashboard.queries.accounts import AccountName, accounts, chosen
 from falcon_pipelines.dashboard.queries.orders import OrderRow, order
+from falcon_pipelines.dashboard.queries.positions import Position, positions
 from falcon_pipelines.dashboard.rendering import render
 from falcon_pipelines.dashboard.values import Value
 from falcon_pipelines.db.commands import request_command

@@ -16,11 +16,12 @@ from falcon_pipelines.dashboard.pages.page import (
     present,
     read,
 )
-from falcon_pipelines.dashboard.queries import accounts, control, orders
-from falcon_pipelines.dashboard.queries.accounts import AccountName, Position, Standing
+from falcon_pipelines.dashboard.queries import accounts, control, orders, positions
+from falcon_pipelines.dashboard.queries.accounts import AccountName, Standing
 from falcon_pipelines.dashboard.queries.control import CommandRow, HaltRow
 from falcon_pipelines.dashboard.queries.limits import LimitUse, limits
 from falcon_pipelines.dashboard.queries.orders import FillRow, OrderRow
+from falcon_pipelines.dashboard.queries.positions import Position
 from falcon_pipelines.dashboard.queries.skipped import SkippedRow, skipped_trades
 from falcon_pipelines.dashboard.rendering import render
 from falcon_pipelines.dashboard.values import Page, Value
@@ -63,7 +64,7 @@ async def all_trading(
         every = accounts.accounts(session)
         chosen = accounts.chosen(every, account)
         number = None if chosen is None else chosen.id
-        held = [] if number is None else accounts.positions(session, number)
+        held = [] if number is None else positions.positions(session, number)
         return TradingView(
             accounts=every,
             account=chosen,

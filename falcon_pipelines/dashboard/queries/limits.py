@@ -8,10 +8,10 @@ from typing import Any, Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.queries.accounts import Position
 from falcon_pipelines.dashboard.queries.documents import number, text
+from falcon_pipelines.dashboard.queries.positions import Position
 from falcon_pipelines.dashboard.values import Value
-from falcon_pipelines.db.models import Account, Posting
+from falcon_pipelines.db.models import Account, AccountMark, Posting
 
 MONEY_LEDGERS = ("cash", "unsettled", "receivable")
 
@@ -129,9 +129,16 @@ def _equity(session: Session, account_id: int, positions: Sequence[Position]) ->
     if any(position.market_value is None for position in positions):
         return None
     money = session.scalar(
-        select(func.coalesce(func.sum(Posting.amount), 0)).where(
-            Posting.account_id == account_id, Posting.ledger.in_(MONEY_LEDGERS)
-        )
+        select(AccountMark.cash + AccountMark.receivable)
+        .where(AccountMark.account_id == account_id)
+        .order_by(AccountMark.session.desc())
+        .limit(1)
     )
+    if money is None:
+        money = session.scalar(
+            select(func.coalesce(func.sum(Posting.amount), 0)).where(
+                Posting.account_id == account_id, Posting.ledger.in_(MONEY_LEDGERS)
+            )
+        )
     held = sum((position.market_value or Decimal(0) for position in positions), Decimal(0))
     return float((money or Decimal(0)) + held)

@@ -2,11 +2,19 @@
 
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
+from falcon_pipelines.db.models.charts import PriceChart
 from falcon_pipelines.db.models.extraction import Extraction, StrategyVariant
 from falcon_pipelines.db.models.live import Feed, FeedSymbol, LiveBar, LiveSession
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
+from falcon_pipelines.db.models.reports import (
+    CheckResult,
+    CorporateActionRow,
+    DiskUsage,
+    PipelineRun,
+    QuarantineCount,
+)
 from falcon_pipelines.db.models.research import (
     Backtest,
     Decision,
@@ -35,6 +43,7 @@ from falcon_pipelines.db.models.trading import (
     OperatorCommand,
     Order,
     PositionMark,
+    PositionTotal,
     Posting,
     SkippedTrade,
 )
@@ -47,7 +56,10 @@ __all__ = [
     "AccountMark",
     "Backtest",
     "Base",
+    "CheckResult",
+    "CorporateActionRow",
     "Decision",
+    "DiskUsage",
     "Extraction",
     "Feed",
     "FeedSymbol",
@@ -62,9 +74,13 @@ __all__ = [
     "NotificationDelivery",
     "OperatorCommand",
     "Order",
+    "PipelineRun",
     "PositionMark",
+    "PositionTotal",
     "Posting",
+    "PriceChart",
     "Promotion",
+    "QuarantineCount",
     "Request",
     "ScreenJudgement",
     "ScreenOutcome",

@@ -93,6 +93,13 @@ class Posting(Base):
     __table_args__ = (
         Index("ix_postings_account", "account_id", "ledger"),
         Index("ix_postings_order", "account_id", "number", "leg", unique=True),
+        Index(
+            "ix_postings_ticker",
+            "account_id",
+            "ticker",
+            "number",
+            postgresql_where=text("ledger = 'securities'"),
+        ),
     )
 
     entry_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -109,6 +116,20 @@ class Posting(Base):
     fill_id: Mapped[str | None] = mapped_column(ForeignKey("fills.id"), index=True)
     booked_at: Mapped[Moment]
     settles_on: Mapped[date | None]
+
+
+class PositionTotal(Base):
+    """Sums of the securities postings of a ticker, so that a page need not add up years of them.
+
+    A trigger on `postings` keeps them in the same transaction; 0 shares where nothing is held any more.
+    """
+
+    __tablename__ = "position_totals"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    ticker: Mapped[str] = mapped_column(primary_key=True)
+    quantity: Mapped[Shares]
+    cost: Mapped[Money]
 
 
 class AccountHalt(Base):
