@@ -35,7 +35,7 @@ from falcon_pipelines.trading.lived_actions import due_actions
 from falcon_pipelines.trading.moments import Moment, moment_of_minute
 from falcon_pipelines.trading.orders import Input
 from falcon_pipelines.trading.reconciliation import halt_account
-from falcon_pipelines.trading.store import AccountClosed, submit
+from falcon_pipelines.trading.store import AccountClosed, submit, submitted_tickers
 
 log = logging.getLogger(__name__)
 
@@ -139,18 +139,35 @@ class TradingDesk:
                 self._decide(worker, last)
 
     def turn(self, now: datetime, stopping: Callable[[], bool] = lambda: False) -> int:
-        """Obey, live through corporate actions and work through what has arrived; returns the number of bars."""
+        """Obey, live through corporate actions and work through what has arrived; returns how many bars that was."""
         self.before_opens(now)
         rest = min((worker.cursor for worker in self.workers.values()), default=None)
         if rest is None:
             return 0
         with transaction(self.engine) as session:
-            rows = read_rows(session, rest)
-        for batch in batches(rows, now):
+            rows, through = read_rows(session, rest, self._watched(session, now))
+        for batch in batches(rows, now, through):
             self.work(batch)
             if stopping():
-                break
-        return len(rows)
+                return len(rows)
+        for worker in list(self.workers.values()):
+            if worker.cursor < through:
+                self._pass_over(worker, through)
+        self.metrics.bars.inc(through - rest)
+        return through - rest
+
+    def _watched(self, session: Session, now: datetime) -> frozenset[str]:
+        """The tickers whose bars may do something: held, ordered, picked, or of a strategy's universe."""
+        wanted = {ticker for ticker, waiting in self.candidates.waiting.items() if waiting}
+        wanted |= submitted_tickers(session, list(self.workers))
+        for worker in self.workers.values():
+            wanted |= worker.state.tickers()
+            if worker.desk is not None:
+                try:
+                    wanted |= set(worker.desk.tickers(self.market_now(now).astimezone(NEW_YORK).date()))
+                except FalconError as error:
+                    worker.trouble = str(error)
+        return frozenset(wanted)
 
     def before_opens(self, now: datetime) -> None:
         """Commands, and what has to happen before a session's first bar; safe to call at any time."""
@@ -214,7 +231,6 @@ class TradingDesk:
                 self._pass_over(worker, batch.done_up_to)
             elif batch.highest > worker.cursor:
                 self._work_one(worker, batch, moment)
-        self.metrics.bars.inc(len(batch.bars))
         if moment is None:
             return
         self.metrics.delay.observe(max(0.0, (datetime.now(UTC) - batch.newest_arrival).total_seconds()))
