@@ -28,6 +28,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.bars
 	$(BIN)/python -m benchmarks.backtests
 	$(BIN)/python -m benchmarks.paper_trading
+	$(BIN)/python -m benchmarks.screening
 	$(BIN)/python -m benchmarks.dashboard
 
 lint: $(READY)
