@@ -199,7 +199,7 @@ def bars(
         return
     label = " (synthetic)" if panel.synthetic else ""
     basis = "unadjusted" if adjust == "none" else f"adjusted for {adjust} as of {panel.as_of}"
-    table = Table(title=f"{ticker}{label}, {freq} bars, {basis}, version {panel.version}")
+    table = Table(title=f"{ticker}{label}, {freq} bars, {basis}, version {panel.version}", pad_edge=False)
     table.add_column("Time (UTC)", min_width=25)
     for name in ("Open $", "High $", "Low $", "Close $", "Volume"):
         table.add_column(name, justify="right")
