@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars, securities
+from falcon_pipelines.assets.paper_books import BOOK_ASSETS
 from falcon_pipelines.assets.research import backtests, weigh_evidence
 from falcon_pipelines.assets.screening import screen_candidates, screen_features
 from falcon_pipelines.assets.trading import paper_trades, promotions
@@ -19,12 +20,14 @@ from falcon_pipelines.resources.flat_files import FlatFiles
 from falcon_pipelines.resources.language_models import LanguageModels
 from falcon_pipelines.resources.videos import Videos
 from falcon_pipelines.schedules import (
+    daily_books,
     daily_freshness,
     daily_screens,
     weekly_corporate_actions,
     weekly_securities,
 )
 from falcon_pipelines.sensors import decisions, new_specs, reports
+from falcon_pipelines.trading_sensors import halted_accounts, live_trading
 from falcon_pipelines.video_sensors import overlays, submissions, transcript_folder, watched_feeds
 
 
@@ -52,10 +55,11 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             weigh_evidence,
             promotions,
             paper_trades,
+            *BOOK_ASSETS,
         ],
         asset_checks=list(ALL_CHECKS),
         jobs=list(ALL_JOBS),
-        schedules=[daily_freshness, daily_screens, weekly_corporate_actions, weekly_securities],
+        schedules=[daily_books, daily_freshness, daily_screens, weekly_corporate_actions, weekly_securities],
         sensors=[
             *ALL_BAR_SENSORS,
             submissions,
@@ -65,6 +69,8 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             new_specs,
             decisions,
             reports,
+            halted_accounts,
+            live_trading,
         ],
         resources=resources | dict(resource_overrides or {}),
     )

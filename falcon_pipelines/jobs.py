@@ -68,6 +68,28 @@ trade_on_paper = dg.define_asset_job(
     description="Promoted strategies traded on paper up to the newest session.",
     executor_def=_IN_ONE_PROCESS,
 )
+close_books = dg.define_asset_job(
+    "close_books",
+    selection=dg.AssetSelection.assets(
+        "orders_intended",
+        "fills",
+        "positions",
+        "equity",
+        "performance",
+        "skipped_trades",
+        "reconciliation",
+        "corporate_actions_lived",
+        "daily_report",
+    ),
+    description="After the close: the books proved, what happened shown, the report sent.",
+    executor_def=_IN_ONE_PROCESS,
+)
+prove_books = dg.define_asset_job(
+    "prove_books",
+    selection=dg.AssetSelection.assets("reconciliation"),
+    description="Every account's books proved from the database.",
+    executor_def=_IN_ONE_PROCESS,
+)
 
 ALL_JOBS = (
     ingest_day_bars,
@@ -80,4 +102,6 @@ ALL_JOBS = (
     study_videos,
     judge_strategies,
     trade_on_paper,
+    close_books,
+    prove_books,
 )

@@ -2,14 +2,17 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
 from falcon_pipelines import settings
+from falcon_pipelines.bars.calendar import is_session
 from falcon_pipelines.bars.quality import QualityResult
 from falcon_pipelines.bars.session_quality import check_session
 from falcon_pipelines.jobs import (
     check_freshness,
+    close_books,
     ingest_corporate_actions,
     ingest_securities,
     screen_market,
@@ -85,6 +88,21 @@ def weekly_corporate_actions() -> dg.RunRequest | dg.SkipReason:
             "FALCON_MASSIVE_API_KEY is not set; start ingest_corporate_actions with a file instead"
         )
     return dg.RunRequest()
+
+
+@dg.schedule(
+    job=close_books,
+    # After the latest regular close, so that a day's last bars are in.
+    cron_schedule="30 17 * * 1-5",
+    execution_timezone=NEW_YORK,
+    description="Proves the books, shows what happened on paper and sends the report.",
+)
+def daily_books(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Asks on sessions only, once for each."""
+    day = context.scheduled_execution_time.astimezone(ZoneInfo(NEW_YORK)).date()
+    if not is_session(day):
+        return dg.SkipReason(f"{day} is no session")
+    return dg.RunRequest(run_key=f"books:{day}")
 
 
 @dg.schedule(

@@ -141,6 +141,25 @@ class Settings(BaseSettings):
         180, gt=0, description="longest time for one question, retries included"
     )
 
+    paper_cash_usd: Decimal = Field(Decimal(100_000), gt=0, description="starting cash of a new live account")
+    broker: Literal["paper", "alpaca"] = Field(
+        "paper",
+        description="who fills the orders of live accounts: Falcon's ledger, or an Alpaca paper account",
+    )
+    alpaca_trading_url: str = Field(
+        "https://paper-api.alpaca.markets", description="Alpaca's paper trading API; never the live one"
+    )
+    routing_file: Path | None = Field(
+        None, description="which strategy trades a candidate; default: the bundled rules"
+    )
+    reference_file: Path | None = Field(None, description="CSV of ticker,etf,market_cap,sector for routing")
+    notify_urls: SecretStr | None = Field(
+        None, description="where notifications go: apprise URLs, separated by spaces"
+    )
+    trader_port: int = Field(
+        8010, ge=1, le=65535, description="loopback port of the trader's health and metrics"
+    )
+
     host: str = Field("127.0.0.1", description="address the web servers listen on")
     dashboard_port: int = Field(8000, ge=1, le=65535, description="port of the dashboard")
     dashboard_login: Literal["on", "off"] = Field(
