@@ -95,9 +95,11 @@ def missing_minute_bars(context: dg.SensorEvaluationContext, flat_files: FlatFil
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Ingests sessions again whose file the source has replaced since.",
 )
-def republished_day_bars(flat_files: FlatFiles, bars: Bars) -> dg.SensorResult:
+def republished_day_bars(
+    context: dg.SensorEvaluationContext, flat_files: FlatFiles, bars: Bars
+) -> dg.SensorResult:
     """Compares the ETags of the newest ten sessions with those that were ingested."""
-    return _ask_for_republished(flat_files.source(), bars, "day")
+    return _ask_for_republished(context, flat_files.source(), bars, "day")
 
 
 @dg.sensor(
@@ -106,9 +108,11 @@ def republished_day_bars(flat_files: FlatFiles, bars: Bars) -> dg.SensorResult:
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Ingests minute bars again whose file the source has replaced since.",
 )
-def republished_minute_bars(flat_files: FlatFiles, bars: Bars) -> dg.SensorResult:
+def republished_minute_bars(
+    context: dg.SensorEvaluationContext, flat_files: FlatFiles, bars: Bars
+) -> dg.SensorResult:
     """Compares the ETags of the newest ten sessions with those that were ingested."""
-    return _ask_for_republished(flat_files.source(), bars, "minute")
+    return _ask_for_republished(context, flat_files.source(), bars, "minute")
 
 
 @dg.sensor(
@@ -183,21 +187,23 @@ def _ask_for_gaps(
     return dg.SensorResult(run_requests=requests)
 
 
-def _ask_for_republished(source: FlatFileSource, bars: Bars, frequency: Frequency) -> dg.SensorResult:
-    known = {session: entry.etag for session, entry in bars.reader().log().sessions(frequency).items()}
+def _ask_for_republished(
+    context: dg.SensorEvaluationContext, source: FlatFileSource, bars: Bars, frequency: Frequency
+) -> dg.SensorResult:
+    known = bars.reader().log().sessions(frequency)
     recent = sessions_to_recheck(known)
     files = source.heads(frequency, recent)
-    replaced = republished(known, files)
-    if not replaced:
-        return dg.SensorResult(skip_reason=f"the files of the newest {len(recent)} sessions are as ingested")
-    return dg.SensorResult(
-        run_requests=[
-            dg.RunRequest(
-                run_key=f"republished:{session}:{files[session].etag}", tags=_range(session, session)
-            )
-            for session in replaced
-        ]
-    )
+    requests = []
+    for session in republished({day: entry.etag for day, entry in known.items()}, files):
+        tags = _range(session, session) | {_FILES: label_of([files[session]])}
+        failures, last = _failures(context.instance, _JOBS[frequency], tags)
+        if may_try(failures, last, datetime.now(UTC)):
+            # A file may be put back to an earlier state: the revision it replaces tells the two apart.
+            key = f"republished:{session}:{files[session].etag}:{known[session].revision}:{failures + 1}"
+            requests.append(dg.RunRequest(run_key=key, tags=tags))
+    if not requests:
+        return dg.SensorResult(skip_reason=f"nothing to ask for: looked at the newest {len(recent)} sessions")
+    return dg.SensorResult(run_requests=requests)
 
 
 def _range(first: date, last: date) -> dict[str, str]:

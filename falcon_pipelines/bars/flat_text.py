@@ -22,6 +22,7 @@ FIRST_LINE = 2
 """Line 1 is the header; without quoting, each row is one line."""
 Block = bytes | memoryview
 _BLOCK_BYTES = 4 << 20
+_STEP_BYTES = 128 << 10
 _MAX_HEADER_BYTES = 10_000
 _MAX_LINE_BYTES = 1 << 20
 _NEWLINE = b"\n"
@@ -45,6 +46,8 @@ def blocks(path: Path, *, any_columns: bool = False) -> Iterator[Block]:
     try:
         with _unzipped(path) as file, ThreadPoolExecutor(1) as ahead:
             header = file.readline(_MAX_HEADER_BYTES).decode("utf-8", "replace")
+            if not header:
+                raise BrokenText("it is empty")
             declared = header.rstrip("\r\n").removeprefix("\ufeff") == ",".join(CSV_SCHEMA)
             if not (declared or any_columns):
                 _read_on(file)
@@ -67,15 +70,31 @@ class _WholeLines:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._rest = b""
+        self._broken: Exception | None = None
 
     def into(self, buffer: bytearray) -> Block:
-        """About a block of whole lines, in `buffer` as a rule; empty at the end of the file."""
+        """About a block of whole lines, in `buffer` as a rule; empty at the end of the file.
+
+        Where the data breaks, the lines before are given first and the break is raised after them.
+        """
+        if self._broken is not None:
+            raise self._broken
         view, have = memoryview(buffer), len(self._rest)
         view[:have] = self._rest
         self._rest = b""
         filled = have
-        while filled < have + _BLOCK_BYTES:
-            count = self._file.readinto(view[filled : have + _BLOCK_BYTES])  # type: ignore[attr-defined]
+        limit = have + _BLOCK_BYTES
+        while filled < limit:
+            try:
+                # In small steps: what a step has read before a break is lost.
+                step = view[filled : min(filled + _STEP_BYTES, limit)]
+                count = self._file.readinto(step)  # type: ignore[attr-defined]
+            except _BROKEN as error:
+                self._broken = error
+                whole = buffer.rfind(_NEWLINE, 0, filled) + 1
+                if not whole:
+                    raise
+                return bytes(view[:whole])
             if not count:
                 return _ended(bytes(view[:filled]))
             filled += count

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Mask = NDArray[np.bool_]
 OFF_SESSION = "time outside the session's day"
 _MINUTE_NS = 60 * 1_000_000_000
-_UNPRINTABLE = re.compile("[\\s\x00-\x1f\x7f\ufffd]")
+_UNPRINTABLE = re.compile('[\\s"\\x00-\\x1f\\x7f\\ufffd]')
 
 
 def broken_rules(rows: "pa.Table", frequency: Frequency, session: date) -> Mapping[str, Mask]:

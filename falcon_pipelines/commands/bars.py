@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from rich.box import SIMPLE
 from rich.progress import Progress
 from rich.table import Table
 
@@ -199,7 +200,10 @@ def bars(
         return
     label = " (synthetic)" if panel.synthetic else ""
     basis = "unadjusted" if adjust == "none" else f"adjusted for {adjust} as of {panel.as_of}"
-    table = Table("Time (UTC)", title=f"{ticker}{label}, {freq} bars, {basis}, version {panel.version}")
+    table = Table(
+        title=f"{ticker}{label}, {freq} bars, {basis}, version {panel.version}", box=SIMPLE, pad_edge=False
+    )
+    table.add_column("Time (UTC)", min_width=25)
     for name in ("Open $", "High $", "Low $", "Close $", "Volume"):
         table.add_column(name, justify="right")
     for row in history:

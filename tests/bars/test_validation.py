@@ -74,6 +74,7 @@ def test_fractional_volume_comes_through(tmp_path: Path) -> None:
         (line("B") + ",7", "unparsable or missing value"),
         ("", "unparsable or missing value"),
         (line("B B"), "ticker not printable"),
+        (line('"B"'), "ticker not printable"),
         (line("B", low=0), "price not positive"),
         (line("B", low=-1), "price not positive"),
         (line("B", high="inf"), "price not positive"),
@@ -136,6 +137,40 @@ def test_a_truncated_gzip_is_refused_wherever_it_was_cut(tmp_path: Path, keep: i
     path = write_lines(tmp_path, MONDAY, [line(f"T{n:05}", close=9 + n % 3) for n in range(5000)])
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(BadFlatFile):
+        check_flat_file(path, "day", MONDAY, "etag", path.name)
+
+
+def test_the_lines_before_a_break_are_kept(tmp_path: Path) -> None:
+    lines = [line(f"T{n:05}", close=9 + n % 3) for n in range(40_000)]
+    path = write_lines(tmp_path, MONDAY, [*lines, line("BAD", high=1)])
+    path.write_bytes(path.read_bytes()[:-2000])
+    checking = FlatFileCheck(path, "day", MONDAY, "etag", path.name)
+    with pytest.raises(UnreadableFile) as refusal:
+        list(checking.good())
+    kept = pl.concat(list(checking.refused(refusal.value)))
+    assert kept.height > 30_000
+    assert kept["raw"].to_list() == lines[: kept.height]
+    assert kept["line"].to_list() == list(range(2, kept.height + 2))
+    assert kept["rule"].unique().to_list() == ["file refused: not readable to its end"]
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+def test_an_empty_file_is_unreadable(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "empty.csv.gz"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFile, match="it is empty"):
+        check_flat_file(path, "day", MONDAY, "etag", path.name)
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_understood(tmp_path: Path) -> None:
+    path = tmp_path / "bom.csv.gz"
+    path.write_bytes(gzip.compress("\ufeff".encode() + "\n".join([HEADER, line("A")]).encode()))
+    assert check_flat_file(path, "day", MONDAY, "etag", path.name).good["ticker"].to_list() == ["A"]
+
+
+def test_a_line_longer_than_any_bar_is_refused_without_filling_memory(tmp_path: Path) -> None:
+    path = write_lines(tmp_path, MONDAY, [line("A"), "X" * 20_000_000])
+    with pytest.raises(UnreadableFile, match="more than"):
         check_flat_file(path, "day", MONDAY, "etag", path.name)
 
 
