@@ -124,7 +124,8 @@ def bar_arrays(panel: Panel) -> BarArrays:
 
 def signal_arrays(signals: "Signals") -> SignalArrays:
     """Signals as the kernel takes them."""
-    return SignalArrays(*(np.ascontiguousarray(getattr(signals, name)) for name in SignalArrays._fields))
+    arrays = (np.ascontiguousarray(getattr(signals, name)) for name in SignalArrays._fields)
+    return SignalArrays(*(array.view(np.uint8) if array.dtype == np.bool_ else array for array in arrays))
 
 
 def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters, cash: float) -> Fills:

@@ -135,21 +135,36 @@ def trades_entry_point(sources: str) -> Callable[..., Any]:
     return match_trades
 
 
+@njit(error_model="numpy")
+def _changes(curve: Any, length: int, before: float, changes: Any) -> None:
+    """Simple returns of the first `length` values of an equity curve that stood at `before`.
+
+    The error model lets the compiler divide by vectors; a change from nothing is set right by the caller.
+    """
+    changes[0] = curve[0] / before - 1.0
+    for t in range(1, length):
+        changes[t] = curve[t] / curve[t - 1] - 1.0
+
+
 @njit
 def boil_down(
     orders: Any, filled: Any, first: int, last: int, cash: float, returns: Any, figures: Any
 ) -> None:
     """Walk one account's equity over the rows from `first` to before `last`.
 
-    Writes the figures (`batch.FIGURES`), and bar returns where there is room for them.
+    Writes the figures (`batch.FIGURES`), and bar returns where there is room for them. Holdings stay the same
+    from one bar with fills to the next, so the curve is made in such stretches.
     """
     rows = last - first
     columns = filled.shape[1]
+    flat = filled.ravel()
+    curve, changes = np.empty(rows), np.empty(rows)
     quantity = np.zeros(columns)
     held = np.empty(columns, np.int64)
     count = 0
     equity = cash
     peak = cash
+    lowest = np.inf
     total = 0.0
     squares = 0.0
     deepest = 0.0
@@ -162,7 +177,6 @@ def boil_down(
             if i == len(orders):
                 break
             bar = orders[i].bar
-        before = equity
         while i < len(orders) and orders[i].bar == bar:
             order = orders[i]
             cash -= order.size * order.price + order.fee
@@ -180,19 +194,38 @@ def boil_down(
                         break
                 count -= 1
             i += 1
-        equity = cash
-        for k in range(count):
-            equity += quantity[held[k]] * filled[bar, held[k]]
-        change = equity / before - 1.0 if before > 0.0 else 0.0
-        total += change
-        squares += change * change
-        if keep:
-            returns[bar - first] = change
-        if equity > peak:
-            peak = equity
-        elif equity / peak - 1.0 < deepest:
-            deepest = equity / peak - 1.0
-        bar += 1
+        until = bar + 1
+        if count > 0:
+            until = orders[i].bar if i < len(orders) else last
+        length = until - bar
+        if count == 1 and columns == 1:
+            size = quantity[0]
+            for t in range(length):
+                curve[t] = cash + size * flat[bar + t]
+        else:
+            for t in range(length):
+                value = cash
+                for k in range(count):
+                    value += quantity[held[k]] * filled[bar + t, held[k]]
+                curve[t] = value
+        _changes(curve, length, equity, changes)
+        for t in range(length):
+            change = changes[t] if equity > 0.0 else 0.0
+            equity = curve[t]
+            total += change
+            squares += change * change
+            if equity > peak:
+                if lowest < peak:
+                    deepest = min(deepest, lowest / peak - 1.0)
+                peak = equity
+                lowest = np.inf
+            elif equity < lowest:
+                lowest = equity
+            if keep:
+                returns[bar - first + t] = change
+        bar = until
+    if lowest < peak:
+        deepest = min(deepest, lowest / peak - 1.0)
     mean = total / rows
     figures[0] = equity
     figures[1] = mean

@@ -6,7 +6,7 @@ A day on which a ticker was halted is no bar of it: its averages, lags and cross
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,11 @@ Mask = NDArray[np.bool_]
 IndicatorKey = tuple[str, tuple[tuple[str, float], ...], str]
 Scalar = TypeVar("Scalar", np.float64, np.bool_)
 CACHE_BYTES = 256 * 2**20
+
+
+def indicator_key(fn: str, arguments: Mapping[str, float], source_key: str) -> IndicatorKey:
+    """What tells an indicator's outputs from all others on the same bars."""
+    return (fn, tuple(sorted(arguments.items())), source_key)
 
 
 class Workspace:
@@ -103,22 +108,31 @@ class Workspace:
         """The bars of one ticker; `source` is packed."""
         bars = int(self.counts[index])
         rows = slice(0, bars) if self._rows is None else self._rows[:bars, index]
-        fields = {name: self.field(name)[:bars, index] for name in FIELDS}
-        return Column(
-            source=np.ascontiguousarray(source[:bars, index]),
-            session=self._sessions[rows],
-            minute=self._minutes[rows],
-            **fields,
-        )
+
+        def load(name: str) -> NDArray[Any]:
+            if name == "session":
+                return self._sessions[rows]
+            if name == "minute":
+                return self._minutes[rows]
+            return self.field(name)[:bars, index]
+
+        return Column(np.ascontiguousarray(source[:bars, index]), load)
+
+    def kept(self, key: IndicatorKey) -> tuple[Array, ...] | None:
+        """The outputs of an indicator computed before, None where they are not there (any more)."""
+        found = self._cache.get(key)
+        if found is not None:
+            self._cache.move_to_end(key)
+        return found
 
     def indicator(
         self, fn: str, arguments: Mapping[str, float], source: Array, source_key: str
     ) -> tuple[Array, ...]:
         """The outputs of an indicator on all tickers, packed; kept for the next time it is asked for."""
-        key = (fn, tuple(sorted(arguments.items())), source_key)
-        if key in self._cache:
-            self._cache.move_to_end(key)
-            return self._cache[key]
+        key = indicator_key(fn, arguments, source_key)
+        found = self.kept(key)
+        if found is not None:
+            return found
         indicator = INDICATORS[fn]
         outputs = tuple(np.full(self.shape, np.nan, order="F") for _ in indicator.outputs)
         for index in range(self.shape[1]):
