@@ -208,7 +208,9 @@ def simulate_account(
                     queue[waiting] = column
                     waiting += 1
             if waiting > 0:
-                equity, free, taken = buying_power(account.cash, positions, live[:count], bar, bars.open, bars.filled)
+                equity, free, taken = buying_power(
+                    account.cash, positions, live[:count], bar, bars.open, bars.filled, p.sizing
+                )
                 slots = p.max_positions - taken
                 if waiting > 1:
                     sort_by_rank(positions, queue[:waiting])

@@ -5,14 +5,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from falcon_pipelines.backtesting.batch import FIGURES, evaluate
-from falcon_pipelines.backtesting.book import SignalArrays
+from falcon_pipelines.backtesting.batch import FIGURES, Batch, evaluate
 from falcon_pipelines.backtesting.parameters import fill_parameters
 from falcon_pipelines.backtesting.run import NoBars, bar_arrays
 from falcon_pipelines.backtesting.statistics import bars_per_year
@@ -23,9 +21,6 @@ if TYPE_CHECKING:
     from falcon_pipelines.strategies.spec import Spec
     from falcon_pipelines.strategies.workspace import Workspace
 
-BATCH = 500
-BATCH_BYTES = 32 * 2**20
-"""A batch of signals holds at most so many bytes (or one combination)."""
 WORKERS = min(4, os.cpu_count() or 1)
 """Threads that evaluate batches; one batch more than that exists at a time."""
 
@@ -199,28 +194,34 @@ def run_many(
     figures = np.zeros((len(windows), count, len(FIGURES)))
     first, last = windows[0]
     returns = np.zeros((count, last - first)) if keep_returns else np.zeros((0, 0))
-    pending: deque[Future[None]] = deque()
 
-    def evaluated(
-        stacks: SignalArrays, which: NDArray[np.int64], parameters: NDArray[np.void], start: int
-    ) -> None:
+    def evaluated(batch: Batch, start: int) -> Batch:
+        stacks, which, parameters = batch.stacks, batch.which, batch.parameters
         stop = start + len(which)
         for place, (first, last) in enumerate(windows):
             room = returns[start:stop] if keep_returns else returns
             figures[place, start:stop] = evaluate(
                 bars, stacks, which, parameters, first, last, float(cash), room
             )
+        return batch
 
     start = 0
+    pending: deque[Future[Batch]] = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
-        for batch in _batches(runs):
-            # Stacked here: workers would wait for the interpreter between one small step and the next.
-            pending.append(pool.submit(evaluated, *batch.stacked(), start))
-            start += len(batch.which)
-            if len(pending) > WORKERS:
-                pending.popleft().result()
-        while pending:
-            pending.popleft().result()
+        batch = Batch()
+        for signals, parameters in runs:
+            batch.add(signals, parameters)
+            if batch.full:
+                batch.close()
+                pending.append(pool.submit(evaluated, batch, start))
+                start += len(batch.which)
+                batch = pending.popleft().result() if len(pending) > WORKERS else Batch()
+                batch.clear()
+        if len(batch):
+            batch.close()
+            pending.append(pool.submit(evaluated, batch, start))
+        for future in pending:
+            future.result()
     return figures, returns
 
 
@@ -246,57 +247,3 @@ def sweep_windows(
     )
     periods = bars_per_year(panel.timestamps)
     return tuple(SweepResult(params, one, returns, cash, periods) for one in figures)
-
-
-_ARRAYS = attrgetter(*SignalArrays._fields)
-
-
-class _Batch:
-    """Signals of some runs, arrays that several of them share kept once."""
-
-    def __init__(self) -> None:
-        self.arrays: list[list[NDArray]] = [[] for _ in SignalArrays._fields]
-        self.seen: list[dict[int, int]] = [{} for _ in SignalArrays._fields]
-        self.which: list[list[int]] = []
-        self.parameters: dict[int, NDArray[np.void]] = {}
-        self.chosen: list[int] = []
-        self.bytes = 0
-
-    def add(self, signals: "SignalTable", parameters: NDArray[np.void]) -> None:
-        row = []
-        for array, arrays, seen in zip(_ARRAYS(signals), self.arrays, self.seen, strict=True):
-            place = seen.get(id(array))
-            if place is None:
-                place = seen[id(array)] = len(arrays)
-                arrays.append(array)
-                self.bytes += array.nbytes
-            row.append(place)
-        self.which.append(row)
-        self.parameters[id(parameters)] = parameters
-        self.chosen.append(id(parameters))
-
-    def full(self) -> bool:
-        return len(self.which) >= BATCH or self.bytes >= BATCH_BYTES
-
-    def stacked(self) -> tuple[SignalArrays, NDArray[np.int64], NDArray[np.void]]:
-        shape = self.arrays[0][0].shape
-        stacks = SignalArrays(*(_stack(arrays).reshape(-1, *shape) for arrays in self.arrays))
-        places = {key: place for place, key in enumerate(self.parameters)}
-        distinct = np.concatenate(list(self.parameters.values()))
-        return stacks, np.array(self.which, dtype=np.int64), distinct[[places[key] for key in self.chosen]]
-
-
-def _stack(arrays: list[NDArray]) -> NDArray:
-    stacked = np.concatenate(arrays)
-    return stacked.view(np.uint8) if stacked.dtype == np.bool_ else stacked
-
-
-def _batches(runs: "Iterable[tuple[SignalTable, NDArray[np.void]]]") -> Iterator[_Batch]:
-    batch = _Batch()
-    for signals, parameters in runs:
-        batch.add(signals, parameters)
-        if batch.full():
-            yield batch
-            batch = _Batch()
-    if batch.which:
-        yield batch

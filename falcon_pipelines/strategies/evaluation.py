@@ -14,6 +14,7 @@ import talib
 
 from falcon_pipelines.bars.panel import FIELDS
 from falcon_pipelines.strategies import conditions as c
+from falcon_pipelines.strategies.crossings import crossings
 from falcon_pipelines.strategies.indicators import INDICATORS
 from falcon_pipelines.strategies.workspace import Array, IndicatorKey, Mask, Workspace, indicator_key
 
@@ -43,10 +44,17 @@ class Evaluator:
         self.workspace = workspace
         self.uses = {use.id: use for use in uses}
         self.params = params
-        """The choice of parameters; another may be put in its place."""
+        self._referred: dict[str, Array] = {}
         self._varies: dict[str, tuple[str, ...]] = {}
         self._calls: dict[tuple[str | float, ...], _Call] = {}
         self._coarser: dict[str, Evaluator] = {}
+
+    def choose(self, params: Mapping[str, float]) -> None:
+        """Evaluate with another choice of parameters from now on."""
+        self.params = params
+        self._referred.clear()
+        for inner in self._coarser.values():
+            inner.choose(params)
 
     def number(self, value: float | str) -> float:
         """A number of the spec, looked up where it is "$name"."""
@@ -72,12 +80,14 @@ class Evaluator:
     def reference(self, name: str) -> Array:
         """A bar field, or an output of an indicator; one of a coarser timeframe as of its last complete
         bar."""
-        if name in FIELDS:
-            return self.workspace.field(name)
+        if name not in self._referred:
+            self._referred[name] = self.workspace.field(name) if name in FIELDS else self._output(name)
+        return self._referred[name]
+
+    def _output(self, name: str) -> Array:
         call = self._call(name)
         if call.timeframe is not None:
-            inner = self._inner(call.timeframe)
-            return self.workspace.from_coarser(call.timeframe, inner.reference(name))
+            return self.workspace.from_coarser(call.timeframe, self._inner(call.timeframe).reference(name))
         outputs = self.workspace.kept(call.key)
         if outputs is None:
             source = self.workspace.field("close") if call.source is None else self.array(call.source)
@@ -113,9 +123,7 @@ class Evaluator:
         if timeframe not in self._coarser:
             uses = tuple(self.uses.values())
             self._coarser[timeframe] = Evaluator(self.workspace.coarser(timeframe), uses, self.params)
-        inner = self._coarser[timeframe]
-        inner.params = self.params
-        return inner
+        return self._coarser[timeframe]
 
     def _parameters(self, operand: "c.Operand") -> set[str]:
         """Names of the parameters that an operand's values depend on."""
@@ -190,19 +198,16 @@ class Evaluator:
         return self.holds(c.All(conditions=(c.Gte(gte=(of, low)), c.Lte(lte=(of, high)))), wanted)
 
     def crosses(self, rising: "c.Operand", falling: "c.Operand", wanted: bool) -> Mask:
-        """`rising` is above `falling` is above `below` now and was not on the bar before; false as soon as either half is."""
+        """`rising` is above `falling` now and was not on the bar before; false as soon as either half is."""
         above, below = self.operand(rising), self.operand(falling)
-        if not isinstance(above, np.ndarray) and not isinstance(below, np.ndarray):
-            above = np.full(self.workspace.shape, above, order="F")
-        now_above: Mask = np.greater(above, below)
-        now_not: Mask = np.less_equal(above, below)
-        result = np.zeros(now_above.shape, dtype=bool, order="F")
-        if wanted:
-            np.logical_and(now_above[1:], now_not[:-1], out=result[1:])
-        else:
-            np.logical_or(now_not[1:], now_above[:-1], out=result[1:])
-            result[:1] = now_not[:1]
-        return result
+        found: Mask = crossings(self._by_ticker(above), self._by_ticker(below), wanted).T
+        return found
+
+    def _by_ticker(self, value: Value) -> Array:
+        """The values transposed, so that each ticker's own follow one another in memory."""
+        if isinstance(value, np.ndarray):
+            return np.ascontiguousarray(value.T)
+        return np.broadcast_to(np.float64(value), self.workspace.shape[::-1])
 
 
 _OPERANDS: "Mapping[type, Callable[[Evaluator, Any], Value]]" = {

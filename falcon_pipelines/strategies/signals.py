@@ -90,7 +90,7 @@ class SignalMaker:
 
     def table(self, params: Mapping[str, float]) -> SignalTable:
         """The signals with a value for every parameter of the spec; see `compute_signals`."""
-        self.evaluator.params = params
+        self.evaluator.choose(params)
         space = self.evaluator.workspace
         distance, level_long, level_short = _stops(self.spec, self.evaluator)
         return SignalTable(

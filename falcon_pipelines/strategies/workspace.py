@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from falcon_pipelines.bars.panel import FIELDS, Panel
+from falcon_pipelines.bars.panel import Panel
 from falcon_pipelines.strategies.indicators import INDICATORS, Column
 from falcon_pipelines.strategies.sessions import minutes_from_open, session_days
 from falcon_pipelines.strategies.timeframes import coarser
