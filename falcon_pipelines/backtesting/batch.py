@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from falcon_pipelines.backtesting.book import as_read
 from falcon_pipelines.backtesting.kernel import (
     BarArrays,
     SignalArrays,
@@ -138,10 +139,13 @@ class Batch:
 
     def close(self) -> None:
         """Make `stacks`, `which` and `parameters` of what was added."""
-        stacks = []
+        stacks: list[NDArray[Any]] = []
         for first, buffer, count in zip(self._first, self._buffers, self._counts, strict=True):
-            stack = np.ascontiguousarray(first)[None] if count == 1 else cast(NDArray[Any], buffer)[:count]
-            stacks.append(stack.view(np.uint8) if stack.dtype == np.bool_ else stack)
+            if count == 1:
+                stacks.append(as_read(cast(NDArray[Any], first))[None])
+            else:
+                stack = cast(NDArray[Any], buffer)[:count]
+                stacks.append(stack.view(np.uint8) if stack.dtype == np.bool_ else stack)
         self.stacks = SignalArrays(*stacks)
         self.which = np.array(self._rows, dtype=np.int64) - 1
         places = {key: place for place, key in enumerate(self._parameters)}

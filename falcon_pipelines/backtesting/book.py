@@ -89,7 +89,8 @@ class BarArrays(NamedTuple):
 
 
 class SignalArrays(NamedTuple):
-    """The (T, N) arrays of `strategies.signals.Signals`, masks as bytes of 0 and 1."""
+    """The (T, N) arrays of `strategies.signals.Signals`: masks as bytes of 0 and 1, numbers that are the same
+    everywhere as (1, 1)."""
 
     entry_long: NDArray[np.uint8]
     exit_long: NDArray[np.uint8]
@@ -100,6 +101,13 @@ class SignalArrays(NamedTuple):
     stop_level_short: NDArray[np.float64]
     rank: NDArray[np.float64]
     volatility: NDArray[np.float64]
+
+
+def as_read(array: NDArray[Any]) -> NDArray[Any]:
+    """One of the arrays as compiled code takes it, from numbers that may be broadcast from a single one."""
+    if array.dtype == np.bool_:
+        return np.ascontiguousarray(array).view(np.uint8)
+    return array[:1, :1].copy() if array.strides == (0, 0) else np.ascontiguousarray(array, dtype=np.float64)
 
 
 @njit

@@ -12,31 +12,23 @@ from falcon_pipelines.backtesting.parameters import FIXED_SHARES, RISK_PER_TRADE
 
 
 @njit
-def buying_power(
-    cash: float, positions: Any, live: Any, bar: int, opens: Any, filled: Any, sizing: int
-) -> Any:  # fmt: skip
-    """Equity and free cash in dollars at the open, and how many of the columns `live` hold a position.
+def buying_power(cash: float, positions: Any, live: Any, bar: int, opens: Any, filled: Any) -> Any:
+    """Equity and free cash in dollars at the open, the columns `live` holding all positions.
 
-    Shorts are backed by their proceeds and as much again. What longs are worth is looked up only where the size of
-    an entry depends on equity.
+    Shorts are backed by their proceeds and as much again.
     """
     equity = cash
     free = cash
-    held = 0
     for column in live:
         quantity = positions[column].quantity
-        if quantity == 0.0:
-            continue
-        held += 1
-        if quantity > 0.0 and sizing == FIXED_SHARES:
-            continue
-        price = opens[bar, column]
-        if np.isnan(price):
-            price = filled[bar, column]
-        equity += quantity * price
-        if quantity < 0.0:
-            free += 2.0 * quantity * price
-    return equity, free, held
+        if quantity != 0.0:
+            price = opens[bar, column]
+            if np.isnan(price):
+                price = filled[bar, column]
+            equity += quantity * price
+            if quantity < 0.0:
+                free += 2.0 * quantity * price
+    return equity, free
 
 
 @njit

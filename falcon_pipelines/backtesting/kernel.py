@@ -33,7 +33,15 @@ from falcon_pipelines.backtesting.book import (
 from falcon_pipelines.backtesting.entries import buying_power, fill_entry, sort_by_rank
 from falcon_pipelines.backtesting.exits import complete_bar, inside_bar
 from falcon_pipelines.backtesting.fill_rules import BUY, SELL, slipped
-from falcon_pipelines.backtesting.marks import marked_rows, merged, next_flagged
+from falcon_pipelines.backtesting.marks import (
+    any_set,
+    insert_columns,
+    marked_rows,
+    merged,
+    next_flagged,
+    places,
+)
+from falcon_pipelines.backtesting.parameters import FIXED_SHARES
 
 __all__ = [
     "ENTRY",
@@ -145,6 +153,12 @@ def _next_end(positions: Any, live: Any, last_bar: Any, last: int) -> int:
 
 
 @njit
+def _at(values: Any, bar: int, column: int) -> float:
+    """An element of signal numbers, which are (1, 1) where they are the same everywhere."""
+    return values[bar, column] if values.size > 1 else values[0, 0]
+
+
+@njit
 def simulate_account(
     bars: BarArrays, signals: SignalArrays, p: Any, first: int, last: int, cash: float
 ) -> Any:
@@ -155,18 +169,18 @@ def simulate_account(
     account = accounts[0]
     account.cash = cash
     positions = np.zeros(columns, POSITION)
-    queue = np.empty(columns, np.int64)
     last_bar = _last_bars(bars.close, first, last)
-    active = np.zeros(columns, np.uint8)
-    live = np.empty(columns, np.int64)
+    # Columns that hold or wait, in order; of them those with an order for the next open; and a queue of entries.
+    live, due, queue = np.empty(columns, np.int64), np.empty(columns, np.int64), np.empty(columns, np.int64)
+    active, changed = np.zeros(columns, np.uint8), np.zeros(columns, np.uint8)
     count = 0
+    waiting = 0
+    held = 0
     entry_marks, marks = merged(
         signals.entry_long, signals.entry_short, signals.exit_long, signals.exit_short, first, last
     )
-    entry_rows = marked_rows(entry_marks, last - first, columns)
-    rows = marked_rows(marks, last - first, columns)
-    entry_words = entry_rows.view(np.uint64)
-    words = rows.view(np.uint64)
+    entries = places(entry_marks, (last - first) * columns)
+    entry = 0
     completes = (
         p.trailing_percent > 0.0 or not np.isnan(p.breakeven_percent) or not np.isnan(p.breakeven_r)
         or p.time_stop_bars > 0
@@ -175,14 +189,15 @@ def simulate_account(
         completes or p.stop_percent > 0.0 or p.stop_by_distance or p.stop_by_level
         or not np.isnan(p.target_percent) or p.partials > 0
     )  # fmt: skip
-    held = 0
-    busy = False
+    shorts = any_set(signals.entry_short)
+    rows = marks if watches_bars else marked_rows(marks, last - first, columns)
+    words = rows.view(np.uint64)
     short = False
     bar = first
     while bar < last:
-        if not busy and not short and (held == 0 or not watches_bars):
+        if waiting == 0 and not short and (held == 0 or not watches_bars):
             if held == 0:
-                bar = first + next_flagged(entry_rows, entry_words, bar - first)
+                bar = first + entries[entry] // columns
             else:
                 bar = min(
                     first + next_flagged(rows, words, bar - first),
@@ -190,10 +205,11 @@ def simulate_account(
                 )
             if bar >= last:
                 break
-        if busy:
-            waiting = 0
-            for i in range(count):
-                column = live[i]
+        if waiting > 0:
+            wanted = 0
+            for i in range(waiting):
+                column = due[i]
+                changed[column] = 1
                 position = positions[column]
                 if np.isnan(bars.close[bar, column]):
                     continue
@@ -204,17 +220,21 @@ def simulate_account(
                         slipped(side, bars.open[bar, column], p.slippage_bps), position.exit_reason, False,
                         bars.volume[bar, column], p,
                     )  # fmt: skip
+                    if position.quantity == 0.0:
+                        held -= 1
                 if position.wanted_side != 0 and position.quantity * position.wanted_side >= 0.0:
-                    queue[waiting] = column
-                    waiting += 1
-            if waiting > 0:
-                equity, free, taken = buying_power(
-                    account.cash, positions, live[:count], bar, bars.open, bars.filled, p.sizing
-                )
-                slots = p.max_positions - taken
-                if waiting > 1:
-                    sort_by_rank(positions, queue[:waiting])
-                for i in range(waiting):
+                    queue[wanted] = column
+                    wanted += 1
+            if wanted > 0:
+                equity, free = account.cash, account.cash
+                if shorts or p.sizing != FIXED_SHARES:
+                    equity, free = buying_power(
+                        account.cash, positions, live[:count], bar, bars.open, bars.filled
+                    )
+                slots = p.max_positions - held
+                if wanted > 1:
+                    sort_by_rank(positions, queue[:wanted])
+                for i in range(wanted):
                     column = queue[i]
                     orders, cash_used, slots_used = fill_entry(
                         orders, account, positions[column], bar, column, bars.open[bar, column],
@@ -229,29 +249,36 @@ def simulate_account(
                 if bars.low[bar, column] > position.below and bars.high[bar, column] < position.above:
                     continue
                 if position.quantity != 0.0 and not np.isnan(bars.close[bar, column]):
+                    changed[column] = 1
                     orders = inside_bar(
                         orders, account, position, bar, column, bars.open[bar, column], bars.high[bar, column],
                         bars.low[bar, column], bars.close[bar, column], bars.volume[bar, column], p,
                     )  # fmt: skip
-        if entry_rows[bar - first]:
-            count = 0
-            for column in range(columns):
-                if active[column] or entry_marks[(bar - first) * columns + column]:
-                    live[count] = column
-                    count += 1
+        row_start = (bar - first) * columns
+        before = entry
+        while entries[entry] < row_start + columns and entry < len(entries) - 1:
+            entry += 1
+        if entry > before:
+            count = insert_columns(live, count, entries[before:entry], row_start, active)
         held = 0
-        busy = False
+        waiting = 0
         short = False
         kept = 0
         for i in range(count):
             column = live[i]
+            marked = marks[row_start + column]
+            if not (marked or changed[column] or completes or shorts or last_bar[column] == bar):
+                held += 1
+                live[kept] = column
+                kept += 1
+                continue
+            changed[column] = 0
             position = positions[column]
-            marked = marks[(bar - first) * columns + column]
             if last_bar[column] == bar and bar < last - 1:
                 if position.quantity != 0.0:
                     orders = record(
                         orders, account, bar, column, -position.quantity, bars.close[bar, column], p, DELISTED, False
-                    )
+                    )  # fmt: skip
                     position.quantity = 0.0
                 position.exit_reason = 0
                 position.wanted_side = 0
@@ -262,29 +289,36 @@ def simulate_account(
                 if completes and position.quantity != 0.0:
                     complete_bar(position, bars.high[bar, column], bars.low[bar, column], p)
                 if marked:
-                    side = np.int64(signals.entry_long[bar, column]) - np.int64(signals.entry_short[bar, column])
-                    leaves_long, leaves_short = signals.exit_long[bar, column], signals.exit_short[bar, column]
-                    if _read_signals(position, side, leaves_long, leaves_short):
+                    side = signals.entry_long[bar, column] * 1 - signals.entry_short[bar, column] * 1
+                    out_long, out_short = signals.exit_long[bar, column], signals.exit_short[bar, column]
+                    if _read_signals(position, side, out_long, out_short):
                         levels = signals.stop_level_long if side > 0 else signals.stop_level_short
-                        position.wanted_level = levels[bar, column]
-                        position.wanted_distance = signals.stop_distance[bar, column]
-                        position.wanted_volatility = signals.volatility[bar, column]
-                        position.wanted_rank = signals.rank[bar, column]
+                        position.wanted_level = _at(levels, bar, column)
+                        position.wanted_distance = _at(signals.stop_distance, bar, column)
+                        position.wanted_volatility = _at(signals.volatility, bar, column)
+                        position.wanted_rank = _at(signals.rank, bar, column)
             waits = position.wanted_side != 0 or position.exit_reason != 0
-            busy = busy or waits
             if position.quantity != 0.0:
                 held += 1
                 short = short or position.quantity < 0.0
             elif not waits:
                 active[column] = 0
                 continue
+            if waits:
+                due[waiting] = column
+                waiting += 1
             active[column] = 1
             live[kept] = column
             kept += 1
         count = kept
-        if short or account.cash < 0.0:
+        if short or (count > 0 and account.cash < 0.0):
             short = _call_margin(account, positions, live[:count], bar, bars)
-        busy = busy or short or (count > 0 and account.cash < 0.0)
+            waiting = 0
+            for i in range(count):
+                position = positions[live[i]]
+                if position.wanted_side != 0 or position.exit_reason != 0:
+                    due[waiting] = live[i]
+                    waiting += 1
         bar += 1
     return orders[: account.fills], accounts
 

@@ -27,6 +27,36 @@ def merged(entry_long: Any, entry_short: Any, exit_long: Any, exit_short: Any, f
 
 
 @njit
+def any_set(mask: Any) -> bool:
+    """Whether a (T, N) mask is set anywhere."""
+    found = np.uint8(0)
+    for value in mask.ravel():
+        found |= value
+    return found != 0
+
+
+@njit
+def places(marks: Any, size: int) -> Any:
+    """Indices below `size` of the set bytes of a padded flat array; `size` itself after the last."""
+    words = marks.view(np.uint64)
+    found = np.empty(64, np.int64)
+    count = 0
+    for word in range(len(words)):
+        if words[word] == 0:
+            continue
+        for place in range(8 * word, min(8 * word + 8, size)):
+            if marks[place]:
+                if count == len(found) - 1:
+                    grown = np.empty(2 * len(found), np.int64)
+                    grown[:count] = found[:count]
+                    found = grown
+                found[count] = place
+                count += 1
+    found[count] = size
+    return found[: count + 1]
+
+
+@njit
 def marked_rows(marks: Any, rows: int, columns: int) -> Any:
     """One byte a row of merged marks: whether any column is set; padded as `merged` does."""
     if columns == 1:
@@ -51,3 +81,31 @@ def next_flagged(flags: Any, words: Any, row: int) -> int:
                 word += 1
             row = word << 3
     return row
+
+
+@njit
+def insert_columns(live: Any, count: int, entering: Any, row_start: int, active: Any) -> int:
+    """Add to the sorted `live[:count]` the columns of a row's entry `places` that are not active; the new count."""
+    fresh = 0
+    for place in entering:
+        if not active[place - row_start]:
+            fresh += 1
+    if fresh == 0:
+        return count
+    total = count + fresh
+    at = total - 1
+    old = count - 1
+    new = len(entering) - 1
+    while new >= 0:
+        column = entering[new] - row_start
+        if active[column]:
+            new -= 1
+            continue
+        while old >= 0 and live[old] > column:
+            live[at] = live[old]
+            at -= 1
+            old -= 1
+        live[at] = column
+        at -= 1
+        new -= 1
+    return total

@@ -17,7 +17,7 @@ from falcon_pipelines.backtesting.accounting import (
     match_trades,
     open_trades,
 )
-from falcon_pipelines.backtesting.book import DELISTED, MARGIN_CALL
+from falcon_pipelines.backtesting.book import DELISTED, MARGIN_CALL, as_read
 from falcon_pipelines.backtesting.kernel import ORDER, BarArrays, SignalArrays, simulate
 from falcon_pipelines.backtesting.parameters import FillParameters, fill_parameters
 from falcon_pipelines.backtesting.statistics import Statistics, bar_returns, bars_per_year, statistics
@@ -124,8 +124,7 @@ def bar_arrays(panel: Panel) -> BarArrays:
 
 def signal_arrays(signals: "Signals") -> SignalArrays:
     """Signals as the kernel takes them."""
-    arrays = (np.ascontiguousarray(getattr(signals, name)) for name in SignalArrays._fields)
-    return SignalArrays(*(array.view(np.uint8) if array.dtype == np.bool_ else array for array in arrays))
+    return SignalArrays(*(as_read(getattr(signals, name)) for name in SignalArrays._fields))
 
 
 def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters, cash: float) -> Fills:

@@ -28,6 +28,56 @@ TRADE = np.dtype(
 """Shares closed by one fill, at average cost; `reason` is -1 and the exit empty for shares still held."""
 
 
+@njit
+def _change_holding(quantity: Any, held: Any, count: int, order: Any) -> int:
+    """Add a fill to `quantity` (N,) and keep `held[:count]`, the columns held; returns their new number."""
+    was = quantity[order.column]
+    quantity[order.column] = was + order.size
+    if was == 0.0:
+        held[count] = order.column
+        return count + 1
+    if quantity[order.column] != 0.0:
+        return count
+    for k in range(count):
+        if held[k] == order.column:
+            held[k] = held[count - 1]
+            break
+    return count - 1
+
+
+@njit
+def _value(quantity: Any, held: Any, filled: Any, bar: int, until: int, cash: float, curve: Any) -> None:
+    """Cash and the worth of the columns `held` at the closes from `bar` to before `until`, into `curve`.
+
+    Four bars at a time, as a sum over columns waits for each addition: the sums themselves stay in order.
+    """
+    if len(held) == 1 and filled.shape[1] == 1:
+        closes, size = filled.ravel(), quantity[0]
+        for t in range(until - bar):
+            curve[t] = cash + size * closes[bar + t]
+        return
+    t = bar
+    while t + 4 <= until:
+        first, second, third, fourth = cash, cash, cash, cash
+        for column in held:
+            size = quantity[column]
+            first += size * filled[t, column]
+            second += size * filled[t + 1, column]
+            third += size * filled[t + 2, column]
+            fourth += size * filled[t + 3, column]
+        curve[t - bar] = first
+        curve[t - bar + 1] = second
+        curve[t - bar + 2] = third
+        curve[t - bar + 3] = fourth
+        t += 4
+    while t < until:
+        value = cash
+        for column in held:
+            value += quantity[column] * filled[t, column]
+        curve[t - bar] = value
+        t += 1
+
+
 def curve_entry_point(sources: str) -> Callable[..., Any]:
     def walk_account(orders: NDArray[np.void], filled: NDArray[np.float64], cash: float) -> Any:
         """Cash, equity, gross position value after each of T bars, and whether anything was held during it.
@@ -36,38 +86,34 @@ def curve_entry_point(sources: str) -> Callable[..., Any]:
         """
         len(sources)
         rows, columns = filled.shape
-        quantity = np.zeros(columns)
+        quantity, gross_quantity = np.zeros(columns), np.zeros(columns)
         held = np.empty(columns, np.int64)
         count = 0
-        cashes, equities, gross = np.empty(rows), np.empty(rows), np.zeros(rows)
+        shorts = False
+        cashes, equities, gross = np.full(rows, cash), np.full(rows, cash), np.zeros(rows)
         active = np.zeros(rows, np.bool_)
         i = 0
-        for bar in range(rows):
+        bar = 0
+        while i < len(orders):
+            bar = orders[i].bar
             while i < len(orders) and orders[i].bar == bar:
                 order = orders[i]
                 cash -= order.size * order.price + order.fee
-                was = quantity[order.column]
-                quantity[order.column] = was + order.size
-                if was == 0.0:
-                    held[count] = order.column
-                    count += 1
-                elif quantity[order.column] == 0.0:
-                    for k in range(count):
-                        if held[k] == order.column:
-                            held[k] = held[count - 1]
-                            break
-                    count -= 1
-                active[bar] = True
+                count = _change_holding(quantity, held, count, order)
+                gross_quantity[order.column] = abs(quantity[order.column])
+                shorts = shorts or quantity[order.column] < 0.0
                 i += 1
-            value = 0.0
-            for k in range(count):
-                worth = quantity[held[k]] * filled[bar, held[k]]
-                value += worth
-                gross[bar] += abs(worth)
+            until = orders[i].bar if i < len(orders) else rows
+            cashes[bar:until] = cash
+            equities[bar:until] = cash
+            active[bar] = True
             if count > 0:
-                active[bar] = True
-            cashes[bar] = cash
-            equities[bar] = cash + value
+                active[bar:until] = True
+                _value(quantity, held[:count], filled, bar, until, cash, equities[bar:until])
+                if shorts:
+                    _value(gross_quantity, held[:count], filled, bar, until, 0.0, gross[bar:until])
+                else:
+                    gross[bar:until] = equities[bar:until] - cash
         return cashes, equities, gross, active
 
     return walk_account
@@ -157,7 +203,6 @@ def boil_down(
     """
     rows = last - first
     columns = filled.shape[1]
-    flat = filled.ravel()
     curve, changes = np.empty(rows), np.empty(rows)
     quantity = np.zeros(columns)
     held = np.empty(columns, np.int64)
@@ -180,34 +225,15 @@ def boil_down(
         while i < len(orders) and orders[i].bar == bar:
             order = orders[i]
             cash -= order.size * order.price + order.fee
-            was = quantity[order.column]
-            quantity[order.column] = was + order.size
+            count = _change_holding(quantity, held, count, order)
             if order.reason != ENTRY:
                 closed += 1
-            if was == 0.0:
-                held[count] = order.column
-                count += 1
-            elif quantity[order.column] == 0.0:
-                for k in range(count):
-                    if held[k] == order.column:
-                        held[k] = held[count - 1]
-                        break
-                count -= 1
             i += 1
         until = bar + 1
         if count > 0:
             until = orders[i].bar if i < len(orders) else last
         length = until - bar
-        if count == 1 and columns == 1:
-            size = quantity[0]
-            for t in range(length):
-                curve[t] = cash + size * flat[bar + t]
-        else:
-            for t in range(length):
-                value = cash
-                for k in range(count):
-                    value += quantity[held[k]] * filled[bar + t, held[k]]
-                curve[t] = value
+        _value(quantity, held[:count], filled, bar, until, cash, curve)
         _changes(curve, length, equity, changes)
         for t in range(length):
             change = changes[t] if equity > 0.0 else 0.0

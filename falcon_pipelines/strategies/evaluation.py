@@ -46,7 +46,7 @@ class Evaluator:
         self.params = params
         self._referred: dict[str, Array] = {}
         self._varies: dict[str, tuple[str, ...]] = {}
-        self._calls: dict[tuple[str | float, ...], _Call] = {}
+        self._calls: dict[tuple[str, tuple[float, ...]], _Call] = {}
         self._coarser: dict[str, Evaluator] = {}
 
     def choose(self, params: Mapping[str, float]) -> None:
@@ -98,7 +98,7 @@ class Evaluator:
         """How a referred output is computed; looked up where the same parameter values were chosen before."""
         if name not in self._varies:
             self._varies[name] = tuple(sorted(self._parameters(name)))
-        key = (name, *[self.params[each] for each in self._varies[name]])
+        key = (name, tuple([self.params[each] for each in self._varies[name]]))
         if key not in self._calls:
             self._calls[key] = self._resolved(name)
         return self._calls[key]
@@ -231,8 +231,8 @@ _CONDITIONS: "Mapping[type, Callable[[Evaluator, Any, bool], Mask]]" = {
     c.Lt: lambda on, it, wanted: on.compared(it.lt, np.less if wanted else np.greater_equal),
     c.Lte: lambda on, it, wanted: on.compared(it.lte, np.less_equal if wanted else np.greater),
     c.Between: lambda on, it, wanted: on.between(it.between, wanted),
-    c.CrossesAbove: lambda on, it, wanted: on.crosses(*it.crosses_above, wanted),
-    c.CrossesBelow: lambda on, it, wanted: on.crosses(*reversed(it.crosses_below), wanted),
+    c.CrossesAbove: lambda on, it, wanted: on.crosses(it.crosses_above[0], it.crosses_above[1], wanted),
+    c.CrossesBelow: lambda on, it, wanted: on.crosses(it.crosses_below[1], it.crosses_below[0], wanted),
     c.WithinLast: lambda on, it, wanted: _over_window(
         on.holds(it.within_last.of, wanted), on.bars(it.within_last.bars), every=not wanted
     ),

@@ -41,9 +41,9 @@ class Workspace:
         present = np.isfinite(panel["close"])
         for name in ("open", "high", "low"):
             present &= np.isfinite(panel[name])
-        self.counts = present.sum(axis=0)
-        """Number of bars of each ticker."""
         self.gapless = bool(present.all())
+        self.counts = np.full(self.shape[1], self.shape[0]) if self.gapless else present.sum(axis=0)
+        """Number of bars of each ticker."""
         self._rows = np.argsort(~present, axis=0, kind="stable") if not self.gapless else None
         self._fields: dict[str, Array] = {}
         self._cache: OrderedDict[IndicatorKey, tuple[Array, ...]] = OrderedDict()
@@ -83,13 +83,13 @@ class Workspace:
 
     @cached_property
     def unknown(self) -> Array:
-        """(T, N) of NaN, shared by all signals that have no such values."""
-        return np.full(self.shape, np.nan)
+        """(T, N) of NaN, shared by all signals that have no such values; one number in memory, not to be written."""
+        return np.broadcast_to(np.float64(np.nan), self.shape)
 
     @cached_property
     def zero(self) -> Array:
         """(T, N) of zeros, shared likewise."""
-        return np.zeros(self.shape)
+        return np.broadcast_to(np.float64(0.0), self.shape)
 
     @cached_property
     def never(self) -> Mask:
@@ -134,11 +134,12 @@ class Workspace:
         if found is not None:
             return found
         indicator = INDICATORS[fn]
-        outputs = tuple(np.full(self.shape, np.nan, order="F") for _ in indicator.outputs)
+        outputs = tuple(np.empty(self.shape, order="F") for _ in indicator.outputs)
         for index in range(self.shape[1]):
             column = self.column(index, source)
             for output, values in zip(outputs, indicator.on_column(column, arguments), strict=True):
                 output[: len(values), index] = values
+                output[len(values) :, index] = np.nan
         self._remember(key, outputs)
         return outputs
 
