@@ -78,7 +78,10 @@ and void because their stop was unknown or already passed at the open."""
 
 
 class BarArrays(NamedTuple):
-    """(T, N) bars in dollars and shares, NaN where a ticker has none; `filled` is the last close so far."""
+    """(T, N) bars in dollars and shares, NaN where a ticker has none; `filled` is the last close so far.
+
+    `gapless` says that every ticker has every bar, which spares the looking.
+    """
 
     open: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -86,6 +89,7 @@ class BarArrays(NamedTuple):
     close: NDArray[np.float64]
     volume: NDArray[np.float64]
     filled: NDArray[np.float64]
+    gapless: bool
 
 
 class SignalArrays(NamedTuple):

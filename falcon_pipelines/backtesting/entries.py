@@ -152,7 +152,10 @@ def fill_entry(
 def sort_by_rank(positions: Any, waiting: Any) -> None:
     """Order the columns that wait for an entry: best rank first, equal ranks by column, unknown ones last."""
     keys = np.empty(len(waiting))
+    ordered = True
     for i in range(len(waiting)):
         rank = positions[waiting[i]].wanted_rank
         keys[i] = np.inf if np.isnan(rank) else -rank
-    waiting[:] = waiting[np.argsort(keys, kind="mergesort")]
+        ordered = ordered and (i == 0 or keys[i - 1] <= keys[i])
+    if not ordered:
+        waiting[:] = waiting[np.argsort(keys, kind="mergesort")]

@@ -34,12 +34,16 @@ from falcon_pipelines.backtesting.entries import buying_power, fill_entry, sort_
 from falcon_pipelines.backtesting.exits import complete_bar, inside_bar
 from falcon_pipelines.backtesting.fill_rules import BUY, SELL, slipped
 from falcon_pipelines.backtesting.marks import (
+    ENTRY_LONG,
+    ENTRY_SHORT,
+    EXIT_LONG,
+    EXIT_SHORT,
     any_set,
+    entry_places,
     insert_columns,
     marked_rows,
     merged,
     next_flagged,
-    places,
 )
 from falcon_pipelines.backtesting.parameters import FIXED_SHARES
 
@@ -153,7 +157,7 @@ def _next_end(positions: Any, live: Any, last_bar: Any, last: int) -> int:
 
 
 @njit
-def _at(values: Any, bar: int, column: int) -> float:
+def _at(values: Any, bar: int, column: int) -> Any:
     """An element of signal numbers, which are (1, 1) where they are the same everywhere."""
     return values[bar, column] if values.size > 1 else values[0, 0]
 
@@ -176,10 +180,10 @@ def simulate_account(
     count = 0
     waiting = 0
     held = 0
-    entry_marks, marks = merged(
+    marks = merged(
         signals.entry_long, signals.entry_short, signals.exit_long, signals.exit_short, first, last
     )
-    entries = places(entry_marks, (last - first) * columns)
+    entries = entry_places(marks, (last - first) * columns)
     entry = 0
     completes = (
         p.trailing_percent > 0.0 or not np.isnan(p.breakeven_percent) or not np.isnan(p.breakeven_r)
@@ -189,6 +193,7 @@ def simulate_account(
         completes or p.stop_percent > 0.0 or p.stop_by_distance or p.stop_by_level
         or not np.isnan(p.target_percent) or p.partials > 0
     )  # fmt: skip
+    capped = not np.isnan(p.volume_share)
     shorts = any_set(signals.entry_short)
     rows = marks if watches_bars else marked_rows(marks, last - first, columns)
     words = rows.view(np.uint64)
@@ -211,14 +216,15 @@ def simulate_account(
                 column = due[i]
                 changed[column] = 1
                 position = positions[column]
-                if np.isnan(bars.close[bar, column]):
+                if not bars.gapless and np.isnan(bars.close[bar, column]):
                     continue
+                volume = bars.volume[bar, column] if capped else 0.0
                 if position.quantity != 0.0 and position.exit_reason != 0:
                     side = SELL if position.quantity > 0 else BUY
                     orders, _ = reduce(
                         orders, account, position, bar, column, abs(position.quantity),
                         slipped(side, bars.open[bar, column], p.slippage_bps), position.exit_reason, False,
-                        bars.volume[bar, column], p,
+                        volume, p,
                     )  # fmt: skip
                     if position.quantity == 0.0:
                         held -= 1
@@ -236,9 +242,10 @@ def simulate_account(
                     sort_by_rank(positions, queue[:wanted])
                 for i in range(wanted):
                     column = queue[i]
+                    volume = bars.volume[bar, column] if capped else 0.0
                     orders, cash_used, slots_used = fill_entry(
                         orders, account, positions[column], bar, column, bars.open[bar, column],
-                        bars.volume[bar, column], equity, free, slots, p,
+                        volume, equity, free, slots, p,
                     )  # fmt: skip
                     free -= cash_used
                     slots -= slots_used
@@ -250,9 +257,10 @@ def simulate_account(
                     continue
                 if position.quantity != 0.0 and not np.isnan(bars.close[bar, column]):
                     changed[column] = 1
+                    volume = bars.volume[bar, column] if capped else 0.0
                     orders = inside_bar(
                         orders, account, position, bar, column, bars.open[bar, column], bars.high[bar, column],
-                        bars.low[bar, column], bars.close[bar, column], bars.volume[bar, column], p,
+                        bars.low[bar, column], bars.close[bar, column], volume, p,
                     )  # fmt: skip
         row_start = (bar - first) * columns
         before = entry
@@ -285,12 +293,12 @@ def simulate_account(
                 position.wanted_quantity = 0.0
                 active[column] = 0
                 continue
-            if (marked or completes) and not np.isnan(bars.close[bar, column]):
+            if (marked or completes) and (bars.gapless or not np.isnan(bars.close[bar, column])):
                 if completes and position.quantity != 0.0:
                     complete_bar(position, bars.high[bar, column], bars.low[bar, column], p)
                 if marked:
-                    side = signals.entry_long[bar, column] * 1 - signals.entry_short[bar, column] * 1
-                    out_long, out_short = signals.exit_long[bar, column], signals.exit_short[bar, column]
+                    side = np.int64(marked & ENTRY_LONG != 0) - np.int64(marked & ENTRY_SHORT != 0)
+                    out_long, out_short = marked & EXIT_LONG != 0, marked & EXIT_SHORT != 0
                     if _read_signals(position, side, out_long, out_short):
                         levels = signals.stop_level_long if side > 0 else signals.stop_level_short
                         position.wanted_level = _at(levels, bar, column)

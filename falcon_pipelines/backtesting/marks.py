@@ -6,28 +6,31 @@ import numpy as np
 from numba import njit
 
 
+ENTRY_LONG, ENTRY_SHORT, EXIT_LONG, EXIT_SHORT = 1, 2, 4, 8
+"""What a bar and column is marked with, in the bits of one byte."""
+_ENTRIES_IN_WORD = 0x0303030303030303
+
+
 @njit
 def merged(entry_long: Any, entry_short: Any, exit_long: Any, exit_short: Any, first: int, last: int) -> Any:
-    """One byte for each bar and column: whether it has an entry of either side, and whether it has any signal.
+    """The marks of each bar and column in one byte, a flat array of the rows from `first` to before `last`.
 
-    (T, N) masks to two flat arrays of the rows from `first` to before `last`, each with a 1 after the last,
-    then padding to whole words. Flat loops, so that the compiler uses vectors.
+    From (T, N) masks. After the last row comes an ENTRY_LONG, so that every search ends, then padding to a whole
+    word. Flat loops, so that the compiler uses vectors.
     """
     columns = entry_long.shape[1]
     start, size = first * columns, (last - first) * columns
     a, b = entry_long.ravel()[start : start + size], entry_short.ravel()[start : start + size]
     c, d = exit_long.ravel()[start : start + size], exit_short.ravel()[start : start + size]
-    entries, marks = np.empty((size // 8 + 1) * 8, np.uint8), np.empty((size // 8 + 1) * 8, np.uint8)
+    marks = np.empty((size // 8 + 1) * 8, np.uint8)
     for i in range(size):
-        entries[i] = a[i] | b[i]
-        marks[i] = a[i] | b[i] | c[i] | d[i]
-    entries[size:] = 1
-    marks[size:] = 1
-    return entries, marks
+        marks[i] = a[i] | b[i] << 1 | c[i] << 2 | d[i] << 3
+    marks[size:] = ENTRY_LONG
+    return marks
 
 
 @njit
-def any_set(mask: Any) -> bool:
+def any_set(mask: Any) -> Any:
     """Whether a (T, N) mask is set anywhere."""
     found = np.uint8(0)
     for value in mask.ravel():
@@ -36,16 +39,16 @@ def any_set(mask: Any) -> bool:
 
 
 @njit
-def places(marks: Any, size: int) -> Any:
-    """Indices below `size` of the set bytes of a padded flat array; `size` itself after the last."""
+def entry_places(marks: Any, size: int) -> Any:
+    """Indices below `size` of the merged marks that have an entry; `size` itself after the last."""
     words = marks.view(np.uint64)
     found = np.empty(64, np.int64)
     count = 0
     for word in range(len(words)):
-        if words[word] == 0:
+        if words[word] & np.uint64(_ENTRIES_IN_WORD) == 0:
             continue
         for place in range(8 * word, min(8 * word + 8, size)):
-            if marks[place]:
+            if marks[place] & (ENTRY_LONG | ENTRY_SHORT):
                 if count == len(found) - 1:
                     grown = np.empty(2 * len(found), np.int64)
                     grown[:count] = found[:count]

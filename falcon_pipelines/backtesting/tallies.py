@@ -49,33 +49,37 @@ def _change_holding(quantity: Any, held: Any, count: int, order: Any) -> int:
 def _value(quantity: Any, held: Any, filled: Any, bar: int, until: int, cash: float, curve: Any) -> None:
     """Cash and the worth of the columns `held` at the closes from `bar` to before `until`, into `curve`.
 
-    Four bars at a time, as a sum over columns waits for each addition: the sums themselves stay in order.
+    Four bars at a time, as a sum over columns waits for each addition; the sums themselves stay in order.
     """
     if len(held) == 1 and filled.shape[1] == 1:
         closes, size = filled.ravel(), quantity[0]
         for t in range(until - bar):
             curve[t] = cash + size * closes[bar + t]
         return
+    count = len(held)
+    in_order = True
+    for k in range(count):
+        in_order = in_order and held[k] == k
     t = bar
-    while t + 4 <= until:
-        first, second, third, fourth = cash, cash, cash, cash
-        for column in held:
-            size = quantity[column]
-            first += size * filled[t, column]
-            second += size * filled[t + 1, column]
-            third += size * filled[t + 2, column]
-            fourth += size * filled[t + 3, column]
-        curve[t - bar] = first
-        curve[t - bar + 1] = second
-        curve[t - bar + 2] = third
-        curve[t - bar + 3] = fourth
-        t += 4
     while t < until:
-        value = cash
-        for column in held:
-            value += quantity[column] * filled[t, column]
-        curve[t - bar] = value
-        t += 1
+        a, b = filled[t], filled[min(t + 1, until - 1)]
+        c, d = filled[min(t + 2, until - 1)], filled[min(t + 3, until - 1)]
+        first, second, third, fourth = cash, cash, cash, cash
+        for k in range(count):
+            column = k if in_order else held[k]
+            size = quantity[column]
+            first += size * a[column]
+            second += size * b[column]
+            third += size * c[column]
+            fourth += size * d[column]
+        curve[t - bar] = first
+        if t + 1 < until:
+            curve[t - bar + 1] = second
+        if t + 2 < until:
+            curve[t - bar + 2] = third
+        if t + 3 < until:
+            curve[t - bar + 3] = fourth
+        t += 4
 
 
 def curve_entry_point(sources: str) -> Callable[..., Any]:

@@ -46,6 +46,7 @@ class Workspace:
         """Number of bars of each ticker."""
         self._rows = np.argsort(~present, axis=0, kind="stable") if not self.gapless else None
         self._fields: dict[str, Array] = {}
+        self._finite: dict[str, bool] = {}
         self._cache: OrderedDict[IndicatorKey, tuple[Array, ...]] = OrderedDict()
         self._cached_bytes = 0
         self._coarser: dict[str, tuple[Workspace, NDArray[np.int64]]] = {}
@@ -125,6 +126,12 @@ class Workspace:
             self._cache.move_to_end(key)
         return found
 
+    def _whole(self, name: str) -> bool:
+        """Whether a bar field has no unknown value; what is computed on a source is looked at elsewhere."""
+        if name not in self._finite:
+            self._finite[name] = name == "source" or bool(np.isfinite(self.field(name)).all())
+        return self._finite[name]
+
     def indicator(
         self, fn: str, arguments: Mapping[str, float], source: Array, source_key: str
     ) -> tuple[Array, ...]:
@@ -134,10 +141,11 @@ class Workspace:
         if found is not None:
             return found
         indicator = INDICATORS[fn]
+        whole = bool(np.isfinite(source).all()) and all(self._whole(name) for name in indicator.inputs)
         outputs = tuple(np.empty(self.shape, order="F") for _ in indicator.outputs)
         for index in range(self.shape[1]):
             column = self.column(index, source)
-            for output, values in zip(outputs, indicator.on_column(column, arguments), strict=True):
+            for output, values in zip(outputs, indicator.on_column(column, arguments, whole), strict=True):
                 output[: len(values), index] = values
                 output[len(values) :, index] = np.nan
         self._remember(key, outputs)

@@ -1,6 +1,5 @@
 """What an indicator is: its name, convention, parameters and a function over the bars of one ticker."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -120,14 +119,20 @@ class Indicator:
         found = self.lookback(**arguments)
         return found if isinstance(found, tuple) else (found,) * len(self.outputs)
 
-    def on_column(self, column: Column, arguments: Mapping[str, float]) -> tuple[Values, ...]:
-        """Its outputs on one ticker; bars on which an input is unknown are passed over, not spread."""
-        # A sum is finite only where every value is: the quick way to see that nothing is to be passed over.
-        if all(math.isfinite(getattr(column, name).sum()) for name in self.inputs):
+    def on_column(
+        self, column: Column, arguments: Mapping[str, float], whole: bool = False
+    ) -> tuple[Values, ...]:
+        """Its outputs on one ticker; bars on which an input is unknown are passed over, not spread.
+
+        `whole` says that none is unknown, which spares the looking.
+        """
+        if whole:
             return self._guarded(column, arguments)
         known = np.isfinite(getattr(column, self.inputs[0]))
         for name in self.inputs[1:]:
             known = known & np.isfinite(getattr(column, name))
+        if known.all():
+            return self._guarded(column, arguments)
         results = []
         for values in self._guarded(column.take(known), arguments):
             spread = np.full(len(column), np.nan)
