@@ -10,6 +10,7 @@ from falcon_pipelines.backtesting.fill_rules import (
     AT_OPEN,
     NO_EXIT,
     STOPPED,
+    fills_at_open,
     limit_fill,
     protective_exit,
     slipped,
@@ -71,11 +72,35 @@ def inside_bar(
     side = 1 if position.quantity > 0 else -1
     stop, stop_reason = live_stop(position, p)
     target = target_level(position, p.target_percent, p.target_r)
-    nearest = target
+    for k in range(p.partials):
+        level = target_level(position, p.partial_percent[k], p.partial_r[k])
+        if position.partial_left[k] > 0.0 and fills_at_open(-side, level, open_):
+            orders, sold = reduce(
+                orders,
+                account,
+                position,
+                bar,
+                column,
+                position.partial_left[k],
+                open_,
+                PARTIAL,
+                False,
+                volume,
+                p,
+            )
+            position.partial_left[k] -= sold
+    if fills_at_open(-side, target, open_) and position.quantity != 0.0:
+        orders, _ = reduce(
+            orders, account, position, bar, column, abs(position.quantity), open_, TARGET, False, volume, p
+        )
+    if position.quantity == 0.0:
+        return orders
+    nearest = np.nan if fills_at_open(-side, target, open_) else target
     for k in range(p.partials):
         if position.partial_left[k] > 0.0:
             level = target_level(position, p.partial_percent[k], p.partial_r[k])
-            if np.isnan(nearest) or side * level < side * nearest:
+            inside = not fills_at_open(-side, level, open_)
+            if inside and (np.isnan(nearest) or side * level < side * nearest):
                 nearest = level
     price, outcome, odd = protective_exit(side, stop, nearest, open_, high, low, close, AT_OPEN)
     if outcome == NO_EXIT:

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-
 ENTRY_LONG, ENTRY_SHORT, EXIT_LONG, EXIT_SHORT = 1, 2, 4, 8
 """What a bar and column is marked with, in the bits of one byte."""
 _ENTRIES_IN_WORD = 0x0303030303030303
