@@ -80,6 +80,33 @@ def pandas_history(folder: str, tickers: str) -> Iterator[None]:
     assert pd.DataFrame(rows).T.shape[1] == len(wanted)
 
 
+def read_history(root: str, tickers: str) -> Iterator[None]:
+    """The least it can take: reading the bytes of the columns and row groups that have those tickers."""
+    import pyarrow.parquet as pq
+
+    wanted = tickers.split(",")
+    spans = []
+    for path in sorted(Path(root).glob("history/day/*.parquet")):
+        metadata = pq.read_metadata(path)
+        for group in (metadata.row_group(n) for n in range(metadata.num_row_groups)):
+            columns = {group.column(n).path_in_schema: group.column(n) for n in range(group.num_columns)}
+            range_ = columns["ticker"].statistics
+            if any(range_.min <= ticker <= range_.max for ticker in wanted):
+                needed = (columns[name] for name in ("ticker", "timestamp", *CLOSE))
+                spans += [
+                    (
+                        path,
+                        column.dictionary_page_offset or column.data_page_offset,
+                        column.total_compressed_size,
+                    )
+                    for column in needed
+                ]
+    yield
+    for path, offset, size in spans:
+        with path.open("rb") as file:
+            assert len(os.pread(file.fileno(), size, offset)) == size
+
+
 def falcon_cross_section(root: str, session: str) -> Iterator[None]:
     """The whole market on one day."""
     from falcon_pipelines.bars.store import BarStore
@@ -90,12 +117,26 @@ def falcon_cross_section(root: str, session: str) -> Iterator[None]:
     assert store.cross_section(date.fromisoformat(session)).height > 0
 
 
+def read_cross_section(root: str, session: str) -> Iterator[None]:
+    """The least it can take: reading the session's file."""
+    (path,) = Path(root).glob(f"bars/day/*/{session}.*.parquet")
+    yield
+    path.read_bytes()
+
+
 def pandas_cross_section(folder: str, session: str) -> Iterator[None]:
     """The same from one pandas file per date."""
     import pandas as pd
 
     yield
     assert len(pd.read_parquet(Path(folder) / f"{session}.parquet")) > 0
+
+
+def read_flat_file(flat_files: str, session: str) -> Iterator[None]:
+    """The least it can take: reading the file once to see that it is the same."""
+    (path,) = Path(flat_files).rglob(f"{session}.csv.gz")
+    yield
+    path.read_bytes()
 
 
 def unchanged_session(root: str, flat_files: str, database_url: str, session: str) -> Iterator[None]:

@@ -1,11 +1,12 @@
-"""Runs a function in processes of its own and reports its median time and the processes' median peak memory."""
+"""Runs functions in processes of their own, in turns, and reports median times and the processes' median peak memory."""
 
 import importlib
 import json
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from statistics import median
 
 from falcon_pipelines.local.memory import peak_rss_mb
@@ -13,9 +14,13 @@ from falcon_pipelines.local.memory import peak_rss_mb
 
 @dataclass(frozen=True)
 class Measurement:
-    """Medians over the repetitions; imports and what the function's `prepare` does are not timed."""
+    """Medians over the repetitions; imports and what the function's `prepare` does are not timed.
+
+    `cpu_seconds` is the time all threads computed: unlike `seconds` it says the same on a busy machine.
+    """
 
     seconds: float
+    cpu_seconds: float
     peak_mb: float
 
 
@@ -24,28 +29,43 @@ def measured(function: str, *arguments: str, repeat: int = 3) -> Measurement:
 
     A function may be a generator: what it does before its first `yield` is preparation.
     """
-    seconds, peaks = [], []
+    return in_turns([(function, *arguments)], repeat)[0]
+
+
+def in_turns(tasks: Sequence[Sequence[str]], repeat: int = 3) -> tuple[Measurement, ...]:
+    """Measures several tasks, each a function and its arguments, one after the other and again.
+
+    What else the machine does meanwhile then weighs on all of them alike.
+    """
+    runs: list[list[Measurement]] = [[] for _ in tasks]
     for _ in range(repeat):
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.measure", function, *arguments],
-            check=True,
-            capture_output=True,
-            text=True,
+        for done, task in zip(runs, tasks, strict=True):
+            done.append(_once(task))
+    return tuple(
+        Measurement(
+            median(run.seconds for run in done),
+            median(run.cpu_seconds for run in done),
+            median(run.peak_mb for run in done),
         )
-        result = json.loads(done.stdout.splitlines()[-1])
-        seconds.append(result["seconds"])
-        peaks.append(result["peak_mb"])
-    return Measurement(median(seconds), median(peaks))
+        for done in runs
+    )
+
+
+def _once(task: Sequence[str]) -> Measurement:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.measure", *task], check=True, capture_output=True, text=True
+    )
+    return Measurement(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def _main(name: str, arguments: list[str]) -> None:
     module, function = name.split(":")
     steps = getattr(importlib.import_module(module), function)(*arguments)
     next(steps)
-    started = time.perf_counter()
+    started, computed = time.perf_counter(), time.process_time()
     next(steps, None)
-    seconds = time.perf_counter() - started
-    sys.stdout.write(json.dumps({"seconds": seconds, "peak_mb": peak_rss_mb()}) + "\n")
+    result = Measurement(time.perf_counter() - started, time.process_time() - computed, peak_rss_mb())
+    sys.stdout.write(json.dumps(asdict(result)) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,19 @@ import sys
 
 import typer
 
-from falcon_pipelines.commands import backtests, bars, demo, extraction, screening, services, specs, trading
+from falcon_pipelines.commands import (
+    backtests,
+    bars,
+    demo,
+    extraction,
+    feed,
+    readings,
+    screening,
+    services,
+    specs,
+    trading,
+    users,
+)
 from falcon_pipelines.commands.console import err
 from falcon_pipelines.errors import FalconError
 
@@ -26,14 +38,17 @@ app.add_typer(bars.store_app, name="store")
 app.command()(bars.bars)
 app.add_typer(screening.screen_app, name="screen")
 app.command()(extraction.extract)
+app.command()(readings.readings)
 app.add_typer(extraction.eval_app, name="eval")
 app.add_typer(specs.spec_app, name="spec")
 app.command()(specs.lookahead)
 app.command()(backtests.backtest)
 app.command()(backtests.sweep)
 app.command()(backtests.verdict)
+app.command()(feed.feed)
 app.add_typer(trading.trade_app, name="trade")
 app.add_typer(services.db_app, name="db")
+app.add_typer(users.user_app, name="user")
 
 
 def main() -> None:

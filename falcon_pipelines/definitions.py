@@ -6,27 +6,38 @@ from typing import Any
 import dagster as dg
 
 from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars
-from falcon_pipelines.assets.research import backtests, strategy_specs, transcripts, weigh_evidence
-from falcon_pipelines.assets.screening import screen_candidates
+from falcon_pipelines.assets.research import backtests, weigh_evidence
+from falcon_pipelines.assets.screening import screen_candidates, screen_features
 from falcon_pipelines.assets.trading import paper_trades, promotions
+from falcon_pipelines.assets.videos import strategy_specs, transcripts
 from falcon_pipelines.checks import ALL_CHECKS
 from falcon_pipelines.jobs import ALL_JOBS
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
+from falcon_pipelines.resources.language_models import LanguageModels
+from falcon_pipelines.resources.videos import Videos
 from falcon_pipelines.schedules import daily_freshness, daily_screens, weekly_corporate_actions
-from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, republished_day_bars
+from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, reports, republished_day_bars
+from falcon_pipelines.video_sensors import overlays, submissions, transcript_folder, watched_feeds
 
 
 def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """All definitions; `resource_overrides` replaces resources by name, for tests."""
     database = Database()
-    resources = {"database": database, "bars": Bars(database=database), "flat_files": FlatFiles()}
+    resources = {
+        "database": database,
+        "bars": Bars(database=database),
+        "flat_files": FlatFiles(),
+        "videos": Videos(),
+        "language_models": LanguageModels(database=database),
+    }
     return dg.Definitions(
         assets=[
             day_bars,
             minute_bars,
             corporate_actions,
+            screen_features,
             screen_candidates,
             transcripts,
             strategy_specs,
@@ -38,7 +49,17 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
         asset_checks=list(ALL_CHECKS),
         jobs=list(ALL_JOBS),
         schedules=[daily_freshness, daily_screens, weekly_corporate_actions],
-        sensors=[missing_day_bars, republished_day_bars, new_specs, decisions],
+        sensors=[
+            missing_day_bars,
+            republished_day_bars,
+            submissions,
+            transcript_folder,
+            watched_feeds,
+            overlays,
+            new_specs,
+            decisions,
+            reports,
+        ],
         resources=resources | dict(resource_overrides or {}),
     )
 

@@ -30,11 +30,19 @@ ingest_corporate_actions = dg.define_asset_job(
     description="Splits, dividends and delistings.",
     executor_def=_IN_ONE_PROCESS,
 )
+compute_features = dg.define_asset_job(
+    "compute_features",
+    selection=dg.AssetSelection.assets("screen_features"),
+    description="The features of one session, for every profile's screen.",
+    executor_def=_IN_ONE_PROCESS,
+    tags={"dagster/max_runtime": "1800"},
+)
 screen_market = dg.define_asset_job(
     "screen_market",
     selection=dg.AssetSelection.assets("screen_candidates"),
     description="One profile's candidates of one session.",
     executor_def=_IN_ONE_PROCESS,
+    tags={"dagster/max_runtime": "1800"},
 )
 study_videos = dg.define_asset_job(
     "study_videos",
@@ -60,6 +68,7 @@ ALL_JOBS = (
     ingest_minute_bars,
     check_freshness,
     ingest_corporate_actions,
+    compute_features,
     screen_market,
     study_videos,
     judge_strategies,

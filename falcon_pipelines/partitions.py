@@ -37,7 +37,22 @@ profiles = dg.DynamicPartitionsDefinition(name="profiles")
 videos = dg.DynamicPartitionsDefinition(name="videos")
 strategy_specs = dg.DynamicPartitionsDefinition(name="strategy_specs")
 
-screens = dg.MultiPartitionsDefinition({"session": trading_sessions, "profile": profiles})
+# Bounded: screens are of the last years; older ones are replayed with `falcon screen backtest`.
+SCREENS_START = date(2022, 1, 3)
+screen_sessions = dg.TimeWindowPartitionsDefinition(
+    start=_naive_midnight(SCREENS_START),
+    fmt="%Y-%m-%d",
+    timezone=NEW_YORK,
+    cron_schedule="0 0 * * *",
+    # A morning run is of the day itself.
+    end_offset=1,
+    exclusions=[
+        "0 0 * * 6",
+        "0 0 * * 0",
+        *(day for day in _weekday_holidays() if day.date() >= SCREENS_START),
+    ],
+)
+screens = dg.MultiPartitionsDefinition({"session": screen_sessions, "profile": profiles})
 
 
 def screen_key(session: date, profile: str) -> dg.MultiPartitionKey:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -10,13 +10,18 @@ from sqlalchemy import func, select
 
 from falcon_pipelines import settings
 from falcon_pipelines.bars.calendar import sessions
+from falcon_pipelines.bars.report import report_store
 from falcon_pipelines.bars.upkeep import as_ranges, missing_sessions, republished, sessions_to_recheck
+from falcon_pipelines.checks import ALL_CHECKS
 from falcon_pipelines.db import models
+from falcon_pipelines.db.heartbeats import beat
 from falcon_pipelines.jobs import ingest_day_bars, judge_strategies, trade_on_paper
 from falcon_pipelines.partitions import NEW_YORK, history_start, strategy_specs
+from falcon_pipelines.reports import report_dagster
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
+from falcon_pipelines.run_states import FAILED, UNFINISHED
 
 SESSIONS_A_RUN = 250
 RUNS_A_TICK = 4
@@ -25,14 +30,6 @@ _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 _PARTITION = "dagster/partition"
 _SPEC_HASH = "falcon/spec_hash"
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-_FAILED = [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 @dataclass(frozen=True)
@@ -129,7 +126,7 @@ def _sessions_in_progress(instance: dg.DagsterInstance, calendar: Sequence[date]
     unfinished = instance.get_runs(
         filters=dg.RunsFilter(
             job_name=ingest_day_bars.name,
-            statuses=_UNFINISHED,
+            statuses=UNFINISHED,
         )
     )
     busy: set[date] = set()
@@ -146,7 +143,7 @@ def _failed_attempts(instance: dg.DagsterInstance, gap: Gap) -> int:
         dg.RunsFilter(
             job_name=ingest_day_bars.name,
             tags={_RANGE_START: gap.first.isoformat(), _RANGE_END: gap.last.isoformat()},
-            statuses=_FAILED,
+            statuses=FAILED,
         )
     )
 
@@ -170,7 +167,7 @@ def specs_to_judge(states: Sequence[SpecState]) -> tuple[SpecState, ...]:
 @dg.sensor(
     job=judge_strategies,
     minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.STOPPED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Backtests and judges every runnable spec as soon as it is there.",
 )
 def new_specs(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult:
@@ -218,13 +215,35 @@ def decisions(context: dg.SensorEvaluationContext, database: Database) -> dg.Sen
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=f"decision:{newest}")], cursor=str(newest))
 
 
+_STARTED_AT = datetime.now(UTC)
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells the dashboard of runs, checks, disks and quarantine, which it cannot see from where it runs.",
+)
+def reports(context: dg.SensorEvaluationContext, database: Database, bars: Bars) -> dg.SkipReason:
+    """Writes what has changed since the last tick; asks for no run."""
+    keys = [key for check in ALL_CHECKS for key in check.check_keys]
+    ill = sorted(
+        name for name, daemon in context.instance.get_daemon_statuses().items() if not daemon.healthy
+    )
+    with database.transaction() as session:
+        report_dagster(session, context.instance, keys)
+        report_store(session, bars.reader())
+        detail = f"without a heartbeat: {', '.join(ill)}" if ill else None
+        beat(session, "dagster-sensors", _STARTED_AT, "degraded" if ill else "ok", detail)
+    return dg.SkipReason("reported")
+
+
 def _judging(instance: dg.DagsterInstance, spec_hash: str) -> tuple[bool, int]:
     """Whether a run of that spec's judging is under way, and how many have failed."""
     of_spec = {_SPEC_HASH: spec_hash}
     busy = instance.get_runs_count(
-        dg.RunsFilter(job_name=judge_strategies.name, tags=of_spec, statuses=_UNFINISHED)
+        dg.RunsFilter(job_name=judge_strategies.name, tags=of_spec, statuses=UNFINISHED)
     )
     failed = instance.get_runs_count(
-        dg.RunsFilter(job_name=judge_strategies.name, tags=of_spec, statuses=_FAILED)
+        dg.RunsFilter(job_name=judge_strategies.name, tags=of_spec, statuses=FAILED)
     )
     return busy > 0, failed

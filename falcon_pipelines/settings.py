@@ -4,10 +4,11 @@ Order: an environment variable `FALCON_*`, then `falcon.env` in FALCON_HOME, the
 """
 
 import os
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -33,6 +34,9 @@ class LlmProvider(BaseModel):
     model: str = Field(min_length=1)
     api_key: SecretStr | None = None
     json_schema: bool = Field(True, description="whether it is asked for a JSON schema first")
+    knowledge_cutoff: date | None = Field(
+        None, description="the model knows nothing after this day; its picks before are never scored"
+    )
     temperature: float | None = Field(0.0, ge=0, le=2, description="null for models that take only their own")
     token_limit: Literal["max_tokens", "max_completion_tokens"] | None = Field(
         None, description="name of the length parameter; default: OpenAI's own servers take the second"
@@ -61,12 +65,66 @@ class Settings(BaseSettings):
     s3_prefix: str = Field("us_stocks_sip", description="key prefix of the flat files")
     s3_access_key: SecretStr | None = Field(None, description="S3 access key id")
     s3_secret_key: SecretStr | None = Field(None, description="S3 secret access key")
-    massive_api_key: SecretStr | None = Field(None, description="Massive REST key, for corporate actions")
-    alpaca_key_id: SecretStr | None = Field(None, description="Alpaca key id, for source `alpaca`")
+    massive_api_key: SecretStr | None = Field(
+        None, description="Massive key, for corporate actions and live bars"
+    )
+    alpaca_key_id: SecretStr | None = Field(None, description="Alpaca key id, for source and feed `alpaca`")
     alpaca_secret_key: SecretStr | None = Field(None, description="Alpaca secret key")
-    watchlist: str = Field("", description="tickers for sources `alpaca` and `yfinance`, such as AAPL,SPY")
+    watchlist: str = Field(
+        "", description="tickers for sources `alpaca` and `yfinance` and the live feed, such as AAPL,SPY"
+    )
+    feed: Literal["off", "replay", "massive", "alpaca"] = Field(
+        "off", description="where live minute bars come from; `replay` plays stored minutes"
+    )
+    feed_symbols: Literal["wanted", "all"] = Field(
+        "wanted",
+        description="`wanted`: what is held, ordered, picked, traded by a strategy or on the watchlist",
+    )
+    feed_replay_speed: float = Field(
+        60, ge=0, description="market seconds a second of a replay; 0: as fast as possible"
+    )
+    feed_replay_start: date | None = Field(
+        None, description="first session to replay; default: the first stored"
+    )
+    feed_replay_end: date | None = Field(None, description="last session to replay; default: the last stored")
+    feed_stale_seconds: float = Field(
+        180, gt=0, description="silence during a session after which the feed counts as stale"
+    )
+    feed_buffer_bars: int = Field(
+        120_000, ge=1, description="bars held in memory while the database does not answer"
+    )
+    feed_keep_sessions: int = Field(5, ge=2, description="sessions of live bars kept in the database")
+    feed_port: int = Field(
+        9471, ge=0, le=65535, description="loopback port of the feed's /healthz and /metrics"
+    )
+    massive_endpoint: str = Field(
+        "https://api.massive.com", pattern=r"^https?://", description="Massive's REST server"
+    )
+    massive_socket: str = Field(
+        "wss://socket.massive.com", pattern=r"^wss?://", description="Massive's websocket server"
+    )
+    alpaca_feed: Literal["iex", "sip"] = Field("iex", description="whose trades Alpaca's live bars are of")
+    alpaca_endpoint: str | None = Field(None, description="Alpaca's data server; default: its own")
+    alpaca_socket: str | None = Field(None, description="Alpaca's websocket; default: its own")
     history_start: date | None = Field(
         None, description="first session that is kept complete; default: five years before today"
+    )
+
+    transcripts_dir: Path | None = Field(
+        None,
+        description="watched folder: transcript files put here are studied; default: transcripts under home",
+    )
+    reference_source: Literal["none", "csv", "massive", "finviz"] = Field(
+        "none", description="where sectors, fundamentals and earnings dates come from"
+    )
+    reference_csv: Path | None = Field(
+        None, description="CSV with ticker and sector, earnings_date, ..., for reference source `csv`"
+    )
+    finviz_key: SecretStr | None = Field(
+        None, description="key of Finviz Elite's export, for source `finviz`"
+    )
+    finviz_endpoint: str = Field(
+        "https://elite.finviz.com/export", pattern=r"^https?://", description="address of Finviz's export"
     )
 
     llm_providers: tuple[LlmProvider, ...] = Field(
@@ -82,12 +140,34 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="address the web servers listen on")
     dashboard_port: int = Field(8000, ge=1, le=65535, description="port of the dashboard")
+    dashboard_login: Literal["on", "off"] = Field(
+        "on", description="off: whoever opens the dashboard is its operator `demo`; on a loopback host only"
+    )
+    session_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="signs the dashboard's sessions; default: made once, in session.key under home",
+    )
+    trusted_proxies: str = Field(
+        "", description="addresses of the web servers in front of the dashboard, such as 127.0.0.1"
+    )
+    metrics_from: str = Field("127.0.0.1,::1", description="addresses that may read the dashboard's /metrics")
     dagster_port: int = Field(3000, ge=1, le=65535, description="port of the Dagster UI")
+    dagster_url: str | None = Field(
+        None,
+        pattern=r"^(https?://|/)[^\s\"'<>]*$",
+        description="where a browser reaches the Dagster UI, such as /dagster; default: its host and port",
+    )
 
     @property
     def market_data(self) -> Path:
         """Root of the bar store."""
         return self.data_dir or self.home / "market_data"
+
+    @property
+    def watched_transcripts(self) -> Path:
+        """The folder whose transcript files are studied."""
+        return self.transcripts_dir or self.home / "transcripts"
 
 
 def default_home() -> Path:
@@ -109,6 +189,16 @@ def load() -> Settings:
         first = error.errors()[0]
         name = PREFIX + "_".join(str(part) for part in first["loc"]).upper()
         raise InvalidSettings(f"{name}: {first['msg']}; see `falcon check`") from None
+
+
+def changed(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """The settings with some values from a command line; raises InvalidSettings naming the option."""
+    try:
+        return Settings.model_validate({**settings.model_dump(), **values})
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise InvalidSettings(f"{option}: {first['msg']}") from None
 
 
 def origin(name: str, home: Path) -> str:

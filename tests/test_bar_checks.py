@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from falcon_pipelines.assets.market_data import day_bars
@@ -39,10 +40,10 @@ def resources(tmp_path: Path, database_url: str) -> dict[str, object]:
     }
 
 
-def publish(tmp_path: Path, session: date, tickers: int, close: float = 10) -> None:
+def publish(tmp_path: Path, session: date, tickers: int, close: float = 10) -> Path:
     moved = close + 0.01 * session.day
     rows = [line(f"T{n:02}", session, moved, moved, moved, moved) for n in range(tickers)]
-    write_lines(tmp_path / "flat", session, rows)
+    return write_lines(tmp_path / "flat", session, rows)
 
 
 def run(
@@ -138,6 +139,61 @@ def test_faults_of_synthetic_bars_are_shown_and_stop_nothing(
     assert not bad.passed
     assert str(top_rows(bad)[0].data["raw"]).startswith(market.bad_row[0])
     assert Path(bad.metadata["quarantine_file"].value).is_file()
+
+
+def test_a_refused_file_is_a_failed_check_of_its_session_and_its_neighbours_go_in(
+    tmp_path: Path, resources: dict[str, object], dagster_instance: dg.DagsterInstance
+) -> None:
+    days = DAYS[:4]
+    for session in days:
+        publish(tmp_path, session, 5)
+    two_bars = [line("T01", days[2], close=11), line("T02", days[2]), line("T01", days[2], close=10.5)]
+    write_lines(tmp_path / "flat", days[2], two_bars)
+    broken = publish(tmp_path, days[1], 500)
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[: len(whole) // 2])
+    assert not run(resources, dagster_instance, days[0], days[3]).success
+    assert dagster_instance.get_materialized_partitions(day_bars.key) == {str(days[0]), str(days[3])}
+    conflict = evaluations(dagster_instance, "unique_keys")[str(days[2])]
+    assert (conflict.passed, conflict.blocking, conflict.severity) == (
+        False,
+        True,
+        dg.AssetCheckSeverity.ERROR,
+    )
+    assert conflict.metadata["count"].value == 2
+    assert [row.data["line"] for row in top_rows(conflict)] == [2, 4]
+    kept = pl.read_parquet(str(conflict.metadata["quarantine_file"].value))
+    assert kept["raw"].to_list() == two_bars
+    assert kept["rule"].str.starts_with("file refused").all()
+    assert kept["etag"].n_unique() == 1
+    cut = evaluations(dagster_instance, "readable")[str(days[1])]
+    assert not cut.passed
+    assert "fetch it again" in (cut.description or "")
+    assert evaluations(dagster_instance, "readable")[str(days[3])].passed
+
+    write_lines(tmp_path / "flat", days[2], two_bars[:2])
+    broken.write_bytes(whole)
+    assert run(resources, dagster_instance, days[0], days[3]).success
+    assert dagster_instance.get_materialized_partitions(day_bars.key) == {str(day) for day in days}
+    assert evaluations(dagster_instance, "unique_keys")[str(days[2])].passed
+
+
+def test_a_refused_republication_leaves_the_good_revision(
+    tmp_path: Path, resources: dict[str, object], dagster_instance: dg.DagsterInstance
+) -> None:
+    publish(tmp_path, LAST, 5)
+    assert run(resources, dagster_instance, LAST, LAST).success
+    write_lines(tmp_path / "flat", LAST, [line("T01", DAYS[0]), line("T02", DAYS[0])])
+    assert not run(resources, dagster_instance, LAST, LAST).success
+    refused = evaluations(dagster_instance, "right_session")[str(LAST)]
+    assert (refused.passed, refused.metadata["value"].value, refused.metadata["threshold"].value) == (
+        False,
+        1.0,
+        0.5,
+    )
+    bars = resources["bars"]
+    assert isinstance(bars, Bars)
+    assert bars.reader().cross_section(LAST).height == 5
 
 
 def test_backfilling_an_old_session_does_not_look_fresh(

@@ -1,5 +1,6 @@
 """Flat files to day bars, and the corporate actions that adjust them."""
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,14 @@ from typing import Any
 import dagster as dg
 
 from falcon_pipelines import settings
+from falcon_pipelines.assets.bar_checks import REFUSALS, check_specs, record
 from falcon_pipelines.bars.actions import ACTION_SCHEMA, actions_table
 from falcon_pipelines.bars.flat_files import SYNTHETIC, FlatFileSource
 from falcon_pipelines.bars.ingest import IngestResult, SessionFailed, ingest_actions, ingest_each
 from falcon_pipelines.bars.massive_rest import MASSIVE
 from falcon_pipelines.bars.panel import Frequency
+from falcon_pipelines.bars.quality import file_results
+from falcon_pipelines.bars.refusals import BadFlatFile
 from falcon_pipelines.bars.sources import actions_from_settings
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.validation import BAR_SCHEMA
@@ -21,6 +25,7 @@ from falcon_pipelines.resources.flat_files import FlatFiles
 
 GROUP = "market_data"
 OWNERS = ["team:falcon"]
+Outcome = dg.MaterializeResult | dg.AssetCheckResult
 
 
 def columns(**types: str) -> dict[str, dg.TableSchema]:
@@ -40,14 +45,16 @@ _BAR_COLUMNS = columns(**{name: str(dtype) for name, dtype in BAR_SCHEMA.items()
     kinds={"polars", "parquet"},
     code_version="1",
     metadata=_BAR_COLUMNS,
+    check_specs=check_specs("day_bars", REFUSALS),
+    output_required=False,
     description=(
         "Unadjusted day bars of every US stock, one checked Parquet file a session and revision. "
         "Rows in the source = good + quarantined, always."
     ),
 )
-def day_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFiles) -> dg.MaterializeResult:
+def day_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFiles) -> Iterator[Outcome]:
     """Ingests the run's sessions; a session whose source file is unchanged costs no download."""
-    return _ingest(context, bars.writer(), flat_files.source(), "day")
+    yield from _ingest(context, bars.writer(), flat_files.source(), "day")
 
 
 @dg.asset(
@@ -60,21 +67,28 @@ def day_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFile
     kinds={"polars", "parquet"},
     code_version="1",
     metadata=_BAR_COLUMNS,
+    check_specs=check_specs("minute_bars", REFUSALS),
+    output_required=False,
     description="Unadjusted minute bars, pre- and post-market included, stored like the day bars.",
 )
-def minute_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFiles) -> dg.MaterializeResult:
+def minute_bars(context: dg.AssetExecutionContext, bars: Bars, flat_files: FlatFiles) -> Iterator[Outcome]:
     """Ingests the run's sessions; a session whose source file is unchanged costs no download."""
-    return _ingest(context, bars.writer(), flat_files.source(), "minute")
+    yield from _ingest(context, bars.writer(), flat_files.source(), "minute")
 
 
 def _ingest(
     context: dg.AssetExecutionContext, store: BarStore, source: FlatFileSource, frequency: Frequency
-) -> dg.MaterializeResult:
-    """Sessions whose own file is bad do not hold up the others: those are recorded, then the run fails."""
-    sessions = [date.fromisoformat(key) for key in context.partition_keys]
+) -> Iterator[Outcome]:
+    """One bad or missing file does not hold up the other sessions of the run.
+
+    A file that is refused fails a blocking check of its session, a missing one the run; either way that session is
+    not materialised and stays a gap, and what was stored of it before stays.
+    """
     done: list[IngestResult] = []
     failed: list[SessionFailed] = []
-    for outcome in ingest_each(source, store, frequency, sessions):
+    for outcome in ingest_each(
+        source, store, frequency, [date.fromisoformat(k) for k in context.partition_keys]
+    ):
         if isinstance(outcome, SessionFailed):
             context.log.error(f"{outcome.session}: {outcome.error}")
             failed.append(outcome)
@@ -82,6 +96,10 @@ def _ingest(
             done.append(outcome)
     if done:
         store.build_history(frequency, done[0].session, done[-1].session)
+    context.log.info(
+        f"{len(done)} sessions: {sum(r.rows for r in done)} rows, {sum(r.quarantined for r in done)} quarantined, "
+        f"{sum(r.status == 'new_revision' for r in done)} new revisions; {len(failed)} failed"
+    )
     synthetic = source.basis == SYNTHETIC
     if failed:
         for result in done:
@@ -92,19 +110,24 @@ def _ingest(
                     metadata=_session_metadata(result, synthetic=synthetic),
                 )
             )
+    else:
+        for result in done:
+            context.add_asset_metadata(
+                _session_metadata(result, synthetic=synthetic), partition_key=result.session.isoformat()
+            )
+        yield dg.MaterializeResult(metadata={"source": source.name})
+    found = [(result.session.isoformat(), file_results()) for result in done]
+    found += [
+        (o.session.isoformat(), file_results(o.error)) for o in failed if isinstance(o.error, BadFlatFile)
+    ]
+    yield from record(context, context.asset_key, context.partition_keys, found)
+    unpublished = [item for item in failed if not isinstance(item.error, BadFlatFile)]
+    if unpublished:
         raise dg.Failure(
-            f"{len(failed)} of {len(sessions)} sessions failed, first {failed[0].session}: {failed[0].error}",
-            metadata={str(item.session): str(item.error) for item in failed},
+            f"{len(unpublished)} of {len(context.partition_keys)} sessions could not be fetched, "
+            f"first {unpublished[0].session}: {unpublished[0].error}",
+            metadata={str(item.session): str(item.error) for item in unpublished},
         )
-    for result in done:
-        context.add_asset_metadata(
-            _session_metadata(result, synthetic=synthetic), partition_key=result.session.isoformat()
-        )
-    context.log.info(
-        f"{len(done)} sessions: {sum(r.rows for r in done)} rows, {sum(r.quarantined for r in done)} quarantined, "
-        f"{sum(r.status == 'new_revision' for r in done)} new revisions"
-    )
-    return dg.MaterializeResult(metadata={"source": source.name})
 
 
 def _session_metadata(result: IngestResult, *, synthetic: bool) -> dict[str, Any]:

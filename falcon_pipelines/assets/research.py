@@ -1,84 +1,17 @@
-"""From a video's words to a verdict: transcripts, strategy specs, backtests, verdicts."""
+"""From a strategy spec to a verdict: backtests, sweeps, walk-forwards, verdicts."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
 from falcon_pipelines.assets.market_data import OWNERS, columns, day_bars
+from falcon_pipelines.assets.videos import GROUP, strategy_specs
 from falcon_pipelines.json_types import plain
 from falcon_pipelines.partitions import strategy_specs as spec_names
-from falcon_pipelines.partitions import videos
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 
-GROUP = "research"
 REPLAY_TOLERANCE = 1e-9
-
-
-@dg.asset(
-    partitions_def=videos,
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"python", "postgres"},
-    code_version="1",
-    metadata=columns(word="string", start_seconds="float"),
-    description="The words of a video with the second each is spoken, and the caption file as it came.",
-)
-def transcripts(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
-    """Stores the partition's bundled transcript."""
-    from falcon_pipelines.strategies.store import save_transcript
-    from falcon_pipelines.strategies.transcripts import bundled_transcripts
-
-    bundled = {transcript.id: transcript for transcript in bundled_transcripts()}
-    if context.partition_key not in bundled:
-        raise dg.Failure(
-            f"no transcript comes with Falcon as {context.partition_key}; it has {sorted(bundled)}"
-        )
-    transcript = bundled[context.partition_key]
-    with database.transaction() as session:
-        save_transcript(session, transcript)
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/partition_row_count": len(transcript.words),
-            "title": transcript.title,
-            "origin": transcript.origin,
-        }
-    )
-
-
-@dg.asset(
-    partitions_def=videos,
-    deps=[transcripts],
-    group_name=GROUP,
-    owners=OWNERS,
-    kinds={"python", "postgres"},
-    code_version="1",
-    metadata=columns(field="string", state="string", value="json", quote="string", start_seconds="float"),
-    description="The strategy a video states, each rule with its words and second; nothing that was not said.",
-)
-def strategy_specs(context: dg.AssetExecutionContext, database: Database) -> dg.MaterializeResult:
-    """Extracts the partition's spec and registers it to be backtested where it is runnable."""
-    from falcon_pipelines.strategies.extraction import extract_by_grammar
-    from falcon_pipelines.strategies.store import load_transcript, save_spec
-
-    with database.transaction() as session:
-        extraction = extract_by_grammar(load_transcript(session, context.partition_key))
-        row = None
-        if extraction.spec is not None:
-            row = save_spec(session, extraction.spec, context.partition_key, extraction.document())
-        name = row.name if row is not None else None
-    if name is not None and extraction.status == "runnable":
-        context.instance.add_dynamic_partitions(str(spec_names.name), [name])
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/partition_row_count": len(extraction.rules),
-            "status": extraction.status,
-            "spec": name or "none",
-            "reason": extraction.reason,
-            "rules": dg.MetadataValue.json([rule.document() for rule in extraction.rules]),
-            "refused": dg.MetadataValue.json(extraction.document()["refused"]),
-        }
-    )
 
 
 @dg.asset(

@@ -1,5 +1,6 @@
 """A backtest, a sweep and a verdict as plain documents: what the commands print and the database keeps."""
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from falcon_pipelines.backtesting.verdict import Verdict
     from falcon_pipelines.backtesting.walk_forward import WalkForward
     from falcon_pipelines.strategies.spec import Spec
+
+HEATMAP_CELLS = 10_000
 
 
 def moment(timestamp: "np.datetime64") -> str:
@@ -157,4 +160,35 @@ def sweep_document(swept: "SweepResult", best: int = 10) -> dict[str, Any]:
             for one in swept.best(best)
         ],
         "sum_total_return": float(swept.total_returns.sum()),
+        "heatmap": heatmap_document(swept),
+    }
+
+
+def heatmap_document(swept: "SweepResult") -> dict[str, Any] | None:
+    """Sharpe ratio over the first two parameters that vary, the best over the others; None without a sweep or
+    where there are too many cells to look at.
+
+    `sharpe` has one row for each value of `down` (one where only one parameter varies), None where undefined.
+    """
+    import numpy as np
+
+    names = [name for name in swept.params[0] if len({params[name] for params in swept.params}) > 1]
+    cells = prod(len({params[name] for params in swept.params}) for name in names[:2])
+    if not names or cells > HEATMAP_CELLS:
+        return None
+    across, down = names[0], names[1] if len(names) > 1 else None
+    columns = sorted({params[across] for params in swept.params})
+    rows = sorted({params[down] for params in swept.params}) if down else [0.0]
+    grid = np.full((len(rows), len(columns)), np.nan)
+    sharpe = swept.sharpe_per_bar * swept.periods**0.5
+    for params, value in zip(swept.params, sharpe, strict=True):
+        place = rows.index(params[down]) if down else 0, columns.index(params[across])
+        grid[place] = np.fmax(grid[place], value)
+    return {
+        "across": across,
+        "columns": columns,
+        "down": down,
+        "rows": rows if down else [],
+        "sharpe": [[None if np.isnan(cell) else round(float(cell), 3) for cell in row] for row in grid],
+        "best_over": names[2:],
     }

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from falcon_pipelines.backtesting.accounting import Trade
 from falcon_pipelines.backtesting.claims import check_claims
+from falcon_pipelines.backtesting.documents import heatmap_document
 from falcon_pipelines.backtesting.reproduction import provenance
 from falcon_pipelines.backtesting.run import BacktestResult
 from falcon_pipelines.backtesting.statistics import DEFINITIONS, drawdown
@@ -227,31 +228,23 @@ def _markers(
 
 
 def _heatmap(evidence: "Evidence") -> Chart | None:
-    """Sharpe ratio over the first two parameters, the best over the others; None without a sweep."""
-    swept = evidence.swept
-    if len(swept) < 2:
+    """Sharpe ratio over the first two parameters; None without a sweep."""
+    grid = heatmap_document(evidence.swept)
+    if grid is None:
         return None
-    names = [name for name in swept.params[0] if len({params[name] for params in swept.params}) > 1]
-    sharpe = swept.sharpe_per_bar * swept.periods**0.5
-    across = names[0]
-    down = names[1] if len(names) > 1 else None
-    columns = sorted({params[across] for params in swept.params})
-    rows = sorted({params[down] for params in swept.params}) if down else [0.0]
-    grid = np.full((len(rows), len(columns)), np.nan)
-    for params, value in zip(swept.params, sharpe, strict=True):
-        place = rows.index(params[down]) if down else 0, columns.index(params[across])
-        grid[place] = np.fmax(grid[place], value)
     trace = {
         "type": "heatmap",
-        "x": [f"{value:g}" for value in columns],
-        "y": [f"{value:g}" for value in rows],
-        "z": [_numbers(row, 3) for row in grid],
+        "x": [f"{value:g}" for value in grid["columns"]],
+        "y": [f"{value:g}" for value in grid["rows"] or [0.0]],
+        "z": grid["sharpe"],
         "colorscale": "Viridis",
         "colorbar": {"title": {"text": "Sharpe"}},
     }
-    layout = _layout(down or "", xaxis={"title": {"text": across}, "type": "category"})
+    layout = _layout(grid["down"] or "", xaxis={"title": {"text": grid["across"]}, "type": "category"})
     layout["yaxis"]["type"] = "category"
-    note = f"{len(swept):,} combinations" + ("; the best over the other parameters" if len(names) > 2 else "")
+    note = f"{len(evidence.swept):,} combinations"
+    if grid["best_over"]:
+        note += "; the best over the other parameters"
     return Chart("Sweep: Sharpe ratio by parameter", _json([trace]), _json(layout), note)
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from falcon_pipelines.bars.files import publish, write_errors
 from falcon_pipelines.bars.manifest import Entry, Log
 from falcon_pipelines.bars.panel import Frequency
-from falcon_pipelines.bars.parquet import write_parquet
+from falcon_pipelines.bars.parquet import arrow_table, write_parquet
 
 FOLDER = "history"
 ROW_GROUP = {"day": 32_768, "minute": 131_072}
@@ -62,7 +62,7 @@ def build(
             continue
         paths = [root / entry.path for entry in entries.values()]
         with write_errors(target):
-            write_parquet(area / target.name, _slices(paths), ROW_GROUP[frequency])
+            write_parquet(area / target.name, map(arrow_table, _slices(paths)), ROW_GROUP[frequency])
             publish([(area / target.name, target)])
         made.append(target)
     return tuple(made)

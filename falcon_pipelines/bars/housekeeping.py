@@ -14,7 +14,7 @@ from falcon_pipelines.bars import history
 from falcon_pipelines.bars.files import TEMPORARY, sweep_temporary, write_errors
 from falcon_pipelines.bars.manifest import Entry, Log
 from falcon_pipelines.bars.panel import Frequency
-from falcon_pipelines.bars.staging import BARS, quarantine_path
+from falcon_pipelines.bars.staging import BARS, REFUSED, quarantine_path
 from falcon_pipelines.bars.store import BarStore
 
 
@@ -70,6 +70,7 @@ def size_report(store: BarStore) -> SizeReport:
     tiers = (
         _tier("sessions", (path for path in files if not path.name.endswith(".quarantine.parquet"))),
         _tier("quarantine", (path for path in files if path.name.endswith(".quarantine.parquet"))),
+        _tier("refused", _files(store.root / REFUSED)),
         _tier("history", _files(store.root / history.FOLDER)),
         _tier("actions", _files(store.root / "actions")),
         _tier("securities", _files(store.root / "securities")),

@@ -24,9 +24,9 @@ from falcon_pipelines.bars.flat_files import (
 )
 from falcon_pipelines.bars.manifest import Entry, require_basis
 from falcon_pipelines.bars.panel import Frequency
+from falcon_pipelines.bars.refusals import BadFlatFile
 from falcon_pipelines.bars.staging import Staged, stage
 from falcon_pipelines.bars.store import BarStore
-from falcon_pipelines.bars.validation import BadFlatFile
 from falcon_pipelines.errors import FalconError, InputError
 
 BATCH = {"day": 64, "minute": 2}

@@ -1,14 +1,23 @@
-"""Corporate actions from Massive's REST API, through its own client."""
+"""Massive's REST API through its own client: corporate actions, and minutes of a few tickers."""
 
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeVar
+
+import polars as pl
 
 from falcon_pipelines.bars.actions import CorporateAction
 from falcon_pipelines.bars.dividends import ReconciledDividend, ReportedDividend, reconcile
-from falcon_pipelines.bars.flat_files import BadCredentials, NetworkFailed, OutOfPlan, SourceError, Throttled
+from falcon_pipelines.bars.flat_files import (
+    CSV_SCHEMA,
+    BadCredentials,
+    NetworkFailed,
+    OutOfPlan,
+    SourceError,
+    Throttled,
+)
 
 MASSIVE = "massive"
 _ENDPOINT = "https://api.massive.com"
@@ -16,6 +25,7 @@ _CONNECT_TIMEOUT_SECONDS = 5.0
 _READ_TIMEOUT_SECONDS = 30.0
 _RETRIES = 4
 _PAGE = 1000
+_AGGREGATES = 50_000
 
 Result = TypeVar("Result")
 
@@ -52,6 +62,34 @@ class MassiveRest:
             actions=(*splits, *dividends, *self._delistings(since)),
             restated=tuple(item for item in reconciled if item.evidence == "split undone"),
             uncertain=tuple(item for item in reconciled if item.evidence == "uncertain"),
+        )
+
+    def minutes(self, ticker: str, start: datetime, end: datetime) -> pl.DataFrame:
+        """Raw minute bars that start from `start` to `end`, both included, with CSV_SCHEMA. Raises SourceError."""
+        first, last = (int(moment.timestamp() * 1_000) for moment in (start, end))
+        rows = self._all(
+            f"minutes of {ticker}",
+            lambda client: client.list_aggs(
+                ticker, 1, "minute", first, last, adjusted=False, sort="asc", limit=_AGGREGATES
+            ),
+        )
+        known = [row for row in rows if row.timestamp is not None and row.open is not None]
+        return pl.DataFrame(
+            [
+                (
+                    ticker,
+                    float(row.volume or 0),
+                    float(row.open),
+                    float(row.close),
+                    float(row.high),
+                    float(row.low),
+                    int(row.timestamp) * 1_000_000,
+                    int(row.transactions or 0),
+                )
+                for row in known
+            ],
+            schema=CSV_SCHEMA,
+            orient="row",
         )
 
     def _splits(self, since: date) -> list[CorporateAction]:

@@ -6,49 +6,103 @@ import os
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import polars as pl
 
 from falcon_pipelines.bars.files import write_errors
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COMPRESSION: Final = "zstd"
+LEVEL: Final = 3
+TICKER = "ticker"
+_SPLIT_BYTES = "volume"
+"""Many different whole numbers: their bytes in streams are smaller and sooner written than a dictionary."""
+
 
 def parquet_bytes(table: pl.DataFrame) -> bytes:
-    """The table as a Parquet file (zstd level 3); the same table gives the same bytes."""
+    """The table as a Parquet file; the same table gives the same bytes."""
     buffer = io.BytesIO()
-    table.write_parquet(buffer, compression="zstd", compression_level=3, statistics=True)
+    table.write_parquet(buffer, compression=COMPRESSION, compression_level=LEVEL, statistics=True)
     return buffer.getvalue()
 
 
-def write_parquet(
-    target: Path, parts: Iterable[pl.DataFrame], row_group: int | None = None
-) -> tuple[str, int]:
-    """Writes tables of one schema as one Parquet file (zstd level 3) and waits for the disk.
+def write_parquet(target: Path, parts: Iterable["pa.Table"], row_group: int | None = None) -> tuple[str, int]:
+    """Writes tables of one schema as one Parquet file and waits for the disk.
 
     A part is one row group, or several of `row_group` rows. Returns the file's SHA-256 and how many rows it has;
     the same parts give the same bytes. Raises StoreNotWritable, and what `parts` raises.
     """
-    import pyarrow.parquet as pq
-
     rows = 0
-    writer = None
     with write_errors(target), target.open("wb") as file, ThreadPoolExecutor(1) as behind:
-        out = _Hashing(file)
+        writer = _Writer(file, row_group)
         writing: Future[None] | None = None
         for part in parts:
-            table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
-            writer = writer or pq.ParquetWriter(out, table.schema, compression="zstd", compression_level=3)
             if writing is not None:
                 writing.result()
-            # One part is compressed while the next is being checked.
-            writing = behind.submit(writer.write_table, table, row_group)
-            rows += part.height
-        if writer is not None and writing is not None:
+            # One part is compressed while the next is being made.
+            writing = behind.submit(writer.write, part)
+            rows += part.num_rows
+        if writing is not None:
             writing.result()
-            writer.close()
+        writer.close()
         file.flush()
         os.fsync(file.fileno())
-    return out.digest.hexdigest(), rows
+    return writer.out.digest.hexdigest(), rows
+
+
+class _Writer:
+    """One Parquet file in the making; its schema is that of the first part."""
+
+    def __init__(self, file: BinaryIO, row_group: int | None) -> None:
+        self.out = _Hashing(file)
+        self._row_group = row_group
+        self._writer: Any = None
+
+    def write(self, part: "pa.Table") -> None:
+        import pyarrow.parquet as pq
+
+        if self._writer is None:
+            # The Arrow schema would name our way of encoding; readers shall see plain text.
+            self._writer = pq.ParquetWriter(
+                self.out,
+                part.schema,
+                store_schema=False,
+                compression=COMPRESSION,
+                compression_level=LEVEL,
+                **_encoding(part.schema),
+            )
+        self._writer.write_table(part, self._row_group)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def arrow_table(rows: pl.DataFrame) -> "pa.Table":
+    """A table for `write_parquet`; its tickers as a dictionary, in the order in which they come first."""
+    import pyarrow as pa
+
+    columns = {column.name: column.to_arrow(compat_level=pl.CompatLevel.oldest()) for column in rows}
+    if TICKER in columns:
+        columns[TICKER] = columns[TICKER].cast(pa.string()).dictionary_encode()
+    return pa.table(columns)
+
+
+def table(rows: "pa.Table") -> pl.DataFrame:
+    """The inverse of `arrow_table`: tickers are text again."""
+    return pl.DataFrame(rows).with_columns(pl.col(TICKER).cast(pl.String))
+
+
+def _encoding(schema: "pa.Schema") -> dict[str, Any]:
+    if _SPLIT_BYTES not in schema.names:
+        return {}
+    return {
+        "use_dictionary": [name for name in schema.names if name != _SPLIT_BYTES],
+        "column_encoding": {_SPLIT_BYTES: "BYTE_STREAM_SPLIT"},
+    }
 
 
 class _Hashing(io.RawIOBase):

@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 import polars as pl
 
-SAMPLE_ROWS = 20
+from falcon_pipelines.bars.refusals import EVIDENCE_ROWS, FILE_CHECKS, BadFlatFile
+
+SAMPLE_ROWS = EVIDENCE_ROWS
 COUNT_SESSIONS = 20
 MAX_DROP = 0.10
 MAX_QUARANTINED = 0.001
@@ -37,6 +39,33 @@ class QualityResult:
     value: float | None
     sample: tuple[dict[str, Any], ...] = ()
     quarantine_file: str | None = None
+
+
+def file_results(error: BadFlatFile | None = None) -> tuple[QualityResult, ...]:
+    """What is known of a session's file as a whole: ERROR in the one respect in which it was refused."""
+    results, words = [], "nothing wrong with the file"
+    for reason in FILE_CHECKS:
+        if error is not None and isinstance(error, reason):
+            results.append(_refused(reason.check, error))
+            words = f"not looked at, because {reason.check} failed"
+        else:
+            results.append(QualityResult(reason.check, "ERROR", True, words, 0, 0, None))
+    return tuple(results)
+
+
+def _refused(name: str, error: BadFlatFile) -> QualityResult:
+    file = None if error.quarantine_file is None else str(error.quarantine_file)
+    return QualityResult(
+        name=name,
+        severity="ERROR",
+        passed=False,
+        description=str(error),
+        count=error.count,
+        threshold=error.threshold,
+        value=error.value,
+        sample=tuple(dict(row) for row in error.evidence),
+        quarantine_file=file,
+    )
 
 
 def count_drop(name: str, today: int, before: Sequence[int]) -> QualityResult:

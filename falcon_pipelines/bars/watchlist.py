@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import polars as pl
 
@@ -121,13 +121,16 @@ class WatchlistSource:
 
 @dataclass(frozen=True)
 class AlpacaFeed:
-    """Raw bars of trades on IEX, about 3 % of the market's volume; a free key is enough."""
+    """Raw bars of trades on IEX, about 3 % of the market's volume; a free key is enough.
+
+    With `basis` `sip`, of the whole market, for those who subscribe to it.
+    """
 
     key_id: str = field(repr=False)
     secret_key: str = field(repr=False)
     endpoint: str | None = None
     name: str = "alpaca"
-    basis: str = "iex"
+    basis: Literal["iex", "sip"] = "iex"
     first_session: date = date(2020, 8, 3)
 
     def __post_init__(self) -> None:
@@ -136,6 +139,13 @@ class AlpacaFeed:
 
     def bars(self, tickers: Sequence[str], frequency: Frequency, start: date, end: date) -> pl.DataFrame:
         """Raises SourceError."""
+        last = calendar.midnight(end + timedelta(days=1)) - timedelta(seconds=1)
+        return self.between(tickers, frequency, calendar.midnight(start), last)
+
+    def between(
+        self, tickers: Sequence[str], frequency: Frequency, start: datetime, end: datetime
+    ) -> pl.DataFrame:
+        """Bars that start from `start` to `end`, both included. Raises SourceError."""
         from alpaca.data.enums import Adjustment, DataFeed
         from alpaca.data.historical import StockHistoricalDataClient
         from alpaca.data.requests import StockBarsRequest
@@ -161,10 +171,10 @@ class AlpacaFeed:
         request = StockBarsRequest(
             symbol_or_symbols=list(tickers),
             timeframe=TimeFrame.Day if frequency == "day" else TimeFrame.Minute,
-            start=calendar.midnight(start),
-            end=calendar.midnight(end + timedelta(days=1)) - timedelta(seconds=1),
+            start=start,
+            end=end,
             adjustment=Adjustment.RAW,
-            feed=DataFeed.IEX,
+            feed=DataFeed(self.basis),
         )
         answer = self._ask(lambda: client.get_stock_bars(request))
         rows = [

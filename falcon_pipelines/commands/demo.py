@@ -51,7 +51,7 @@ def demo(
         else:
             _show(report, the_demo, settings, seconds, memory.peak_mb)
         if serve:
-            serve_until_interrupted(settings, stack, err)
+            serve_until_interrupted(settings, stack, err, made_up=True)
 
 
 def _walk(the_demo: "Demo") -> None:

@@ -1,7 +1,8 @@
 """`falcon extract` and `falcon eval extract`: from a talk to a strategy spec, and how well that works."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -29,29 +30,105 @@ ByModel = Annotated[
 ]
 
 
+Source = Annotated[
+    str, typer.Argument(help="The https address of a YouTube video, or a file (.json3 .vtt .srt .txt).")
+]
+Reading = Annotated[
+    int | None, typer.Option(min=1, help="Take this one of the readings of an open rule, counted from 1.")
+]
+Overlays = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--overlay",
+        metavar="NAME|PLACE=VALUE",
+        help="Assume something that is not said, such as after_20_bars or exit.stop.percent=5; may be repeated.",
+        show_default=False,
+    ),
+]
+
+
+class NoSuchReading(InputError):
+    """A reading or an overlay was chosen that the talk does not leave open."""
+
+
 class NoLanguageModel(InputError):
     """A language model was asked for and none is configured."""
 
 
 def extract(
-    source: Annotated[
-        str, typer.Argument(help="The https address of a YouTube video, or a file (.json3 .vtt .srt .txt).")
-    ],
+    source: Source,
     llm: ByModel = False,
+    reading: Reading = None,
+    overlay: Overlays = None,
+    save: Annotated[Path | None, typer.Option(help="Write the spec to this file, as YAML.")] = None,
     json: Json = False,
 ) -> None:
     """Read a strategy out of a talk: every rule with its words, and what was refused."""
-    from falcon_pipelines.strategies.extraction import extract_by_grammar, extract_by_model
-
-    if llm:
-        with _language_model() as client:
-            result = extract_by_model(_transcript(source), client)
-    else:
-        result = extract_by_grammar(_transcript(source))
+    result = chosen(extracted(source, llm=llm), reading, overlay)
+    if save is not None:
+        _save(result, save)
     if json:
         print_json(result.document())
     else:
         _show(result)
+
+
+def extracted(source: str, *, llm: bool) -> "ExtractionResult":
+    """What the grammar, or the configured models, make of the talk at an address or in a file."""
+    from falcon_pipelines.strategies.extraction import extract_by_grammar, extract_by_model
+
+    if llm:
+        with _language_model() as client:
+            return extract_by_model(_transcript(source), client)
+    return extract_by_grammar(_transcript(source))
+
+
+def chosen(
+    result: "ExtractionResult", reading: int | None, overlays: Sequence[str] | None
+) -> "ExtractionResult":
+    """The result with one reading taken and overlays laid over it; everything chosen is marked as assumed.
+
+    Raises NoSuchReading, UnknownOverlay, StatedByTheSpeaker.
+    """
+    from falcon_pipelines.strategies.extraction.assembly import assumptions
+    from falcon_pipelines.strategies.extraction.overlays import exits_to_lay_over, has_exit, lay_over
+
+    if reading is None and not overlays:
+        return result
+    spec, offered, reasons = result.spec, result.overlays, []
+    if reading is not None:
+        if reading > len(result.variants):
+            raise NoSuchReading(
+                f"--reading {reading}: the talk leaves {len(result.variants)} readings open; see `variants`"
+            )
+        variant = result.variants[reading - 1]
+        spec, offered = variant.spec, exits_to_lay_over(variant.spec)
+        reasons.append(f"{variant.field} read as {variant.value}")
+    if spec is None:
+        raise NoSuchReading(f"there is no strategy to lay anything over: {result.reason}; see --reading")
+    if overlays:
+        spec = lay_over(spec, offered, overlays)
+        reasons.append(f"assumed by choice: {', '.join(overlays)}")
+    complete = has_exit(spec) and (reading is not None or not result.must_choose)
+    return replace(
+        result,
+        status="runnable" if complete else "needs_overlay",
+        reason="; ".join(reasons if complete else [*reasons, result.reason]),
+        spec=spec,
+        overlays=exits_to_lay_over(spec),
+        assumptions=tuple(assumptions(spec)),
+    )
+
+
+def _save(result: "ExtractionResult", path: Path) -> None:
+    from falcon_pipelines.strategies.spec import dump_yaml
+
+    if result.spec is None:
+        raise NoSuchReading(f"there is no spec to save: {result.reason}")
+    try:
+        path.write_text(dump_yaml(result.spec), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"--save {path}: cannot be written: {error.strerror}") from None
 
 
 @eval_app.command("extract")
@@ -155,8 +232,11 @@ def _show(result: "ExtractionResult") -> None:
         out.print(table)
     for title, lines in (
         ("Assumed", [f"{a.field} = {a.value}: {a.why}" for a in result.assumptions]),
-        ("Exits to lay over it", [f"{o.name}: {o.field} = {o.value}" for o in result.overlays]),
-        ("Readings", [f"{v.field} = {v.value}" for v in result.variants]),
+        ("To lay over it, with --overlay", [f"{o.name}: {o.field} = {o.value}" for o in result.overlays]),
+        (
+            "Readings, with --reading",
+            [f"{number}. {v.field} = {v.value}" for number, v in enumerate(result.variants, start=1)],
+        ),
         ("Claimed", [f"{clock(c.evidence.start_seconds)} {c.text}" for c in result.claims]),
         ("Refused", [f"{r.what}: {r.why}" for r in result.refused]),
         ("Flagged", [f"{f.kind}: {f.evidence.quote}" for f in result.flags]),

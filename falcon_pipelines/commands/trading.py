@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from falcon_pipelines.bars.panel import Panel
+    from falcon_pipelines.db.decisions import Choice
     from falcon_pipelines.trading.replay import ReplayResult
 
 trade_app = typer.Typer(no_args_is_help=True, help="Trade on paper.")
@@ -111,7 +112,7 @@ def tell(
     json: Json = False,
 ) -> None:
     """Tell an account what to do; it does so on the next bar."""
-    from falcon_pipelines.trading.commands import request_command
+    from falcon_pipelines.db.commands import request_command
     from falcon_pipelines.trading.store import account_named
 
     price = None if stop is None else Decimal(str(stop))
@@ -141,7 +142,7 @@ def retire(spec: SpecName, by: By = "operator") -> None:
     _decide(spec, "retire", by)
 
 
-def _decide(spec: str, choice: str, by: str) -> None:
+def _decide(spec: str, choice: "Choice", by: str) -> None:
     from falcon_pipelines.strategies.store import newest_spec
     from falcon_pipelines.trading.promotion import decide
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 from sqlalchemy.orm import Session
 
+from falcon_pipelines.dashboard import api_machinery
 from falcon_pipelines.dashboard.attention import Notice, notices
-from falcon_pipelines.dashboard.cursors import parse_cursor
+from falcon_pipelines.dashboard.cursors import parse_cursor, parse_place
 from falcon_pipelines.dashboard.database import Database
 from falcon_pipelines.dashboard.overview import Overview, overview
 from falcon_pipelines.dashboard.queries import (
@@ -17,23 +18,20 @@ from falcon_pipelines.dashboard.queries import (
     coverage,
     market_data,
     orders,
+    positions,
     screening,
     strategies,
     system,
     videos,
 )
-from falcon_pipelines.dashboard.values import Page, Value
+from falcon_pipelines.dashboard.values import Page, Problem
 
 Found = TypeVar("Found")
 
 
-class Problem(Value):
-    """Why there is no answer."""
-
-    detail: str
-
-
-router = APIRouter(prefix="/api/v1", tags=["data"], responses={503: {"model": Problem}})
+router = APIRouter(
+    prefix="/api/v1", tags=["data"], responses={401: {"model": Problem}, 503: {"model": Problem}}
+)
 
 BAD_CURSOR: dict[int | str, dict[str, Any]] = {400: {"model": Problem}}
 MAY_BE_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
@@ -82,9 +80,9 @@ async def get_equity(request: Request, account_id: Id) -> accounts.EquityCurve:
 
 
 @router.get("/accounts/{account_id}/positions")
-async def get_positions(request: Request, account_id: Id) -> list[accounts.Position]:
+async def get_positions(request: Request, account_id: Id) -> list[positions.Position]:
     """The open positions, derived from the postings."""
-    return await _database(request).read(lambda session: accounts.positions(session, account_id))
+    return await _database(request).read(lambda session: positions.positions(session, account_id))
 
 
 @router.get("/accounts/{account_id}/halts")
@@ -134,10 +132,25 @@ async def get_candidates(request: Request) -> list[screening.Screen]:
     return await _database(request).read(screening.newest_screens)
 
 
-@router.get("/strategies")
-async def get_strategies(request: Request) -> list[strategies.StrategyRow]:
-    """Every strategy with its newest backtest and verdict."""
-    return await _database(request).read(strategies.strategies)
+@router.get("/strategies", responses=BAD_CURSOR)
+async def get_strategies(
+    request: Request,
+    verdict: Annotated[
+        str | None, Query(max_length=60, pattern="^[a-z -]*$", description="`none` for without")
+    ] = None,
+    words: Annotated[
+        str | None, Query(max_length=60, pattern="^[^\\x00]*$", description="in its name")
+    ] = None,
+    limit: Limit = 50,
+    after: After = None,
+) -> Page[strategies.StrategyRow]:
+    """The newest version of every strategy with its newest backtest and verdict, best evidence first."""
+    place = parse_place(after)
+    return await _database(request).read(
+        lambda session: strategies.leaderboard(
+            session, verdict=verdict, words=words, after=place, limit=limit
+        )
+    )
 
 
 @router.get("/strategies/{spec_id}", responses=MAY_BE_MISSING)
@@ -148,10 +161,31 @@ async def get_strategy(request: Request, spec_id: Id) -> strategies.StrategyDeta
 
 
 @router.get("/backtests/{backtest_id}/equity", responses=MAY_BE_MISSING)
-async def get_backtest_equity(request: Request, backtest_id: Id) -> backtests.BacktestCurve:
+async def get_backtest_equity(
+    request: Request,
+    backtest_id: Id,
+    points: Annotated[
+        int | None, Query(ge=2, le=10_000, description="evenly spaced; all when left out")
+    ] = None,
+) -> backtests.BacktestCurve:
     """Equity of a backtest beside its benchmark."""
-    found = await _database(request).read(lambda session: backtests.backtest_curve(session, backtest_id))
+    found = await _database(request).read(
+        lambda session: backtests.backtest_curve(session, backtest_id, points)
+    )
     return _present(found, f"backtest {backtest_id}")
+
+
+@router.get("/backtests/{backtest_id}/trades")
+async def get_backtest_trades(
+    request: Request,
+    backtest_id: Id,
+    first: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    limit: Limit = 100,
+) -> list[backtests.Trade]:
+    """A stretch of the trades of a backtest, in the order they were closed; empty beyond the last."""
+    return await _database(request).read(
+        lambda session: backtests.trades(session, backtest_id, first=first, limit=limit)
+    )
 
 
 @router.get("/data")
@@ -209,6 +243,9 @@ async def get_coverage(
 async def get_system(request: Request) -> system.SystemState:
     """The database, and when each stage last wrote."""
     return await _database(request).read(system.system_state)
+
+
+router.include_router(api_machinery.router)
 
 
 def _present(found: Found | None, what: str) -> Found:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import psycopg2
@@ -40,6 +40,7 @@ class ChangeFeed:
     def __init__(self, url: str) -> None:
         self._engine = database_engine(url, pool_size=1)
         self._watchers: set[_Watcher] = set()
+        self._told: list[Callable[[str], None]] = []
         self._closed = False
 
     async def run(self) -> None:
@@ -50,6 +51,10 @@ class ChangeFeed:
             except (psycopg2.Error, SQLAlchemyError) as error:
                 log.warning("no live updates for now: %s", str(error).strip().splitlines()[0])
             await asyncio.sleep(RETRY_SECONDS)
+
+    def on_change(self, tell: Callable[[str], None]) -> None:
+        """Call `tell` with each table that changes, and with EVERYTHING when changes may have been missed."""
+        self._told.append(tell)
 
     def require_room(self) -> None:
         """Raises TooManyWatchers when no further browser can be served."""
@@ -82,6 +87,8 @@ class ChangeFeed:
             watcher.news.set()
 
     def _tell(self, table: str) -> None:
+        for tell in self._told:
+            tell(table)
         for watcher in self._watchers:
             watcher.tables.add(table)
             watcher.news.set()

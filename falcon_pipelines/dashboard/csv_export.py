@@ -17,6 +17,13 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 async def csv_response(
     name: str, row: type[Value], fetch: Callable[[Cursor | None, int], Awaitable[Page[Any]]]
 ) -> StreamingResponse:
+    """A download of every row of a list that pages by time and id."""
+    return await csv_pages(name, row, lambda after, limit: fetch(parse_cursor(after), limit))
+
+
+async def csv_pages(
+    name: str, row: type[Value], fetch: Callable[[str | None, int], Awaitable[Page[Any]]]
+) -> StreamingResponse:
     """A download of every row that `fetch(after, limit)` gives; the first page is read before it starts."""
     first = await fetch(None, ROWS_A_PAGE)
 
@@ -28,7 +35,7 @@ async def csv_response(
                 yield _line(item.model_dump(mode="json"))
             if page.next is None:
                 return
-            page = await fetch(parse_cursor(page.next), ROWS_A_PAGE)
+            page = await fetch(page.next, ROWS_A_PAGE)
 
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
     return StreamingResponse(lines(), media_type="text/csv; charset=utf-8", headers=headers)

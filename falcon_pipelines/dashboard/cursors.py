@@ -1,7 +1,8 @@
-"""Where a page of a long list ends: the time and id of its last row, as one opaque string."""
+"""Where a page of a long list ends: what its last row is sorted by, as one opaque string."""
 
 import base64
 import binascii
+import math
 from datetime import datetime
 
 from falcon_pipelines.dashboard.values import Value
@@ -19,7 +20,40 @@ class Cursor(Value):
     id: str
 
     def __str__(self) -> str:
-        return base64.urlsafe_b64encode(f"{self.at.isoformat()} {self.id}".encode()).decode().rstrip("=")
+        return _written(f"{self.at.isoformat()} {self.id}")
+
+
+class Place(Value):
+    """The last row of a page of the leaderboard: rank of its verdict, minus its excess return, id."""
+
+    place: int
+    behind: float
+    id: int
+
+    def __str__(self) -> str:
+        return _written(f"{self.place} {self.behind!r} {self.id}")
+
+
+def parse_place(cursor: str | None) -> Place | None:
+    """The place that `str(place)` wrote; None stays None. Raises InvalidCursor."""
+    if cursor is None:
+        return None
+    try:
+        place, behind, last_id = _read(cursor).split(" ")
+        parsed = Place(place=int(place), behind=float(behind), id=int(last_id))
+    except (ValueError, binascii.Error):
+        raise InvalidCursor("not a cursor of this list; start again without `after`") from None
+    if not (abs(parsed.place) < 2**31 and 0 <= parsed.id < 2**31 and math.isfinite(parsed.behind)):
+        raise InvalidCursor("not a cursor of this list; start again without `after`")
+    return parsed
+
+
+def _written(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _read(cursor: str) -> str:
+    return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
 
 
 def parse_cursor(cursor: str | None) -> Cursor | None:
@@ -27,7 +61,7 @@ def parse_cursor(cursor: str | None) -> Cursor | None:
     if cursor is None:
         return None
     try:
-        at, _, last_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(" ")
+        at, _, last_id = _read(cursor).partition(" ")
         parsed = datetime.fromisoformat(at)
     except (ValueError, binascii.Error):
         raise InvalidCursor("not a cursor of this list; start again without `after`") from None

@@ -1,7 +1,7 @@
-"""How a request reads PostgreSQL: in a worker thread, one read-only transaction, never past a deadline."""
+"""How a request reaches PostgreSQL: in a worker thread, in one transaction, never past a deadline."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import anyio
 from anyio import CapacityLimiter, to_thread
@@ -30,7 +30,7 @@ class DatabaseBehind(FalconError):
 
 
 class Database:
-    """The application database as the dashboard sees it: nothing is ever written."""
+    """The application database as the dashboard sees it: read, and asked by inserting."""
 
     def __init__(self, url: str) -> None:
         self._engine = database_engine(url, statement_timeout_ms=STATEMENT_TIMEOUT_MS, pool_size=CONNECTIONS)
@@ -42,7 +42,14 @@ class Database:
 
         Raises DatabaseUnavailable when there is no answer in time and DatabaseBehind when a table is missing.
         """
-        return await self._within_deadline(lambda: self._read(query))
+        return await self._within_deadline(lambda: self._run(query, ONE_MOMENT))
+
+    async def write(self, work: Callable[[Session], Result]) -> Result:
+        """What `work` gives back, once everything it inserted is committed, or nothing of it.
+
+        Raises as `read` does. After a deadline it is unknown whether it was committed: ask again with the same key.
+        """
+        return await self._within_deadline(lambda: self._run(work, {}))
 
     async def revision(self) -> str | None:
         """The schema revision, None for an empty database. Raises DatabaseUnavailable."""
@@ -62,14 +69,14 @@ class Database:
         """Let go of all connections."""
         self._engine.dispose()
 
-    def _read(self, query: Callable[[Session], Result]) -> Result:
+    def _run(self, work: Callable[[Session], Result], options: Mapping[str, Any]) -> Result:
         try:
             with transaction(self._engine) as session:
-                session.connection(execution_options=ONE_MOMENT)
-                return query(session)
+                session.connection(execution_options=dict(options))
+                return work(session)
         except ProgrammingError as error:
             raise DatabaseBehind(
-                f"the database lacks what this page reads: {str(error.orig).splitlines()[0]}; "
+                f"the database lacks what this page needs: {str(error.orig).splitlines()[0]}; "
                 "run `falcon db upgrade`"
             ) from error
         except PoolTimeout as error:

@@ -1,6 +1,6 @@
 """How numbers and times are written on a page: New York times, a typographic minus, units apart."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -52,6 +52,16 @@ def figure(value: float | str) -> str:
     return _minus(f"{value:,.2f}" if abs(value) >= 100 else f"{value:.4g}")
 
 
+def signed_figure(value: float) -> str:
+    """A number to two places, always with its sign: +1.25."""
+    return _signed(f"{value:+,.2f}")
+
+
+def two_places(value: float) -> str:
+    """A pure number such as a Sharpe ratio, to two places."""
+    return _minus(f"{value:,.2f}")
+
+
 def statistic(value: float | str, unit: str) -> str:
     """A statistic of a known unit: ratios and percentages as %, dollars as money."""
     if isinstance(value, str) or unit in ("number", "bars"):
@@ -64,6 +74,58 @@ def statistic(value: float | str, unit: str) -> str:
 def count(value: int) -> str:
     """A number of things: 1,234."""
     return _minus(f"{value:,}")
+
+
+def counted(value: int, thing: str) -> str:
+    """A number with what it counts: 1 order, 3 orders."""
+    return f"{count(value)} {thing}{'' if value == 1 else 's'}"
+
+
+def size(value: float) -> str:
+    """Bytes in the largest unit that keeps a digit before the point: 6.4 MB."""
+    amount, units = float(value), ("bytes", "kB", "MB", "GB", "TB", "PB")
+    place = 0
+    while amount >= 1000 and place < len(units) - 1:
+        amount /= 1000
+        place += 1
+    return (
+        f"{amount:,.0f}\N{NO-BREAK SPACE}{units[place]}"
+        if place == 0 or amount >= 100
+        else (f"{amount:.1f}\N{NO-BREAK SPACE}{units[place]}")
+    )
+
+
+def duration(value: timedelta) -> str:
+    """A stretch of time in its largest unit: 40 s, 12 min, 5 h, 3 days."""
+    seconds = max(int(value.total_seconds()), 0)
+    if seconds < 120:
+        return f"{seconds}\N{NO-BREAK SPACE}s"
+    if seconds < 7200:
+        return f"{seconds // 60}\N{NO-BREAK SPACE}min"
+    if seconds < 172_800:
+        return f"{seconds // 3600}\N{NO-BREAK SPACE}h"
+    return f"{seconds // 86_400}\N{NO-BREAK SPACE}days"
+
+
+def ago(value: datetime, now: datetime) -> str:
+    """How long ago a time was."""
+    return f"{duration(now - value)} ago"
+
+
+def age_in_days(value: datetime, now: datetime) -> int:
+    """New York days since a time: 0 for today."""
+    return (now.astimezone(NEW_YORK).date() - value.astimezone(NEW_YORK).date()).days
+
+
+def verdict_number(value: float | str, unit: str) -> str:
+    """An input of a verdict in its unit; a share of money always with its sign."""
+    if isinstance(value, str):
+        return value
+    if unit in ("ratio", "ratio_a_year"):
+        return signed_percent(value)
+    if unit == "trades":
+        return count(round(value))
+    return _minus(f"{value:.3f}")
 
 
 def tone(value: Number | None) -> str:
@@ -99,8 +161,22 @@ def words(value: str) -> str:
 
 def add_filters(environment: Environment) -> None:
     """Make all of these available to templates under their own names."""
-    numbers = (money, signed_money, price, shares, percent, signed_percent, figure, statistic, count, tone)
-    for filter_ in (*numbers, day, new_york, clock, words):
+    numbers = (
+        money,
+        signed_money,
+        price,
+        shares,
+        percent,
+        signed_percent,
+        figure,
+        signed_figure,
+        two_places,
+        statistic,
+        count,
+        tone,
+    )
+    others = (counted, size, duration, ago, age_in_days, verdict_number, day, new_york, clock, words)
+    for filter_ in (*numbers, *others):
         environment.filters[filter_.__name__] = filter_
 
 

@@ -8,6 +8,7 @@ import sys
 import uvicorn
 
 from falcon_pipelines import settings
+from falcon_pipelines.dashboard.access.policy import AccessPolicy, policy_from
 from falcon_pipelines.dashboard.app import create_app
 from falcon_pipelines.dashboard.changes import ChangeFeed
 from falcon_pipelines.errors import FalconError, InputError
@@ -36,18 +37,20 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(host: str, port: int, database_url: str) -> None:
+def serve(host: str, port: int, database_url: str, policy: AccessPolicy) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests under way.
 
     Raises AddressTaken and InvalidDatabaseUrl.
     """
-    app = create_app(database_url)
+    app = create_app(database_url, policy)
     listener = _listen(host, port)
     config = uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=bool(policy.proxies),
+        forwarded_allow_ips=list(policy.proxies),
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     with listener:
@@ -92,7 +95,8 @@ def main() -> None:
             raise NoDatabaseUrl(
                 "FALCON_DATABASE_URL is not set; `falcon up` and `falcon demo` set it themselves"
             )
-        serve(configured.host, configured.dashboard_port, configured.database_url.get_secret_value())
+        database_url = configured.database_url.get_secret_value()
+        serve(configured.host, configured.dashboard_port, database_url, policy_from(configured))
     except FalconError as error:
         sys.stderr.write(f"falcon dashboard: {error}\n")
         sys.exit(error.exit_code)

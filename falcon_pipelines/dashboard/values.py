@@ -22,6 +22,12 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
+class Problem(Value):
+    """Why there is no answer."""
+
+    detail: str
+
+
 class Page(Value, Generic[Item]):
     """One page of a long list; `next` is the cursor of the page after it, null on the last."""
 

@@ -27,9 +27,9 @@ class EmbeddedPostgres:
     socket_dir: str
     pid: int
 
-    def url(self, database: str) -> str:
-        """SQLAlchemy URL of one of its databases, with the driver named."""
-        return f"{DRIVER}://postgres@/{database}?host={self.socket_dir}"
+    def url(self, database: str, role: str = "postgres") -> str:
+        """SQLAlchemy URL of one of its databases for a role, with the driver named."""
+        return f"{DRIVER}://{role}@/{database}?host={self.socket_dir}"
 
 
 @contextmanager

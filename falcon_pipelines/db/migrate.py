@@ -1,4 +1,4 @@
-"""Bring the application database to the newest schema."""
+"""Bring the application database to the newest schema, and its roles to their rights."""
 
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
 from falcon_pipelines.db.engine import database_engine
+from falcon_pipelines.db.roles import ensure_roles
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -40,4 +41,5 @@ def upgrade(url: str) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        ensure_roles(connection)
     engine.dispose()

@@ -5,9 +5,9 @@ The dashboard and the shell insert; sensors on compute take the waiting ones, ac
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -20,6 +20,21 @@ class InvalidRequest(InputError):
     """A request lacks something, or asks for something unknown."""
 
 
+def _storable(value: str) -> str:
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("contains characters that cannot be stored")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+"""Text that PostgreSQL can hold."""
+Address = Annotated[
+    str,
+    Field(min_length=1, max_length=2048, pattern=r"^https?://[^\s\x00-\x1f\x7f]+$"),
+    AfterValidator(_storable),
+]
+
+
 class _Payload(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,25 +42,34 @@ class _Payload(BaseModel):
 class StudyVideo(_Payload):
     """Fetch a video's transcript and turn it into a judged strategy."""
 
-    url: str = Field(min_length=1, max_length=2048)
+    url: Address
 
 
 class WatchFeed(_Payload):
     """Look at a channel or playlist for new videos from now on."""
 
-    url: str = Field(min_length=1, max_length=2048)
+    url: Address
 
 
 class UnwatchFeed(_Payload):
     """Stop looking at a channel or playlist."""
 
-    url: str = Field(min_length=1, max_length=2048)
+    url: Address
+
+
+class LayOverlay(_Payload):
+    """Run a strategy with something assumed that its source does not say."""
+
+    spec: str = Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")
+    choices: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        min_length=1, max_length=10, description="names of overlays, or PLACE=VALUE"
+    )
 
 
 class SaveProfile(_Payload):
     """Store a screening profile as a new version."""
 
-    document: str = Field(min_length=1, max_length=100_000, description="the profile as YAML")
+    document: Text = Field(min_length=1, max_length=100_000, description="the profile as YAML")
 
 
 class DeleteProfile(_Payload):
@@ -65,6 +89,7 @@ KINDS: dict[str, type[_Payload]] = {
     "study_video": StudyVideo,
     "watch_feed": WatchFeed,
     "unwatch_feed": UnwatchFeed,
+    "lay_overlay": LayOverlay,
     "save_profile": SaveProfile,
     "delete_profile": DeleteProfile,
     "run_screen": RunScreen,

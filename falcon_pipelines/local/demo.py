@@ -22,8 +22,10 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.bars.calendar import sessions_from
 from falcon_pipelines.bars.flat_files import SYNTHETIC, DirectorySource, synthetic_parameters
+from falcon_pipelines.bars.report import report_store
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.synthetic import ACTIONS_FILE, write_synthetic_flat_files
+from falcon_pipelines.checks import ALL_CHECKS
 from falcon_pipelines.db import models
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.definitions import defs
@@ -31,10 +33,11 @@ from falcon_pipelines.errors import InputError
 from falcon_pipelines.local.orphans import fail_orphaned_runs, process_tag
 from falcon_pipelines.local.stack import Stack
 from falcon_pipelines.partitions import profiles, screen_key, strategy_specs, videos
+from falcon_pipelines.profiles.documents import bundled_profiles
+from falcon_pipelines.reports import report_dagster
 from falcon_pipelines.settings import Settings
 from falcon_pipelines.strategies.transcripts import bundled_transcripts
 
-PROFILE = "high_momentum"
 TICKERS = 200
 SESSIONS = 750
 PAPER_SESSIONS = 60
@@ -82,6 +85,7 @@ class Demo:
             Step("Transcripts to strategy specs", self.study),
             Step("Backtests and verdicts", self.judge),
             Step("Paper trades", self.trade),
+            Step("Reports to the dashboard", self.report),
         )
 
     @cached_property
@@ -135,17 +139,24 @@ class Demo:
         progress(1, 1)
 
     def screen(self, progress: Progress) -> None:
-        """The candidates of the newest session."""
+        """The newest session's features, and the candidates of every profile; those that lack inputs say so."""
         version, newest = self.store.current_version(), self.store.sessions("day")[-1]
-        self.instance.add_dynamic_partitions(str(profiles.name), [PROFILE])
+        names = list(bundled_profiles())
+        self.instance.add_dynamic_partitions(str(profiles.name), names)
         with self.session() as session:
-            done = session.scalar(
-                select(func.count())
-                .select_from(models.ScreenRun)
-                .where(models.ScreenRun.profile == PROFILE, models.ScreenRun.data_version == version)
+            done = set(
+                session.scalars(
+                    select(models.ScreenRun.profile).where(
+                        models.ScreenRun.session == newest, models.ScreenRun.data_version == version
+                    )
+                )
             )
-        if not done:
-            self._execute("screen_market", partition=screen_key(newest, PROFILE))
+        todo = [name for name in names if name not in done]
+        if todo:
+            self._execute("compute_features", partition=newest.isoformat())
+        for number, name in enumerate(todo, start=1):
+            self._execute("screen_market", partition=screen_key(newest, name))
+            progress(number, len(todo))
         progress(1, 1)
 
     def study(self, progress: Progress) -> None:
@@ -189,6 +200,14 @@ class Demo:
                     "ops": {"paper_trades": {"config": {"sessions": PAPER_SESSIONS, "best_if_none": True}}}
                 },
             )
+        progress(1, 1)
+
+    def report(self, progress: Progress) -> None:
+        """What the dashboard cannot see by itself; afterwards a sensor keeps it up to date."""
+        keys = [key for check in ALL_CHECKS for key in check.check_keys]
+        with self.session() as session:
+            report_dagster(session, self.instance, keys)
+            report_store(session, self.store)
         progress(1, 1)
 
     def _execute(

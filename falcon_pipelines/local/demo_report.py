@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.db import models
+from falcon_pipelines.db.candidates import candidates
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,7 @@ def read_report(session: Session, store: BarStore) -> DemoReport:
     """The figures of what is in the database and the store now."""
     log = store.log()
     entries = log.sessions("day")
-    picks = session.scalars(
-        select(models.ScreenPick.ticker)
-        .join(models.ScreenRun)
-        .where(models.ScreenRun.id == select(func.max(models.ScreenRun.id)).scalar_subquery())
-        .order_by(models.ScreenPick.rank)
-    ).all()
+    picks = candidates(session)
     strategies = tuple(
         StrategyLine(
             spec_id=backtest.spec_id,
@@ -85,7 +81,7 @@ def read_report(session: Session, store: BarStore) -> DemoReport:
         last_session=max(entries),
         version=log.version,
         candidates=len(picks),
-        top=tuple(picks[:3]),
+        top=tuple(candidate.ticker for candidate in picks[:3]),
         strategies=strategies,
         specs=session.scalar(select(func.count()).select_from(models.StrategySpec)) or 0,
         backtests=len(strategies),

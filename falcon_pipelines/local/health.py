@@ -49,6 +49,7 @@ def environment_checks(settings: Settings) -> Iterator[Check]:
     yield _configuration_files()
     yield _database(settings)
     yield _source(settings)
+    yield _javascript()
 
 
 def _answers(name: str, request: Request, must_contain: bytes = b"") -> Check:
@@ -100,3 +101,15 @@ def _source(settings: Settings) -> Check:
     except FalconError as error:
         return Check("market data", ok=False, detail=f"{error}; or try the demo")
     return Check("market data", ok=True, detail=f"source {source.name}, configured")
+
+
+def _javascript() -> Check:
+    """YouTube cannot be read without one; everything else can."""
+    from falcon_pipelines.strategies.videos.youtube import javascript_runtimes
+
+    found = javascript_runtimes()
+    if not found:
+        return Check(
+            "JavaScript for YouTube", ok=False, detail="yt-dlp finds no runtime; install the package deno"
+        )
+    return Check("JavaScript for YouTube", ok=True, detail=found[0])

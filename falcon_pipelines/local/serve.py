@@ -7,34 +7,55 @@ from types import FrameType
 
 from rich.console import Console
 
-from falcon_pipelines.local.services import dagster_url, dashboard_url, local_services, require_free_ports
+from falcon_pipelines.dashboard.access.policy import is_loopback
+from falcon_pipelines.local.heartbeats import Heartbeats
+from falcon_pipelines.local.services import (
+    Login,
+    dagster_url,
+    dashboard_url,
+    local_services,
+    require_free_ports,
+)
 from falcon_pipelines.local.stack import Stack
 from falcon_pipelines.local.supervisor import Supervisor
-from falcon_pipelines.settings import Settings
+from falcon_pipelines.settings import Settings, origin
 
 
-def serve_until_interrupted(settings: Settings, stack: Stack, console: Console) -> None:
+def serve_until_interrupted(
+    settings: Settings, stack: Stack, console: Console, *, made_up: bool = False
+) -> None:
     """Run the services; returns after Ctrl-C or SIGTERM, with all of them stopped.
 
-    Raises PortTaken, ServiceFailed.
+    Over `made_up` content the dashboard opens without a login where only this machine reaches it, unless
+    FALCON_DASHBOARD_LOGIN is set. Raises PortTaken, ServiceFailed.
     """
     require_free_ports(settings)
+    login = _dashboard_login(settings, made_up)
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, _interrupt)
     with tempfile.TemporaryDirectory(prefix="falcon-") as runtime:
-        supervisor = Supervisor(local_services(settings, stack, Path(runtime)), stack.environment())
+        services = local_services(settings, stack, Path(runtime), dashboard_login=login)
+        supervisor = Supervisor(services, stack.environment())
         try:
             with console.status("starting the dashboard and Dagster"):
                 supervisor.start()
                 supervisor.wait_ready()
-            console.print(f"Dashboard   {dashboard_url(settings)}")
+            console.print(
+                f"Dashboard   {dashboard_url(settings)}{'' if login == 'on' else '  (no login: this machine only)'}"
+            )
             console.print(f"Dagster UI  {dagster_url(settings)}")
             console.print("Ctrl-C stops everything.")
-            supervisor.watch()
+            supervisor.watch(Heartbeats(stack.database_url))
         except KeyboardInterrupt:
             console.print("stopping")
         finally:
             supervisor.stop()
+
+
+def _dashboard_login(settings: Settings, made_up: bool) -> Login:
+    if made_up and origin("dashboard_login", settings.home) == "default" and is_loopback(settings.host):
+        return "off"
+    return settings.dashboard_login
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

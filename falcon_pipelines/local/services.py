@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
@@ -10,6 +11,8 @@ from falcon_pipelines.local.supervisor import Service, require_free_port
 from falcon_pipelines.settings import Settings
 
 LOCATION = "falcon_pipelines"
+
+Login = Literal["on", "off"]
 
 
 def dashboard_url(settings: Settings) -> str:
@@ -28,7 +31,9 @@ def require_free_ports(settings: Settings) -> None:
     require_free_port(settings.host, settings.dagster_port, "the Dagster UI", "FALCON_DAGSTER_PORT")
 
 
-def local_services(settings: Settings, stack: Stack, runtime: Path) -> tuple[Service, ...]:
+def local_services(
+    settings: Settings, stack: Stack, runtime: Path, *, dashboard_login: Login
+) -> tuple[Service, ...]:
     """The dashboard, and Dagster's code server, web server and daemon.
 
     `runtime` is a private folder with a short path: the code server's socket is in it, because whoever reaches
@@ -49,6 +54,10 @@ def local_services(settings: Settings, stack: Stack, runtime: Path) -> tuple[Ser
             command=(sys.executable, "-m", "falcon_pipelines.dashboard.server"),
             log=logs / "dashboard.log",
             health_url=f"{dashboard_url(settings)}/readyz",
+            environment={
+                "FALCON_DATABASE_URL": stack.web_database_url,
+                "FALCON_DASHBOARD_LOGIN": dashboard_login,
+            },
         ),
         Service(
             name="dagster-code-server",

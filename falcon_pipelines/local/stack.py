@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from falcon_pipelines.db.embedded import embedded_postgres
 from falcon_pipelines.db.engine import database_engine, unavailable
 from falcon_pipelines.db.migrate import upgrade
+from falcon_pipelines.db.roles import WEB
 from falcon_pipelines.errors import FalconError, InputError
 from falcon_pipelines.settings import PACKAGE_DIR, Settings
 
@@ -31,6 +32,8 @@ class Stack:
     """Where this machine's databases and Dagster home are."""
 
     database_url: str
+    web_database_url: str
+    """The same database for the dashboard: as falcon_web on our own server, else as it was given."""
     dagster_url: str
     dagster_home: Path
     home: Path
@@ -70,12 +73,15 @@ def running_stack(settings: Settings) -> Iterator[Stack]:
         dagster_url = os.environ.get(DAGSTER_URL_VARIABLE)
         if given is not None and dagster_url:
             database_url, pid = given.get_secret_value(), None
+            web_database_url = database_url
         else:
             server = cleanup.enter_context(embedded_postgres(settings.home))
             database_url, dagster_url, pid = server.url("falcon"), server.url("dagster"), server.pid
+            web_database_url = server.url("falcon", WEB)
         migrate(database_url)
         stack = Stack(
             database_url=database_url,
+            web_database_url=web_database_url,
             dagster_url=dagster_url,
             dagster_home=settings.home / "dagster",
             home=settings.home,

@@ -8,8 +8,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -19,6 +20,7 @@ from falcon_pipelines.errors import FalconError, InputError
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 10
+REPORT_SECONDS = 10
 READY_SECONDS = 120
 _PR_SET_PDEATHSIG = 1
 
@@ -43,12 +45,25 @@ class Service:
     log: Path
     health_url: str | None = None
     ready_file: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables of this service alone."""
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """A service as the supervisor sees it; `failures` counts how often it ended by itself."""
+
+    name: str
+    running: bool
+    started_at: datetime
+    failures: int
 
 
 @dataclass
 class _Child:
     service: Service
     process: subprocess.Popen[bytes] | None = None
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     failures: int = 0
     restart_at: float = 0.0
 
@@ -75,12 +90,28 @@ class Supervisor:
         for child in self._children:
             self._wait_for(child)
 
-    def watch(self) -> None:
-        """Restart what dies, with growing pauses, until interrupted."""
+    def watch(self, report: Callable[[tuple[ServiceState, ...]], None] | None = None) -> None:
+        """Restart what dies, with growing pauses, until interrupted; tells `report` every few seconds."""
+        report_at = 0.0
         while True:
             for child in self._children:
                 self._revive(child)
+            if report is not None and time.monotonic() >= report_at:
+                report(self.states())
+                report_at = time.monotonic() + REPORT_SECONDS
             time.sleep(0.5)
+
+    def states(self) -> tuple[ServiceState, ...]:
+        """How each service is now."""
+        return tuple(
+            ServiceState(
+                name=child.service.name,
+                running=child.process is not None and child.process.poll() is None,
+                started_at=child.started_at,
+                failures=child.failures,
+            )
+            for child in self._children
+        )
 
     def stop(self) -> None:
         """Stop every service, the last started first; kills what does not end in time."""
@@ -102,10 +133,11 @@ class Supervisor:
 
     def _launch(self, child: _Child) -> None:
         child.service.log.parent.mkdir(parents=True, exist_ok=True)
+        child.started_at = datetime.now(UTC)
         with child.service.log.open("ab") as log:
             child.process = subprocess.Popen(  # noqa: S603 - the commands are ours
                 child.service.command,
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment, **child.service.environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -1,171 +1,298 @@
-"""What a profile can filter and rank by: numbers of each ticker at the close of one session.
+"""The features of the whole market at one moment, in one Polars pass over its day bars.
 
-Each feature looks only at the panel's last bar and what came before it; a ticker without a bar on the last
-session, or with too short a history for a feature, has NaN.
+Each looks only at the panel's last bar and what came before it. A window of n sessions is n sessions of the market,
+whether or not a ticker traded on them: a return needs its two bars, an average of prices nine tenths of its window's
+bars; volumes count a day without trading as zero; RSI and ATR run over the ticker's own bars as
+`strategies.indicators` has them. Only tickers with a bar on the last session have features.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+import polars as pl
 
-from falcon_pipelines.bars.panel import Panel
+from falcon_pipelines.bars.calendar import sessions as calendar_sessions
+from falcon_pipelines.bars.panel import FIELDS, Panel
+from falcon_pipelines.profiles.catalogue import Feature, feature
+from falcon_pipelines.screening.market import Features, Market, Reference
 
-Values = NDArray[np.float64]
 HISTORY = 260
-"""Sessions of history that cover the longest feature."""
+"""Sessions of history that cover the longest feature, with room for RSI and ATR to settle."""
+SMALLEST_SECTOR = 3
+"""Members with a value below which a sector's median says nothing."""
+_ANNUAL = 252**0.5
+_FULL = 0.9
+_DECIMALS = 9
+_DIGITS = 12
+"""Beyond these a number is rounding noise, which would tell equal rows apart by where they stand."""
 
 
-@dataclass(frozen=True)
-class Feature:
-    """A named number per ticker, with its unit: usd, shares, ratio, percent or points."""
+def feature_table(market: Market, names: Iterable[str], atr_periods: Iterable[int] = (14,)) -> pl.DataFrame:
+    """A row per ticker with a bar on the last session, in the panel's order.
 
-    unit: str
-    meaning: str
-    compute: Callable[[Panel], Values]
-
-
-def compute_features(panel: Panel, names: tuple[str, ...]) -> Mapping[str, Values]:
-    """The named features at the panel's last bar, each (N,)."""
-    return {name: FEATURES[name].compute(panel) for name in names}
-
-
-def average_true_range(panel: Panel, period: int = 14) -> Values:
-    """Wilder's ATR at the last bar, (N,) US dollars (Wilder 1978; TA-Lib's ATR)."""
-    import talib
-
-    return _per_ticker(
-        panel,
-        lambda bars: talib.ATR(bars["high"], bars["low"], bars["close"], timeperiod=period),
-        at_least=period + 1,
+    Columns: ticker; price, open, high, low, volume of the last session; `atr_N` in US dollars for each period;
+    `traded`, the dollars traded over the whole history; then the named features, null where there is no value.
+    A feature whose input is absent altogether (no sectors, no minutes) is null for all.
+    """
+    wanted = [found for found in (feature(name) for name in dict.fromkeys(names)) if found is not None]
+    returns = sorted({f.window or 1 for f in wanted if f.family in ("sector_strength", "sector_relative")})
+    bars = [f for f in wanted if f.need == "bars" and f.family not in ("price", "volume")]
+    aggregated = _one_pass(
+        market.panel, [*bars, *(_return(n) for n in returns)], tuple(dict.fromkeys(atr_periods))
+    )
+    table = _with_minutes(aggregated, market.minutes)
+    table = _with_reference(table, market.reference, market)
+    table = table.with_columns(_season(market), *_sector_medians(returns))
+    rest = [f for f in wanted if f.need != "bars"]
+    table = table.with_columns(
+        *(_of_sector(f).alias(f.name) for f in rest if f.family in ("sector_strength", "sector_relative"))
+    )
+    atr = [name for name in table.columns if name.startswith("atr_") and not name.startswith("atr_percent")]
+    first = ["ticker", "price", "open", "high", "low", "volume", "traded", *atr]
+    named = [f.name for f in wanted]
+    context = [name for name in ("sector", "about") if name not in named]
+    plain = {f.name for f in wanted if f.unit not in ("usd", "shares")}
+    chosen = table.select(list(dict.fromkeys([*first, *named, *context])))
+    return chosen.with_columns(
+        (
+            pl.col(name).fill_nan(None).round(_DECIMALS)
+            if name in plain
+            else pl.col(name).fill_nan(None).round_sig_figs(_DIGITS)
+        )
+        for name, kind in chosen.schema.items()
+        if kind == pl.Float64
     )
 
 
-def _rsi(period: int) -> Callable[[Panel], Values]:
-    def compute(panel: Panel) -> Values:
-        import talib
-
-        return _per_ticker(panel, lambda bars: talib.RSI(bars["close"], timeperiod=period), period + 1)
-
-    return compute
-
-
-def _per_ticker(panel: Panel, indicator: Callable[[Mapping[str, Values]], Values], at_least: int) -> Values:
-    """The indicator's last value over each ticker's own bars, so that a halted day leaves no hole."""
-    result = np.full(len(panel.tickers), np.nan)
-    traded = np.isfinite(panel["close"])
-    for column in np.flatnonzero(traded[-1]):
-        rows = traded[:, column]
-        if np.count_nonzero(rows) >= at_least:
-            result[column] = indicator({name: v[rows, column] for name, v in panel.fields.items()})[-1]
-    return result
+def features_of(market: Market, names: Iterable[str], atr_periods: Iterable[int] = (14,)) -> Features:
+    """The feature table with what a screen must know of it."""
+    about = market.reference
+    return Features(
+        table=feature_table(market, names, atr_periods),
+        session=market.session,
+        slot=market.slot,
+        bars_session=market.bars_session,
+        known_through=market.known_through,
+        version=market.panel.version,
+        reference_version=None if about is None else about.version,
+        sessions=market.sessions,
+        synthetic=market.panel.synthetic,
+        notes=() if about is None else about.notes,
+        missing=dict(market.missing),
+    )
 
 
-def _return_over(bars: int) -> Callable[[Panel], Values]:
-    def compute(panel: Panel) -> Values:
-        if len(panel) <= bars:
-            return np.full(len(panel.tickers), np.nan)
-        close = panel["close"]
-        change: Values = (close[-1] / close[-1 - bars] - 1) * 100
-        return change
-
-    return compute
+def _return(window: int) -> Feature:
+    found = feature(f"return_{window}")
+    assert found is not None
+    return found
 
 
-def _average(values: Values, bars: int) -> Values:
-    """Mean of the last `bars` rows per column; NaN where any is missing."""
-    if len(values) < bars:
-        return np.full(values.shape[1], np.nan)
-    mean: Values = values[-bars:].mean(axis=0)
-    return mean
+def long_bars(panel: Panel) -> pl.DataFrame:
+    """The panel's bars in rows, by ticker and time: column (of the ticker), s (row of the panel), own (bars of the
+    ticker before this one), left (after it), then FIELDS."""
+    sessions, tickers = panel["close"].shape
+    there = np.isfinite(panel["close"]).T.ravel()
+    counts = np.isfinite(panel["close"]).sum(axis=0)
+    whole = bool(there.all())
+    data = {
+        "column": np.repeat(np.arange(tickers, dtype=np.int32), counts),
+        "s": _picked(np.tile(np.arange(sessions, dtype=np.int32), tickers), there, whole),
+    }
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    own = np.arange(len(starts)) - starts
+    data["own"] = own.astype(np.int32)
+    data["left"] = (np.repeat(counts, counts) - 1 - own).astype(np.int32)
+    for name in FIELDS:
+        data[name] = _picked(panel[name].T.ravel(), there, whole)
+    return pl.DataFrame(data)
 
 
-def _last(field: str) -> Callable[[Panel], Values]:
-    return lambda panel: panel[field][-1]
+def _picked(values: np.ndarray, there: np.ndarray, whole: bool) -> np.ndarray:
+    return values if whole else values[there]
 
 
-def _dollar_volume(panel: Panel) -> Values:
-    return _traded_average(panel["close"] * panel["volume"], 20)
+def _one_pass(panel: Panel, features: Sequence[Feature], atr_periods: Sequence[int]) -> pl.DataFrame:
+    """Everything that day bars alone give, per ticker with a bar on the panel's last row."""
+    last = len(panel) - 1
+    periods = {f.window or 14 for f in features if f.family in ("rsi", "atr_percent")} | set(atr_periods)
+    same = pl.col("own") > 0
+    before = pl.when(same).then(pl.col("close").shift(1))
+    change = pl.col("close") - before
+    true_range = pl.max_horizontal("high", before) - pl.min_horizontal("low", before)
+    rows = (
+        long_bars(panel)
+        .lazy()
+        .with_columns(
+            change=change,
+            true_range=pl.when(same).then(true_range),
+            dollars=pl.col("close") * pl.col("volume"),
+            log_change=pl.when(same & (pl.col("s").shift(1) == pl.col("s") - 1)).then(
+                (pl.col("close") / before).log()
+            ),
+        )
+        .with_columns(*(_wilder_weight(n, len(panel)).alias(f"w{n}") for n in sorted(periods)))
+    )
+    made = [
+        pl.col("s").last(),
+        *(pl.col(name).last() for name in ("open", "high", "low", "volume")),
+        pl.col("close").last().alias("price"),
+        pl.col("dollars").sum().alias("traded"),
+        *(_wilder("true_range", n).alias(f"atr_{n}") for n in dict.fromkeys(atr_periods)),
+        *(_expression(f, last).alias(f.name) for f in {f.name: f for f in features}.values()),
+    ]
+    table = rows.group_by("column", maintain_order=True).agg(made).filter(pl.col("s") == last).collect()
+    tickers = pl.Series(
+        "ticker", np.asarray(panel.tickers, dtype=object)[table["column"].to_numpy()], pl.String
+    )
+    return table.with_columns(tickers)
 
 
-def _average_volume(panel: Panel) -> Values:
-    return _traded_average(panel["volume"], 20)
+def _wilder_weight(period: int, bars: int) -> pl.Expr:
+    """What each change counts in Wilder's average at the ticker's last bar: the first `period` changes are their
+    plain mean, and each later one moves it by 1 / period (Wilder 1978)."""
+    decay = 1 - 1 / period
+    powers = pl.lit(pl.Series(decay ** np.arange(bars)))
+    after = pl.min_horizontal(pl.col("left"), (pl.col("left") + pl.col("own") - period).clip(lower_bound=0))
+    return powers.gather(after) / period
 
 
-def _traded_average(values: Values, bars: int) -> Values:
-    """Mean over the last `bars` rows, a day without trading counting as zero; NaN for too short a history."""
-    if len(values) < bars:
-        return np.full(values.shape[1], np.nan)
-    mean: Values = np.nan_to_num(values[-bars:]).mean(axis=0)
-    return mean
+def _wilder(column: str | pl.Expr, period: int) -> pl.Expr:
+    """Wilder's average of a change per bar at the last bar; null before `period` changes are there."""
+    value = pl.col(column) if isinstance(column, str) else column
+    return pl.when(pl.len() > period).then((value * pl.col(f"w{period}")).sum())
 
 
-def _relative_volume(panel: Panel) -> Values:
-    if len(panel) < 21:
-        return np.full(len(panel.tickers), np.nan)
-    usual = _traded_average(panel["volume"][:-1], 20)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: Values = np.where(usual > 0, panel["volume"][-1] / usual, np.nan)
-    return ratio
+def _at(column: str, row: int) -> pl.Expr:
+    """The value on that row of the panel; null without a bar."""
+    return pl.when(pl.col("s") == row).then(pl.col(column)).max()
 
 
-def _gap(panel: Panel) -> Values:
-    if len(panel) < 2:
-        return np.full(len(panel.tickers), np.nan)
-    gap: Values = (panel["open"][-1] / panel["close"][-2] - 1) * 100
-    return gap
+def _within(column: str, last: int, n: int) -> pl.Expr:
+    """The values of the last n rows of the panel."""
+    return pl.when(pl.col("s") > last - n).then(pl.col(column))
 
 
-def _distance_to_high(bars: int) -> Callable[[Panel], Values]:
-    def compute(panel: Panel) -> Values:
-        if len(panel) < bars:
-            return np.full(len(panel.tickers), np.nan)
-        with np.errstate(invalid="ignore"):
-            highest = np.fmax.reduce(panel["high"][-bars:], axis=0)
-        seen_first = np.isfinite(panel["close"][-bars])
-        return np.where(seen_first, (panel["close"][-1] / highest - 1) * 100, np.nan)
-
-    return compute
+def _full(value: pl.Expr, last: int, n: int) -> pl.Expr:
+    """The value where the ticker was there at the start of the last n rows and traded on nine tenths of them."""
+    enough = (pl.col("s") > last - n).sum() >= _FULL * n
+    return _listed(pl.when(enough).then(value), last, n)
 
 
-def _distance_to_average(bars: int) -> Callable[[Panel], Values]:
-    return lambda panel: (panel["close"][-1] / _average(panel["close"], bars) - 1) * 100
+def _listed(value: pl.Expr, last: int, n: int) -> pl.Expr:
+    """The value where the ticker was there at the start of the last n rows; it may have been halted since."""
+    enough = last + 1 >= n
+    return pl.when((pl.col("s").first() <= last - n + 1) & pl.lit(enough)).then(value)
 
 
-def _volatility(panel: Panel) -> Values:
-    if len(panel) < 21:
-        return np.full(len(panel.tickers), np.nan)
-    returns = np.diff(np.log(panel["close"][-21:]), axis=0)
-    deviation: Values = returns.std(axis=0, ddof=1) * np.sqrt(252) * 100
-    return deviation
+def _expression(about: Feature, last: int) -> pl.Expr:
+    n = about.window or 1
+    close = pl.col("close").last()
+    match about.family:
+        case "average_volume":
+            return _listed(_within("volume", last, n).sum() / n, last, n)
+        case "dollar_volume":
+            return _listed(_within("dollars", last, n).sum() / n, last, n)
+        case "relative_volume":
+            usual = (_within("volume", last, n + 1).sum() - pl.col("volume").last()) / n
+            return _listed(pl.when(usual > 0).then(pl.col("volume").last() / usual), last, n + 1)
+        case "gap":
+            return (pl.col("open").last() / _at("close", last - 1) - 1) * 100
+        case "return":
+            return (close / _at("close", last - n) - 1) * 100
+        case "close_location":
+            low, high = pl.col("low").last(), pl.col("high").last()
+            return pl.when(high > low).then((close - low) / (high - low) * 100)
+        case "rsi":
+            up = _wilder(pl.col("change").clip(lower_bound=0), n)
+            down = _wilder(-pl.col("change").clip(upper_bound=0), n)
+            return (
+                pl.when(up + down > 0)
+                .then(up / (up + down) * 100)
+                .otherwise(pl.when(up.is_not_null()).then(0.0))
+            )
+        case "atr_percent":
+            return _wilder("true_range", n) / close * 100
+        case "volatility":
+            deviation = _within("log_change", last, n).std()
+            return _full(deviation, last, n + 1) * _ANNUAL * 100
+        case "distance_to_sma":
+            return (close / _full(_within("close", last, n).mean(), last, n) - 1) * 100
+        case "distance_to_high":
+            return (close / _listed(_within("high", last, n).max(), last, n) - 1) * 100
+        case "distance_to_low":
+            return (close / _listed(_within("low", last, n).min(), last, n) - 1) * 100
+    raise ValueError(f"{about.name} is not made of day bars")
 
 
-def _atr_percent(panel: Panel) -> Values:
-    percent: Values = average_true_range(panel) / panel["close"][-1] * 100
-    return percent
+def _with_minutes(table: pl.DataFrame, minutes: pl.DataFrame | None) -> pl.DataFrame:
+    names = ("performance_5m", "premarket_gap")
+    if minutes is None:
+        return table.with_columns(pl.lit(None, pl.Float64).alias(name) for name in names)
+    return table.join(minutes.select("ticker", *names), on="ticker", how="left", maintain_order="left")
 
 
-FEATURES: Mapping[str, Feature] = {
-    "close": Feature("usd", "last close", _last("close")),
-    "volume": Feature("shares", "shares traded on the session", _last("volume")),
-    "average_volume_20": Feature("shares", "mean shares a session over 20 sessions", _average_volume),
-    "dollar_volume_20": Feature("usd", "mean dollars traded a session over 20 sessions", _dollar_volume),
-    "relative_volume": Feature(
-        "ratio", "volume against the mean of the 20 sessions before", _relative_volume
+_REFERENCE_TYPES = {
+    **dict.fromkeys(("sector", "industry", "about"), pl.String),
+    **dict.fromkeys(
+        ("market_cap", "float_shares", "short_float", "pe", "eps_growth", "dividend_yield"), pl.Float64
     ),
-    "gap": Feature("percent", "open against the close before", _gap),
-    "return_1": Feature("percent", "change over 1 session", _return_over(1)),
-    "return_5": Feature("percent", "change over 5 sessions", _return_over(5)),
-    "return_21": Feature("percent", "change over 21 sessions", _return_over(21)),
-    "return_63": Feature("percent", "change over 63 sessions", _return_over(63)),
-    "return_126": Feature("percent", "change over 126 sessions", _return_over(126)),
-    "distance_to_high_252": Feature("percent", "close against the 252-session high", _distance_to_high(252)),
-    "distance_to_sma_20": Feature("percent", "close against its 20-session mean", _distance_to_average(20)),
-    "distance_to_sma_200": Feature(
-        "percent", "close against its 200-session mean", _distance_to_average(200)
-    ),
-    "rsi_14": Feature("points", "Wilder's RSI over 14 sessions", _rsi(14)),
-    "volatility_20": Feature("percent", "annualised deviation of 20 daily log returns", _volatility),
-    "atr_percent": Feature("percent", "Wilder's ATR over 14 sessions against the close", _atr_percent),
+    **dict.fromkeys(("next_earnings", "last_earnings"), pl.Date),
 }
+
+
+def _with_reference(table: pl.DataFrame, reference: Reference | None, market: Market) -> pl.DataFrame:
+    known = reference.table if reference is not None else pl.DataFrame(schema={"ticker": pl.String})
+    absent = [pl.lit(None, kind).alias(name) for name, kind in _REFERENCE_TYPES.items() if name not in known]
+    joined = table.join(
+        known.with_columns(absent).select("ticker", *_REFERENCE_TYPES).unique("ticker", keep="first"),
+        on="ticker",
+        how="left",
+        maintain_order="left",
+    )
+    return joined.with_columns(
+        _sessions_between(market, joined["next_earnings"]).alias("sessions_to_earnings"),
+        (-_sessions_between(market, joined["last_earnings"])).alias("sessions_since_earnings"),
+    )
+
+
+def _sessions_between(market: Market, dates: pl.Series) -> pl.Series:
+    """Sessions after the newest known one up to each date, negative for earlier ones; null where none."""
+    unknown = pl.Series([None] * len(dates), dtype=pl.Float64)
+    there = dates.is_not_null()
+    if not there.any():
+        return unknown
+    filled = dates.fill_null(market.known_through).to_numpy().astype("datetime64[D]")
+    known = np.append(filled, np.datetime64(market.known_through, "D"))
+    days = np.asarray(calendar_sessions(known.min().item(), known.max().item()), dtype="datetime64[D]")
+    position = np.searchsorted(days, known, side="right").astype(float)
+    return pl.Series(position[:-1] - position[-1]).zip_with(there, unknown)
+
+
+def _season(market: Market) -> pl.Expr:
+    seasons = dict(market.seasons or {})
+    if not seasons:
+        return pl.lit(None, pl.Float64).alias("sector_season")
+    return (
+        pl.col("sector")
+        .replace_strict(list(seasons), list(seasons.values()), default=None, return_dtype=pl.Float64)
+        .alias("sector_season")
+    )
+
+
+def _sector_medians(windows: Sequence[int]) -> list[pl.Expr]:
+    return [
+        pl.when(
+            pl.col("sector").is_not_null() & (pl.col(f"return_{n}").count().over("sector") >= SMALLEST_SECTOR)
+        )
+        .then(pl.col(f"return_{n}").median().over("sector"))
+        .alias(f"_sector_{n}")
+        for n in windows
+    ]
+
+
+def _of_sector(about: Feature) -> pl.Expr:
+    n = about.window or 1
+    if about.family == "sector_strength":
+        return pl.col(f"_sector_{n}") - pl.col(f"return_{n}").median()
+    return pl.col(f"return_{n}") - pl.col(f"_sector_{n}")

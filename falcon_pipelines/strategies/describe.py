@@ -30,7 +30,7 @@ BAR_NAMES = {
 
 @dataclass(frozen=True)
 class Field:
-    """One value of a spec and why it is so: `given` (in the file, no reason named), stated, inferred or default."""
+    """One value of a spec and why it is so: `given` (in the file, no reason named), or a provenance state."""
 
     field: str
     value: str
@@ -53,7 +53,7 @@ class Meaning:
     @property
     def assumptions(self) -> tuple[Field, ...]:
         """The values that nobody stated or gave."""
-        return tuple(field for field in self.fields if field.state in ("inferred", "default"))
+        return tuple(field for field in self.fields if field.state in ("inferred", "default", "assumed"))
 
 
 def describe(spec: Spec) -> Meaning:

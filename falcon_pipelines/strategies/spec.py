@@ -167,9 +167,9 @@ class Execution(Strict):
 
 
 class Provenance(Strict):
-    """Why a field has its value: the source states it, it was inferred, or it is a default."""
+    """Why a field has its value: the source states it, it was inferred, it is a default, or a person chose it."""
 
-    state: Literal["stated", "inferred", "default"]
+    state: Literal["stated", "inferred", "default", "assumed"]
     quote: Text | None = None
     start_seconds: Seconds | None = None
 

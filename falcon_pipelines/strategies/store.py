@@ -1,6 +1,7 @@
 """Transcripts and specs in the database: a spec is stored once per content, and never changed."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import select
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.db import models
 from falcon_pipelines.errors import InputError
+from falcon_pipelines.strategies.describe import describe
 from falcon_pipelines.strategies.spec import Spec, spec_hash, validate_spec
 from falcon_pipelines.strategies.transcripts import Transcript
 
@@ -73,9 +75,12 @@ def save_spec(
             document=spec.document(),
             transcript_id=transcript_id,
             extraction=None if extraction is None else dict(extraction),
+            meaning=asdict(describe(spec)),
         )
         session.add(row)
-        session.flush()
+    elif row.meaning is None:
+        row.meaning = asdict(describe(spec))
+    session.flush()
     return row
 
 

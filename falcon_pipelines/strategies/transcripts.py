@@ -19,7 +19,9 @@ MAX_BYTES = 20_000_000
 Origin = Literal["bundled", "file", "youtube"]
 Word = tuple[str, float | None]
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff\ufeff]"
+)
 _CLOCK = r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2})(?:[.,](\d{1,3}))?"
 _ARROW = re.compile(rf"^\s*{_CLOCK}\s*-->\s*{_CLOCK}")
 _INLINE_TIME = re.compile(rf"<{_CLOCK}>")
@@ -72,13 +74,20 @@ def read_transcript(path: Path) -> Transcript:
         raise InvalidTranscript(f"{path}: cannot be read: {error.strerror or error}") from None
     return Transcript(
         id=hashlib.sha256(original).hexdigest()[:16],
-        title=path.stem,
+        title=printable(path.stem) or "a file",
         url=None,
         channel=None,
         origin="file",
         words=parse_words(original, path.suffix.lower(), str(path)),
         original=original,
     )
+
+
+def printable(value: object, length: int = 300) -> str:
+    """The printable characters of a text that others wrote, one line of at most `length`; "" for no text."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(character for character in value if character.isprintable())[:length].strip()
 
 
 def parse_words(original: bytes, suffix: str, name: str) -> tuple[Word, ...]:

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.db import models
+from falcon_pipelines.db.decisions import Choice, request_decision
 
 WORTH_TRADING = ("works", "promising")
 
@@ -33,10 +34,9 @@ def standing(verdict: str | None, choice: str | None) -> Standing:
     return Standing(promoted=True, reason=f"the verdict is {verdict!r} and a person approved it")
 
 
-def decide(session: Session, spec: models.StrategySpec, choice: str, by: str) -> Standing:
+def decide(session: Session, spec: models.StrategySpec, choice: Choice, by: str) -> Standing:
     """Write a person's decision and what follows from it, in the caller's transaction."""
-    session.add(models.Decision(spec_id=spec.id, choice=choice, decided_by=by))
-    session.flush()
+    request_decision(session, spec.id, choice, by)
     return update_promotions(session)[spec.name]
 
 

@@ -88,7 +88,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def market(tmp_path: Path) -> SyntheticMarket:
     """More than fits."""
-    return write_synthetic_flat_files(tmp_path / "in", tickers=60, sessions=180)
+    return write_synthetic_flat_files(tmp_path / "in", tickers=120, sessions=180)
 
 
 def test_a_full_disk_leaves_nothing_half_done_and_says_so(
@@ -107,7 +107,7 @@ def test_a_full_disk_leaves_nothing_half_done_and_says_so(
     assert 0 < len(done) < len(market.sessions)
     reader = BarStore(store.root)
     assert list(reader.sessions()) == done
-    assert all(reader.cross_section(session).height > 50 for session in done)
+    assert all(reader.cross_section(session).height > 100 for session in done)
     assert not [path for path in (store.root / "tmp").iterdir() if path.name != ".lock"]
     subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
     list(ingest_range(source, BarStore(store.root, engine), "day", market.sessions[0], market.sessions[-1]))

@@ -16,9 +16,9 @@ from falcon_pipelines.bars.ingest import (
     ingest_sessions,
 )
 from falcon_pipelines.bars.manifest import MixedBases
+from falcon_pipelines.bars.refusals import UnreadableFile, WrongColumns
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.synthetic import write_synthetic_flat_files
-from falcon_pipelines.bars.validation import UnreadableFile, WrongColumns
 from falcon_pipelines.db.engine import DatabaseUnavailable
 from tests.bars.market import MONDAY, TUESDAY, line, write_lines
 

@@ -7,19 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from falcon_pipelines.bars import validation
+from falcon_pipelines.bars import flat_text
 from falcon_pipelines.bars.panel import Frequency
-from falcon_pipelines.bars.validation import (
-    BAR_SCHEMA,
+from falcon_pipelines.bars.parquet import table
+from falcon_pipelines.bars.refusals import (
     BadFlatFile,
-    CheckedFile,
     ConflictingDuplicates,
-    FlatFileCheck,
     NoGoodRows,
-    OutOfOrder,
     UnreadableFile,
     WrongColumns,
     WrongSession,
+)
+from falcon_pipelines.bars.validation import (
+    BAR_SCHEMA,
+    CheckedFile,
+    FlatFileCheck,
+    OutOfOrder,
 )
 from tests.bars.market import HEADER, MONDAY, TUESDAY, line, start_ns, write_lines
 
@@ -28,7 +31,9 @@ def check_flat_file(path: Path, frequency: Frequency, session: date, etag: str, 
     """A block at a time where that is possible, else as a whole: as a file is staged."""
     blocks = FlatFileCheck(path, frequency, session, etag, label)
     try:
-        return CheckedFile(pl.concat(list(blocks.good())), blocks.quarantined, blocks.rows_in)
+        return CheckedFile(
+            pl.concat(table(part) for part in blocks.good()), blocks.quarantined, blocks.rows_in
+        )
     except OutOfOrder:
         return FlatFileCheck(path, frequency, session, etag, label).whole()
 
@@ -165,7 +170,7 @@ def test_where_a_block_ends_makes_no_difference(
     lines = [line(f"T{n:03}", close=9 + n % 3) for n in range(40)]
     lines[7], lines[22] = "x,1", line("T022", high=1)
     expected = check(tmp_path, lines)
-    monkeypatch.setattr(validation, "_BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(flat_text, "_BLOCK_BYTES", block_bytes)
     found = check(tmp_path, lines)
     assert found.good.equals(expected.good)
     assert found.quarantined.equals(expected.quarantined)
@@ -188,7 +193,7 @@ def test_every_row_is_either_good_or_quarantined(
     junk = data.draw(st.lists(st.text("ab,1.\t", max_size=12), max_size=5))
     path = write_lines(tmp_path_factory.mktemp("file"), MONDAY, [line("GOOD"), *lines, *junk])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(validation, "_BLOCK_BYTES", data.draw(st.sampled_from([1, 30, 100, 1000, 1 << 20])))
+        patch.setattr(flat_text, "_BLOCK_BYTES", data.draw(st.sampled_from([1, 30, 100, 1000, 1 << 20])))
         checked = check_flat_file(path, "day", MONDAY, "etag", path.name)
     assert checked.rows_in == 1 + len(lines) + len(junk)
     assert checked.good.height + checked.quarantined.height == checked.rows_in

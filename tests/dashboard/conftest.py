@@ -5,15 +5,15 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from falcon_pipelines.dashboard.app import create_app
 from falcon_pipelines.db.embedded import EmbeddedPostgres
+from tests.dashboard.clients import open_client
 from tests.dashboard.seed import seeded_database
 
 
 @pytest.fixture
 def empty(database_url: str) -> Iterator[TestClient]:
     """A client of a dashboard whose database has tables but no rows."""
-    with TestClient(create_app(database_url), raise_server_exceptions=False) as client:
+    with open_client(database_url) as client:
         yield client
 
 
@@ -26,5 +26,5 @@ def seeded_url(postgres: EmbeddedPostgres) -> str:
 @pytest.fixture
 def seeded(seeded_url: str) -> Iterator[TestClient]:
     """A client of a dashboard over believable content."""
-    with TestClient(create_app(seeded_url), raise_server_exceptions=False) as client:
+    with open_client(seeded_url) as client:
         yield client

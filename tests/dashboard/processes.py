@@ -9,6 +9,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from tests.dashboard.clients import as_web
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -19,14 +21,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start_dashboard(url: str | None, port: int, home: Path | None = None) -> subprocess.Popen[str]:
-    """A dashboard process with nothing of the caller's settings."""
+def start_dashboard(
+    url: str | None, port: int, home: Path | None = None, *, login: str = "off", key: str = "k" * 40
+) -> subprocess.Popen[str]:
+    """A dashboard process with nothing of the caller's settings; without a login unless told."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FALCON_")}
     environment["FALCON_DASHBOARD_PORT"] = str(port)
+    environment["FALCON_DASHBOARD_LOGIN"] = login
+    environment["FALCON_SESSION_KEY"] = key
     if home is not None:
         environment["FALCON_HOME"] = str(home)
     if url is not None:
-        environment["FALCON_DATABASE_URL"] = url
+        environment["FALCON_DATABASE_URL"] = as_web(url)
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", "falcon_pipelines.dashboard.server"],
         cwd=ROOT,

@@ -33,6 +33,7 @@ from falcon_pipelines.db.models import (
     Trial,
     Verdict,
 )
+from tests.dashboard.seed_machinery import evidence, machinery, meaning
 
 NEW_YORK = ZoneInfo("America/New_York")
 LAST_SESSION = date(2026, 11, 20)
@@ -68,6 +69,7 @@ def seed(url: str, *, synthetic: bool = True, hostile: str = "") -> None:
         _research(session, hostile)
         session.flush()
         _trading(session, synthetic, hostile)
+        machinery(session, hostile)
     engine.dispose()
 
 
@@ -186,6 +188,7 @@ def _research(session: Session, hostile: str) -> None:
         spec_hash=hashlib.sha256(b"golden_cross").hexdigest(),
         document=golden_cross(hostile),
         transcript_id="demo0000001",
+        meaning=meaning(hostile),
         extraction={
             "status": "runnable",
             "rules": [
@@ -218,6 +221,7 @@ def _research(session: Session, hostile: str) -> None:
                     "start_seconds": 61.0,
                 }
             ],
+            "variants": [{"field": "exit.stop" + hostile, "value": {"percent": 5}, "spec": {}}],
             "refused": [
                 {"what": "wait for a strong candle" + hostile, "why": "no measurable meaning was given"}
             ],
@@ -338,7 +342,7 @@ def _research(session: Session, hostile: str) -> None:
                     },
                 ],
                 trials=12,
-                evidence={"claims": ["It doubled my account" + hostile]},
+                evidence=evidence(hostile) if spec is cross else {"claims": ["of another shape" + hostile]},
             )
         )
         session.flush()
@@ -404,6 +408,7 @@ def _trading(session: Session, synthetic: bool, hostile: str) -> None:
         order = f"order-{number:03}"
         session.add(
             Order(
+                detail={"protect": {"stop_pct": 5.0, "stop": None}} if ticker == "AAPL" else {},
                 id=order,
                 account_id=account.id,
                 ticker=ticker,

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from falcon_pipelines.dashboard.app import create_app
 from falcon_pipelines.db.embedded import EmbeddedPostgres
 from falcon_pipelines.db.engine import database_engine
+from tests.dashboard.clients import LOOPBACK, OPEN, as_web, open_client
 from tests.dashboard.processes import ROOT, free_port, start_dashboard, wait_until_ready
 from tests.dashboard.seed import seed
 
@@ -24,7 +25,7 @@ NOWHERE = "postgresql://nobody:s3cr3t-password@127.0.0.1:9/falcon"
 @pytest.fixture
 def down() -> Iterator[TestClient]:
     """A dashboard whose database is not there."""
-    with TestClient(create_app(NOWHERE), raise_server_exceptions=False) as client:
+    with open_client(NOWHERE) as client:
         yield client
 
 
@@ -62,7 +63,7 @@ def test_another_schema_is_told_from_a_dead_database(database_url: str) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
         connection.execute(text("DROP TABLE accounts CASCADE"))
     engine.dispose()
-    with TestClient(create_app(database_url), raise_server_exceptions=False) as client:
+    with open_client(database_url) as client:
         ready = client.get("/readyz")
         assert ready.status_code == 503
         assert "falcon db upgrade" in ready.json()["status"]
@@ -75,7 +76,7 @@ def test_a_frozen_database_is_given_up_on_and_the_page_recovers(
     database_url: str, postgres: EmbeddedPostgres
 ) -> None:
     seed(database_url)
-    with TestClient(create_app(database_url), raise_server_exceptions=False) as client:
+    with open_client(database_url) as client:
         assert client.get("/").status_code == 200
         backends = _backends(database_url)
         for pid in (postgres.pid, *backends):
@@ -88,9 +89,9 @@ def test_a_frozen_database_is_given_up_on_and_the_page_recovers(
         assert client.get("/").status_code == 200
 
 
-def test_the_dashboard_cannot_write(database_url: str) -> None:
-    app = create_app(database_url)
-    with TestClient(app) as client:
+def test_a_page_cannot_write(database_url: str) -> None:
+    app = create_app(as_web(database_url), OPEN)
+    with TestClient(app, base_url=LOOPBACK) as client:
         statement = text("DELETE FROM transcripts")
 
         @app.get("/write")
@@ -99,6 +100,21 @@ def test_the_dashboard_cannot_write(database_url: str) -> None:
 
         with pytest.raises(Exception, match="read-only transaction"):
             client.get("/write")
+
+
+@pytest.mark.parametrize(
+    "statement", ["DELETE FROM transcripts", "DROP TABLE fills", "SELECT * FROM pg_authid"]
+)
+def test_even_where_it_writes_the_dashboard_may_not(database_url: str, statement: str) -> None:
+    app = create_app(as_web(database_url), OPEN)
+    with TestClient(app, base_url=LOOPBACK, raise_server_exceptions=False) as client:
+
+        @app.get("/write")
+        async def write() -> None:
+            await app.state.database.write(lambda session: session.execute(text(statement)))
+
+        assert client.get("/write").status_code == 503
+        assert client.get("/videos").status_code == 200
 
 
 def test_reading_needs_neither_pandas_nor_dagster_nor_numba() -> None:

@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine, event, text
 
-from falcon_pipelines.dashboard.app import create_app
 from falcon_pipelines.db.engine import database_engine
+from tests.dashboard.clients import open_client
 from tests.dashboard.seed import seed
 from tests.dashboard.test_pages import HOSTILE, Markup, words_of
 
@@ -40,7 +40,7 @@ def test_every_page_says_that_bars_are_synthetic(seeded: TestClient, path: str) 
 
 def test_hostile_text_stays_text_on_every_page(database_url: str) -> None:
     seed(database_url, hostile=HOSTILE)
-    with TestClient(create_app(database_url), raise_server_exceptions=False) as client:
+    with open_client(database_url) as client:
         for path in PAGES:
             response = client.get(path)
             assert response.status_code == 200, path
@@ -99,7 +99,7 @@ def test_exported_text_never_becomes_a_formula(database_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE orders SET reason = '=HYPERLINK(1)' WHERE status = 'rejected'"))
     engine.dispose()
-    with TestClient(create_app(database_url)) as client:
+    with open_client(database_url) as client:
         exported = client.get("/trading/orders.csv?status=rejected").text
     assert ",'=HYPERLINK(1)," in exported
 
@@ -110,7 +110,7 @@ def test_the_calendar_tells_stored_quarantined_and_absent_days(database_url: str
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM manifest WHERE session = '2026-11-18'"))
     engine.dispose()
-    with TestClient(create_app(database_url)) as client:
+    with open_client(database_url) as client:
         november = client.get("/api/v1/data/coverage?year=2026").json()["months"][10]["days"]
         html = client.get("/data").text
     states = {day["day"]: day["state"] for day in november}

@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
-from falcon_pipelines.dashboard.app import create_app
 from falcon_pipelines.db.engine import database_engine
+from tests.dashboard.clients import open_client
 from tests.dashboard.seed import seed
 
 HOSTILE = """ "><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7*7 }} ' & \u202e \\"""
@@ -44,20 +44,24 @@ def test_the_overview_answers_first_whether_anything_needs_a_person(seeded: Test
 def test_the_overview_shows_account_positions_candidates_strategies_and_data(seeded: TestClient) -> None:
     page = words_of(seeded.get("/").text)
     assert "103,042.80" in page
-    assert "AAPL 80 232.10 246.80 19,744.00 +1,176.00" in page
-    assert "TSLA short \N{MINUS SIGN}30 251.00 262.40 \N{MINUS SIGN}7,872.00 \N{MINUS SIGN}342.00" in page
+    assert "AAPL 80 232.10 246.80 2026-11-20 16:00 19,744.00 +1,176.00 +6.3 % +1.27 221.50 262.00" in page
+    assert (
+        "TSLA short \N{MINUS SIGN}30 251.00 262.40 2026-11-20 16:00 \N{MINUS SIGN}7,872.00 \N{MINUS SIGN}342.00"
+        in page
+    )
     assert "KTOS 900 0.8425 0.8712" in page
     assert "MSFT 50" not in page
     assert "momentum pullback 5 of 184 tickers" in page
-    assert "insufficient evidence 7 closed trades; at least 30" in page
-    assert "750 149,250 3 2" in page
-    assert "2026-11-20 16:00" in page
+    assert "golden cross insufficient evidence 7 " in page
+    assert "Data day bars to 2026-11-20, 750 sessions, 2 of 201 rows in quarantine" in page
+    assert "Services 3 well" in page
+    assert "Bought 1 AAPL at 232.10" in page
     assert "All times are New York" in page
 
 
 def test_synthetic_data_is_called_synthetic_at_every_heading_it_shows_under(seeded: TestClient) -> None:
     html = seeded.get("/").text
-    for title in ("account", "positions", "candidates", "strategies", "data"):
+    for title in ("account", "positions", "candidates", "strategies"):
         heading = re.search(rf'<h2 id="{title}-title">.*?</h2>\s*(.*?)</div>', html, re.DOTALL)
         assert heading
         assert "SYNTHETIC" in heading.group(1), title
@@ -66,7 +70,7 @@ def test_synthetic_data_is_called_synthetic_at_every_heading_it_shows_under(seed
 
 def test_real_data_is_not_called_synthetic(database_url: str) -> None:
     seed(database_url, synthetic=False)
-    with TestClient(create_app(database_url)) as client:
+    with open_client(database_url) as client:
         assert "SYNTHETIC" not in client.get("/").text
 
 
@@ -97,7 +101,8 @@ def test_an_empty_database_gives_pages_that_say_what_to_do(empty: TestClient) ->
         "No open positions.",
         "No screen has run yet.",
         "No strategies yet.",
-        "No bars yet.",
+        "Data no bars yet",
+        "none has reported yet",
     ):
         assert sentence in page
 
@@ -121,7 +126,7 @@ def test_a_wrong_address_is_answered_in_words(seeded: TestClient, path: str, sta
 @pytest.fixture
 def attacked(database_url: str) -> Iterator[TestClient]:
     seed(database_url, hostile=HOSTILE)
-    with TestClient(create_app(database_url), raise_server_exceptions=False) as client:
+    with open_client(database_url) as client:
         yield client
 
 
@@ -143,7 +148,7 @@ def test_only_http_addresses_become_links(database_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE transcripts SET url = 'javascript:alert(document.domain)//'"))
     engine.dispose()
-    with TestClient(create_app(database_url)) as client:
+    with open_client(database_url) as client:
         html = client.get("/strategies/1").text
     assert "javascript:" not in html
     assert "at 0:02" in html
@@ -168,7 +173,7 @@ def test_documents_of_the_wrong_shape_leave_gaps_instead_of_failing(database_url
         for statement in MISSHAPEN:
             connection.exec_driver_sql(statement)
     engine.dispose()
-    with TestClient(create_app(database_url)) as client:
+    with open_client(database_url) as client:
         for path in ("/", "/strategies/1", "/api/v1/overview", "/api/v1/strategies/1", "/api/v1/fills"):
             assert client.get(path).status_code == 200, path
         curve = client.get("/api/v1/backtests/1/equity").json()

@@ -12,9 +12,9 @@ from sqlalchemy import Engine, func, select, text
 
 from falcon_pipelines.bars.panel import Panel
 from falcon_pipelines.db import models
+from falcon_pipelines.db.commands import request_command
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.trading.account import Rules
-from falcon_pipelines.trading.commands import request_command
 from falcon_pipelines.trading.moments import regular_moments
 from falcon_pipelines.trading.orders import Dividend, OrderRequest, Protection, Split, usd
 from falcon_pipelines.trading.reconciliation import broken_books, halt_broken, reconcile

@@ -12,9 +12,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import Engine
 
 from falcon_pipelines.bars.calendar import midnight, session_open_close, sessions_from
+from falcon_pipelines.db.commands import request_command
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.trading.account import AccountState, Rules
-from falcon_pipelines.trading.commands import request_command
 from falcon_pipelines.trading.engine import open_account, step
 from falcon_pipelines.trading.moments import Moment
 from falcon_pipelines.trading.orders import (

@@ -1,13 +1,27 @@
 """The HTML pages: one module each; every page reads once, in one transaction, and renders one template."""
 
-from falcon_pipelines.dashboard.pages import data, screens, strategies, system, today, trading, videos
+from falcon_pipelines.dashboard.pages import (
+    account_actions,
+    data,
+    decisions,
+    login,
+    screens,
+    strategies,
+    system,
+    today,
+    trading,
+    videos,
+)
 
 ROUTERS = (
+    login.router,
     today.router,
     screens.router,
     strategies.router,
+    decisions.router,
     videos.router,
     trading.router,
+    account_actions.router,
     data.router,
     system.router,
 )

@@ -1,4 +1,4 @@
-"""Data: which sessions are stored, what is in quarantine, what was added."""
+"""Data: which sessions are stored, what checks and quarantine say, what was replaced, what it takes on disk."""
 
 from typing import Annotated
 
@@ -6,12 +6,33 @@ from fastapi import Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from falcon_pipelines.dashboard.pages.page import OptionalText, given, page_router, read
+from falcon_pipelines.dashboard.csv_export import csv_pages, csv_response
+from falcon_pipelines.dashboard.cursors import Cursor as TimeAndId
+from falcon_pipelines.dashboard.cursors import parse_cursor
+from falcon_pipelines.dashboard.pages.page import Cursor, OptionalText, given, page_router, read
+from falcon_pipelines.dashboard.queries import store
+from falcon_pipelines.dashboard.queries.checks import CheckRow, CheckSummary, check_summaries, failed_checks
 from falcon_pipelines.dashboard.queries.coverage import Coverage, LogEntry, coverage, newest_entries
 from falcon_pipelines.dashboard.queries.market_data import DataHealth, data_health
 from falcon_pipelines.dashboard.rendering import render
+from falcon_pipelines.dashboard.surroundings import surroundings
+from falcon_pipelines.dashboard.values import Page, Value
 
 router = page_router()
+
+
+class DataView(Value):
+    """All that the page shows."""
+
+    health: DataHealth
+    calendar: Coverage
+    checks: list[CheckSummary]
+    failed: list[CheckRow]
+    quarantine: list[store.QuarantineRow]
+    revisions: list[store.RevisionRow]
+    actions: Page[store.ActionRow]
+    disk: list[store.Area]
+    log: Page[LogEntry]
 
 
 @router.get("/data")
@@ -19,11 +40,63 @@ async def data(
     request: Request,
     frequency: OptionalText = None,
     year: Annotated[int | None, Query(ge=1900, le=2200)] = None,
+    ticker: OptionalText = None,
+    actions_after: Cursor = None,
+    log_before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
 ) -> Response:
     """The bar store."""
+    wanted = (given(ticker) or "").upper() or None
+    actions_place = store.parsed_action_cursor(parse_cursor(actions_after))
 
-    def query(session: Session) -> tuple[DataHealth, Coverage, list[LogEntry]]:
-        return data_health(session), coverage(session, given(frequency), year), newest_entries(session)
+    def query(session: Session) -> DataView:
+        return DataView(
+            health=data_health(session),
+            calendar=coverage(session, given(frequency), year),
+            checks=check_summaries(session),
+            failed=failed_checks(session),
+            quarantine=store.quarantine(session),
+            revisions=store.revisions(session),
+            actions=store.corporate_actions(session, ticker=wanted, after=actions_place),
+            disk=store.disk_usage(session),
+            log=newest_entries(session, before=log_before),
+        )
 
-    (health, calendar, log), synthetic = await read(request, query)
-    return render(request, "data.html", data=health, calendar=calendar, log=log, synthetic=synthetic)
+    view, synthetic = await read(request, query)
+    return render(
+        request,
+        "data.html",
+        view=view,
+        data=view.health,
+        calendar=view.calendar,
+        ticker=wanted,
+        surroundings=surroundings(),
+        synthetic=synthetic,
+    )
+
+
+@router.get("/data/actions.csv")
+async def actions_csv(request: Request, ticker: OptionalText = None) -> Response:
+    """All reported corporate actions that match."""
+
+    async def fetch(after: TimeAndId | None, limit: int) -> Page[store.ActionRow]:
+        wanted = (given(ticker) or "").upper() or None
+        place = store.parsed_action_cursor(after)
+        page, _ = await read(
+            request,
+            lambda session: store.corporate_actions(session, ticker=wanted, after=place, limit=limit),
+        )
+        return page
+
+    return await csv_response("corporate-actions", store.ActionRow, fetch)
+
+
+@router.get("/data/log.csv")
+async def log_csv(request: Request) -> Response:
+    """Everything that was ever added."""
+
+    async def fetch(after: str | None, limit: int) -> Page[LogEntry]:
+        before = None if after is None else int(after)
+        page, _ = await read(request, lambda session: newest_entries(session, before=before, limit=limit))
+        return page
+
+    return await csv_pages("additions", LogEntry, fetch)

@@ -1,4 +1,4 @@
-"""What all pages share: reading in one transaction, the synthetic label, and what is not there."""
+"""What all pages share: reading in one transaction, the synthetic label, what was asked, and what is not there."""
 
 from collections.abc import Callable
 from typing import Annotated, TypeVar
@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 from sqlalchemy.orm import Session
 
+from falcon_pipelines.dashboard.queries.asked import Asked, asked
 from falcon_pipelines.dashboard.queries.market_data import any_synthetic
 
 Result = TypeVar("Result")
@@ -24,13 +25,18 @@ def page_router() -> APIRouter:
 
 
 async def read(request: Request, query: Callable[[Session], Result]) -> tuple[Result, bool]:
-    """What `query` finds, and whether any bar is synthetic."""
+    """What `query` finds, and whether any bar is synthetic.
 
-    def both(session: Session) -> tuple[Result, bool]:
-        return query(session), any_synthetic(session)
+    With `?asked=KEY` in the address, what was asked for with that key is kept for the page's first lines.
+    """
+    key = given(request.query_params.get("asked"))
 
-    found: tuple[Result, bool] = await request.app.state.database.read(both)
-    return found
+    def everything(session: Session) -> tuple[Result, bool, Asked | None]:
+        return query(session), any_synthetic(session), asked(session, key) if key else None
+
+    found: tuple[Result, bool, Asked | None] = await request.app.state.database.read(everything)
+    request.state.shown_asked = found[2]
+    return found[:2]
 
 
 def present(found: Found | None, what: str) -> Found:

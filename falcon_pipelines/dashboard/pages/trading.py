@@ -16,10 +16,13 @@ from falcon_pipelines.dashboard.pages.page import (
     present,
     read,
 )
-from falcon_pipelines.dashboard.queries import accounts, control, orders
-from falcon_pipelines.dashboard.queries.accounts import AccountName, Position, Standing
+from falcon_pipelines.dashboard.queries import accounts, control, orders, positions
+from falcon_pipelines.dashboard.queries.accounts import AccountName, Standing
 from falcon_pipelines.dashboard.queries.control import CommandRow, HaltRow
+from falcon_pipelines.dashboard.queries.limits import LimitUse, limits
 from falcon_pipelines.dashboard.queries.orders import FillRow, OrderRow
+from falcon_pipelines.dashboard.queries.positions import Position
+from falcon_pipelines.dashboard.queries.skipped import SkippedRow, skipped_trades
 from falcon_pipelines.dashboard.rendering import render
 from falcon_pipelines.dashboard.values import Page, Value
 
@@ -37,8 +40,10 @@ class TradingView(Value):
     positions: list[Position]
     halts: list[HaltRow]
     commands: list[CommandRow]
+    limits: list[LimitUse]
     orders: Page[OrderRow]
     fills: Page[FillRow]
+    skipped: Page[SkippedRow]
 
 
 @router.get("/trading")
@@ -49,6 +54,7 @@ async def all_trading(
     status: OptionalText = None,
     orders_after: Cursor = None,
     fills_after: Cursor = None,
+    skipped_before: OptionalId = None,
 ) -> Response:
     """Positions, orders and fills."""
     chosen_ticker, chosen_status = given(ticker), given(status)
@@ -58,17 +64,20 @@ async def all_trading(
         every = accounts.accounts(session)
         chosen = accounts.chosen(every, account)
         number = None if chosen is None else chosen.id
+        held = [] if number is None else positions.positions(session, number)
         return TradingView(
             accounts=every,
             account=chosen,
             standing=None if number is None else accounts.standing(session, number),
-            positions=[] if number is None else accounts.positions(session, number),
+            positions=held,
             halts=[] if number is None else control.halts(session, number),
             commands=[] if number is None else control.commands(session, number),
+            limits=[] if number is None else limits(session, number, held),
             orders=orders.orders(
                 session, account_id=number, ticker=chosen_ticker, status=chosen_status, after=orders_cursor
             ),
             fills=orders.fills(session, account_id=number, ticker=chosen_ticker, after=fills_cursor),
+            skipped=skipped_trades(session, ticker=chosen_ticker, before=skipped_before),
         )
 
     view, synthetic = await read(request, query)

@@ -1,20 +1,17 @@
-"""The paper accounts: equity, standing, and positions, which are derived from the postings here."""
+"""The paper accounts: who trades in them, their equity at each close, and how they stand."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.values import Dollars, PerShare, Quantity, Ratio, Value
-from falcon_pipelines.db.models import Account, AccountMark, Order, PositionMark, Posting, StrategySpec
+from falcon_pipelines.dashboard.values import Dollars, Value
+from falcon_pipelines.db.models import Account, AccountMark, Posting, StrategySpec
 
-SECURITIES = "securities"
-"""The ledger whose legs carry shares and their cost."""
 CAPITAL = "capital"
 """The ledger that says, negated, what was paid in."""
-STOP_ROLES = ("stop", "trail")
 
 
 class AccountName(Value):
@@ -83,22 +80,6 @@ class Standing(Value):
     def exposure(self) -> float | None:
         """Net market value of the positions over equity."""
         return float(self.market_value / self.equity) if self.equity else None
-
-
-class Position(Value):
-    """An open position: shares and cost from the postings, value at the last known price."""
-
-    ticker: str
-    quantity: Quantity
-    cost: Dollars
-    average_cost: PerShare
-    price: PerShare | None
-    priced_at: datetime | None
-    market_value: Dollars | None
-    unrealised: Dollars | None
-    unrealised_return: Ratio | None
-    stop: PerShare | None
-    target: PerShare | None
 
 
 def accounts(session: Session) -> list[AccountName]:
@@ -172,59 +153,6 @@ def standing(session: Session, account_id: int) -> Standing | None:
         paid_in=last[0].paid_in,
         first_session=last[0].first_session,
         day_profit=newest.equity - last[1][0].equity if len(last) > 1 else None,
-    )
-
-
-def positions(session: Session, account_id: int) -> list[Position]:
-    """The open positions of an account, by ticker."""
-    held = (
-        select(
-            Posting.ticker,
-            func.sum(Posting.quantity).label("quantity"),
-            func.sum(Posting.amount).label("cost"),
-        )
-        .where(Posting.account_id == account_id, Posting.ledger == SECURITIES, Posting.ticker.is_not(None))
-        .group_by(Posting.ticker)
-        .having(func.sum(Posting.quantity) != 0)
-        .subquery()
-    )
-    rows = session.execute(
-        select(held.c.ticker, held.c.quantity, held.c.cost, PositionMark.price, PositionMark.priced_at)
-        .outerjoin(
-            PositionMark, and_(PositionMark.account_id == account_id, PositionMark.ticker == held.c.ticker)
-        )
-        .order_by(held.c.ticker)
-    ).all()
-    exits = session.scalars(
-        select(Order)
-        .where(Order.account_id == account_id, Order.status == "open")
-        .order_by(Order.submitted_at)
-    ).all()
-    return [_position(row.ticker, row.quantity, row.cost, row.price, row.priced_at, exits) for row in rows]
-
-
-def _position(
-    ticker: str,
-    quantity: Decimal,
-    cost: Decimal,
-    price: Decimal | None,
-    priced_at: datetime | None,
-    open_orders: Sequence[Order],
-) -> Position:
-    closing = [o for o in open_orders if o.ticker == ticker and o.side == ("sell" if quantity > 0 else "buy")]
-    value = None if price is None else quantity * price
-    return Position(
-        ticker=ticker,
-        quantity=quantity,
-        cost=cost,
-        average_cost=cost / quantity,
-        price=price,
-        priced_at=priced_at,
-        market_value=value,
-        unrealised=None if value is None else value - cost,
-        unrealised_return=None if value is None or not cost else float((value - cost) / abs(cost)),
-        stop=next((o.stop for o in closing if o.role in STOP_ROLES and o.stop is not None), None),
-        target=next((o.limit for o in closing if o.role == "target"), None),
     )
 
 

@@ -1,14 +1,16 @@
-"""Backtests and verdicts: figures, statistics, trades, equity."""
+"""Backtests: figures, statistics, trades, equity."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import cast, func, select
+from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.queries.documents import mappings, moment, number, plain, text, texts
 from falcon_pipelines.dashboard.values import Dollars, Ratio, Value
-from falcon_pipelines.db.models import Backtest, StrategySpec, Verdict
+from falcon_pipelines.db.models import Backtest, StrategySpec
 
 Unit = Literal["number", "ratio", "percent", "dollars", "bars"]
 
@@ -63,27 +65,6 @@ class BacktestFigures(Value):
         if self.total_return is None or self.benchmark_return is None:
             return None
         return self.total_return - self.benchmark_return
-
-
-class VerdictInput(Value):
-    """One number a verdict was reached from."""
-
-    name: str
-    value: float | str | None
-    low: float | None
-    high: float | None
-    threshold: float | str | None
-    passed: bool | None
-    source: str | None
-
-
-class VerdictView(Value):
-    """What the evidence allows to be said."""
-
-    verdict: str
-    reason: str
-    trials: int
-    inputs: list[VerdictInput]
 
 
 class Trade(Value):
@@ -145,8 +126,8 @@ FIGURES = (
 )
 
 
-def backtest_curve(session: Session, backtest_id: int) -> BacktestCurve | None:
-    """The equity curve of one backtest; None when there is none with this id."""
+def backtest_curve(session: Session, backtest_id: int, points: int | None = None) -> BacktestCurve | None:
+    """The equity curve of one backtest, of about `points` evenly spaced bars; None when there is none with this id."""
     row = session.execute(
         select(Backtest.equity, StrategySpec.name)
         .join(StrategySpec, Backtest.spec_id == StrategySpec.id)
@@ -154,15 +135,35 @@ def backtest_curve(session: Session, backtest_id: int) -> BacktestCurve | None:
     ).first()
     if row is None:
         return None
-    points = []
-    for item in row.equity if isinstance(row.equity, list) else []:
+    curve: list[BacktestPoint] = []
+    for item in thinned(row.equity if isinstance(row.equity, list) else [], points):
         if not isinstance(item, list) or len(item) < 2:
             continue
         at, equity = moment(item[0]), number(item[1])
         if at is not None and equity is not None:
             benchmark = number(item[2]) if len(item) > 2 else None
-            points.append(BacktestPoint(timestamp=at, equity=equity, benchmark=benchmark))
-    return BacktestCurve(backtest_id=backtest_id, strategy=row.name, points=points)
+            curve.append(BacktestPoint(timestamp=at, equity=equity, benchmark=benchmark))
+    return BacktestCurve(backtest_id=backtest_id, strategy=row.name, points=curve)
+
+
+def thinned(items: Sequence[Any], count: int | None) -> Sequence[Any]:
+    """About `count` of the items, evenly spaced, the first and the last among them; all when None."""
+    if count is None or len(items) <= count:
+        return items
+    step = (len(items) - 1) / (count - 1)
+    return [items[round(index * step)] for index in range(count)]
+
+
+def trades(session: Session, backtest_id: int, *, first: int = 0, limit: int = 100) -> list[Trade]:
+    """A stretch of the trades of a backtest, in the order they were closed."""
+    found = session.scalar(
+        select(
+            func.jsonb_path_query_array(
+                Backtest.trades, cast(f"$[{int(first)} to {int(first + limit - 1)}]", JSONPATH)
+            )
+        ).where(Backtest.id == backtest_id)
+    )
+    return [trade(item) for item in mappings(found)]
 
 
 def figures(row: Any, sharpe: Any, max_drawdown: Any) -> BacktestFigures:
@@ -192,7 +193,8 @@ def figures(row: Any, sharpe: Any, max_drawdown: Any) -> BacktestFigures:
     )
 
 
-def statistics(backtest: Backtest) -> list[Statistic]:
+def statistics(backtest: Any) -> list[Statistic]:
+    """The statistics of a Backtest, or of a row with its stats and benchmark."""
     stats = backtest.stats if isinstance(backtest.stats, dict) else {}
     benchmark = backtest.benchmark if isinstance(backtest.benchmark, dict) else {}
     known = [name for name in UNITS if name in stats]
@@ -210,6 +212,7 @@ def statistics(backtest: Backtest) -> list[Statistic]:
 
 
 def trade(trade: Any) -> Trade:
+    """One stored trade."""
     return Trade(
         ticker=text(trade.get("ticker")) or "?",
         side=text(trade.get("side")),
@@ -221,24 +224,4 @@ def trade(trade: Any) -> Trade:
         exit_reason=text(trade.get("exit_reason")),
         profit=number(trade.get("pnl")),
         ambiguous=trade.get("ambiguous") is True,
-    )
-
-
-def verdict_view(verdict: Verdict) -> VerdictView:
-    return VerdictView(
-        verdict=verdict.verdict,
-        reason=verdict.reason,
-        trials=verdict.trials,
-        inputs=[
-            VerdictInput(
-                name=text(item.get("name")) or "?",
-                value=plain(item.get("value")),
-                low=number(item.get("low")),
-                high=number(item.get("high")),
-                threshold=plain(item.get("threshold")),
-                passed=item["passed"] if isinstance(item.get("passed"), bool) else None,
-                source=text(item.get("source")),
-            )
-            for item in mappings(verdict.inputs)
-        ],
     )

@@ -6,7 +6,7 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.values import Value
+from falcon_pipelines.dashboard.values import Page, Value
 from falcon_pipelines.db.models import ManifestEntry
 
 DayState = Literal["stored", "revised", "quarantined", "absent", "weekend", "outside"]
@@ -94,10 +94,13 @@ def coverage(session: Session, frequency: str | None = None, year: int | None = 
     )
 
 
-def newest_entries(session: Session, limit: int = 50) -> list[LogEntry]:
-    """The newest additions, newest first."""
-    rows = session.scalars(select(ManifestEntry).order_by(ManifestEntry.seq.desc()).limit(limit))
-    return [
+def newest_entries(session: Session, *, before: int | None = None, limit: int = 50) -> Page[LogEntry]:
+    """Additions, newest first; `before` is the number that a page ended with."""
+    query = select(ManifestEntry).order_by(ManifestEntry.seq.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(ManifestEntry.seq < before)
+    rows = session.scalars(query).all()
+    items = [
         LogEntry(
             version=f"v{row.seq}-{row.digest[:12]}",
             added_at=row.created_at,
@@ -110,8 +113,9 @@ def newest_entries(session: Session, limit: int = 50) -> list[LogEntry]:
             rows=row.rows,
             quarantined=row.quarantined,
         )
-        for row in rows
+        for row in rows[:limit]
     ]
+    return Page(items=items, next=str(rows[limit - 1].seq) if len(rows) > limit else None)
 
 
 def _sessions(session: Session, frequency: str, year: int) -> list[StoredSession]:

@@ -52,6 +52,14 @@ class Assumption(Value):
     why: str | None
 
 
+class SpecVariant(Value):
+    """Another reading of what was said, kept beside the one that was tested."""
+
+    kind: str
+    field: str
+    value: str | None
+
+
 class Claim(Value):
     """A result that the video claims."""
 
@@ -135,4 +143,17 @@ def assumptions(extraction: dict[str, Any]) -> list[Assumption]:
             field=text(item.get("field")) or "?", value=written(item.get("value")), why=text(item.get("why"))
         )
         for item in mappings(extraction.get("assumptions"))
+    ]
+
+
+def spec_variants(extraction: dict[str, Any]) -> list[SpecVariant]:
+    """Other readings of the words, and exits that could be added, which the extraction kept."""
+    return [
+        SpecVariant(
+            kind=kind,
+            field=text(item.get("field")) or "?",
+            value=written(item.get("value")) or text(item.get("name")),
+        )
+        for kind, key in (("reading", "variants"), ("exit to add", "overlays"))
+        for item in mappings(extraction.get(key))
     ]

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Select, case, func, select
+from sqlalchemy import Select, case, func, select, true
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.values import Value
@@ -59,52 +59,57 @@ def any_synthetic(session: Session) -> bool:
 
 def data_health(session: Session) -> DataHealth:
     """What the bar store holds."""
-    last = session.execute(
-        select(ManifestEntry.seq, ManifestEntry.digest, ManifestEntry.created_at)
-        .order_by(ManifestEntry.seq.desc())
-        .limit(1)
-    ).first()
-    if last is None:
-        return DataHealth(version=None, stored_at=None, sources=[], basis=[], synthetic=False, frequencies=[])
     newest = _newest_revisions().subquery()
     ranked = select(
         newest,
         func.max(newest.c.session).over(partition_by=newest.c.frequency).label("newest_session"),
     ).subquery()
     is_newest = ranked.c.session == ranked.c.newest_session
-    rows = session.execute(
+    by_frequency = (
         select(
             ranked.c.frequency,
-            func.min(ranked.c.session),
-            func.max(ranked.c.session),
-            func.count(),
-            func.sum(ranked.c.rows),
-            func.sum(ranked.c.quarantined),
-            func.sum(case((is_newest, ranked.c.rows), else_=0)),
-            func.sum(case((is_newest, ranked.c.quarantined), else_=0)),
-            func.array_agg(ranked.c.source.distinct()),
-            func.array_agg(ranked.c.basis.distinct()),
+            func.min(ranked.c.session).label("first_session"),
+            func.max(ranked.c.session).label("newest_session"),
+            func.count().label("sessions"),
+            func.sum(ranked.c.rows).label("rows"),
+            func.sum(ranked.c.quarantined).label("quarantined"),
+            func.sum(case((is_newest, ranked.c.rows), else_=0)).label("newest_rows"),
+            func.sum(case((is_newest, ranked.c.quarantined), else_=0)).label("newest_quarantined"),
+            func.array_agg(ranked.c.source.distinct()).label("sources"),
+            func.array_agg(ranked.c.basis.distinct()).label("basis"),
         )
         .group_by(ranked.c.frequency)
-        .order_by(ranked.c.frequency)
+        .subquery()
+    )
+    last = (
+        select(ManifestEntry.seq, ManifestEntry.digest, ManifestEntry.created_at)
+        .order_by(ManifestEntry.seq.desc())
+        .limit(1)
+        .subquery()
+    )
+    found = session.execute(
+        select(last, by_frequency).outerjoin(by_frequency, true()).order_by(by_frequency.c.frequency)
     ).all()
-    basis = sorted({name for row in rows for name in row[9]})
+    if not found:
+        return DataHealth(version=None, stored_at=None, sources=[], basis=[], synthetic=False, frequencies=[])
+    rows = [row for row in found if row.frequency is not None]
+    basis = sorted({name for row in rows for name in row.basis})
     return DataHealth(
-        version=f"v{last.seq}-{last.digest[:12]}",
-        stored_at=last.created_at,
-        sources=sorted({source for row in rows for source in row[8]}),
+        version=f"v{found[0].seq}-{found[0].digest[:12]}",
+        stored_at=found[0].created_at,
+        sources=sorted({source for row in rows for source in row.sources}),
         basis=basis,
         synthetic=SYNTHETIC in basis,
         frequencies=[
             Frequency(
-                frequency=row[0] or "unknown",
-                first_session=row[1],
-                newest_session=row[2],
-                sessions=row[3],
-                rows=row[4],
-                quarantined=row[5],
-                newest_rows=row[6],
-                newest_quarantined=row[7],
+                frequency=row.frequency,
+                first_session=row.first_session,
+                newest_session=row.newest_session,
+                sessions=row.sessions,
+                rows=row.rows,
+                quarantined=row.quarantined,
+                newest_rows=row.newest_rows,
+                newest_quarantined=row.newest_quarantined,
             )
             for row in rows
         ],

@@ -72,6 +72,14 @@ def orders(
     )
 
 
+def order(session: Session, account_id: int, order_id: str) -> OrderRow | None:
+    """One order of an account; None when it has none with this id."""
+    found = session.execute(
+        select(Order, _filled().label("filled")).where(Order.account_id == account_id, Order.id == order_id)
+    ).one_or_none()
+    return None if found is None else _order_row(*found)
+
+
 def fills(
     session: Session,
     *,

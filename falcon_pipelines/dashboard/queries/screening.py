@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from falcon_pipelines.dashboard.queries.documents import number, text
 from falcon_pipelines.dashboard.values import Page, PerShare, Ratio, Value
@@ -107,9 +107,9 @@ def newest_screens(session: Session) -> list[Screen]:
     runs = session.scalars(
         select(ScreenRun)
         .where(ScreenRun.id.in_(ids))
-        .options(selectinload(ScreenRun.picks))
+        .options(joinedload(ScreenRun.picks))
         .order_by(ScreenRun.profile)
-    )
+    ).unique()
     return [_screen(run) for run in runs]
 
 

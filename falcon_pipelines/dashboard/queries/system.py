@@ -1,8 +1,9 @@
 """The database and how recently each stage of the pipeline wrote to it."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, literal_column, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from falcon_pipelines.dashboard.values import Value
@@ -46,30 +47,34 @@ class SystemState(Value):
     tables: list[TableSize]
 
 
-_STAGES: tuple[tuple[str, str, InstrumentedAttribute], ...] = (
-    ("Bars", "manifest", ManifestEntry.created_at),
-    ("Screens", "screen_runs", ScreenRun.created_at),
-    ("Transcripts", "transcripts", Transcript.created_at),
-    ("Strategies", "strategy_specs", StrategySpec.created_at),
-    ("Backtests", "backtests", Backtest.created_at),
-    ("Verdicts", "verdicts", Verdict.created_at),
-    ("Paper trading", "fills", Fill.created_at),
+_STAGES: tuple[tuple[str, str, InstrumentedAttribute, InstrumentedAttribute], ...] = (
+    ("Bars", "manifest", ManifestEntry.created_at, ManifestEntry.seq),
+    ("Screens", "screen_runs", ScreenRun.created_at, ScreenRun.id),
+    ("Transcripts", "transcripts", Transcript.created_at, Transcript.created_at),
+    ("Strategies", "strategy_specs", StrategySpec.created_at, StrategySpec.id),
+    ("Backtests", "backtests", Backtest.created_at, Backtest.id),
+    ("Verdicts", "verdicts", Verdict.created_at, Verdict.id),
+    ("Paper trading", "fills", Fill.created_at, Fill.filled_at),
+)
+"""Name, table, when a row was written, and the indexed column that grows with it."""
+
+
+_SERVER = (
+    "current_setting('server_version')",
+    "pg_postmaster_start_time()",
+    "pg_database_size(current_database())",
+    "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database())",
+    "current_setting('max_connections')::int",
 )
 
 
 def system_state(session: Session) -> SystemState:
     """What runs where the data is, and what wrote last."""
-    server = session.execute(
-        text(
-            "SELECT current_setting('server_version'), pg_postmaster_start_time(), "
-            "pg_database_size(current_database()), "
-            "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()), "
-            "current_setting('max_connections')::int"
-        )
-    ).one()
-    newest = session.execute(
-        select(*(select(func.max(column)).scalar_subquery() for _, _, column in _STAGES))
-    ).one()
+    server: list[ColumnElement[Any]] = [literal_column(expression) for expression in _SERVER]
+    newest = [
+        select(written).order_by(grows.desc()).limit(1).scalar_subquery() for _, _, written, grows in _STAGES
+    ]
+    row = session.execute(select(*server, *newest)).one()
     tables = session.execute(
         text(
             "SELECT relname, reltuples::bigint, pg_total_relation_size(oid) FROM pg_class "
@@ -79,14 +84,17 @@ def system_state(session: Session) -> SystemState:
         {"names": [table.name for table in Base.metadata.sorted_tables]},
     ).all()
     return SystemState(
-        postgres=server[0].split()[0],
-        started_at=server[1],
-        database_bytes=server[2],
-        connections=server[3],
-        max_connections=server[4],
+        postgres=row[0].split()[0],
+        started_at=row[1],
+        database_bytes=row[2],
+        connections=row[3],
+        max_connections=row[4],
         stages=[
             Stage(name=name, writes=writes, last_at=last)
-            for (name, writes, _), last in zip(_STAGES, newest, strict=True)
+            for (name, writes, *_), last in zip(_STAGES, row[len(_SERVER) :], strict=True)
         ],
-        tables=[TableSize(name=row[0], rows=None if row[1] < 0 else row[1], bytes=row[2]) for row in tables],
+        tables=[
+            TableSize(name=table[0], rows=None if table[1] < 0 else table[1], bytes=table[2])
+            for table in tables
+        ],
     )

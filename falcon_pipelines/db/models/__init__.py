@@ -2,9 +2,18 @@
 
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
+from falcon_pipelines.db.models.extraction import Extraction, StrategyVariant
+from falcon_pipelines.db.models.live import Feed, FeedSymbol, LiveBar, LiveSession
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
 from falcon_pipelines.db.models.operations import Heartbeat, Notification, Request, User
+from falcon_pipelines.db.models.reports import (
+    CheckResult,
+    CorporateActionRow,
+    DiskUsage,
+    PipelineRun,
+    QuarantineCount,
+)
 from falcon_pipelines.db.models.research import (
     Backtest,
     Decision,
@@ -14,18 +23,30 @@ from falcon_pipelines.db.models.research import (
     Trial,
     Verdict,
 )
-from falcon_pipelines.db.models.screening import ScreenPick, ScreenRun
+from falcon_pipelines.db.models.screening import (
+    ScreenJudgement,
+    ScreenOutcome,
+    ScreenPick,
+    ScreenPool,
+    ScreenProfile,
+    ScreenProposal,
+    ScreenRecord,
+    ScreenRun,
+)
 from falcon_pipelines.db.models.trading import (
     Account,
     AccountHalt,
     AccountMark,
     Fill,
+    NotificationDelivery,
     OperatorCommand,
     Order,
     PositionMark,
+    PositionTotal,
     Posting,
+    SkippedTrade,
 )
-from falcon_pipelines.db.models.videos import Video, WatchedFeed
+from falcon_pipelines.db.models.videos import TranscriptFile, Video, WatchedFeed
 
 __all__ = [
     "CHANNEL",
@@ -34,23 +55,44 @@ __all__ = [
     "AccountMark",
     "Backtest",
     "Base",
+    "CheckResult",
+    "CorporateActionRow",
     "Decision",
+    "DiskUsage",
+    "Extraction",
+    "Feed",
+    "FeedSymbol",
     "Fill",
     "Heartbeat",
+    "LiveBar",
+    "LiveSession",
     "LlmCall",
     "LlmReply",
     "ManifestEntry",
     "Notification",
+    "NotificationDelivery",
     "OperatorCommand",
     "Order",
+    "PipelineRun",
     "PositionMark",
+    "PositionTotal",
     "Posting",
     "Promotion",
+    "QuarantineCount",
     "Request",
+    "ScreenJudgement",
+    "ScreenOutcome",
     "ScreenPick",
+    "ScreenPool",
+    "ScreenProfile",
+    "ScreenProposal",
+    "ScreenRecord",
     "ScreenRun",
+    "SkippedTrade",
     "StrategySpec",
+    "StrategyVariant",
     "Transcript",
+    "TranscriptFile",
     "Trial",
     "User",
     "Verdict",

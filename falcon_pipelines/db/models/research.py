@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -29,7 +29,10 @@ class StrategySpec(Base):
     """A strategy written as data, with the evidence for each of its rules."""
 
     __tablename__ = "strategy_specs"
-    __table_args__ = (UniqueConstraint("name", "spec_hash"),)
+    __table_args__ = (
+        UniqueConstraint("name", "spec_hash"),
+        Index("ix_strategy_specs_newest", "name", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(index=True)
@@ -39,6 +42,9 @@ class StrategySpec(Base):
     extraction: Mapped[dict[str, Any] | None] = mapped_column(
         JSONB, comment="status, rules with quote and second, claims, refused, flags"
     )
+    meaning: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB, comment="the rules in plain English, the conventions of its indicators, its assumptions"
+    )
     created_at: Mapped[Created]
 
 
@@ -46,6 +52,7 @@ class Backtest(Base):
     """One run of a spec over one data version; running it again gives the same bytes."""
 
     __tablename__ = "backtests"
+    __table_args__ = (Index("ix_backtests_newest", "spec_id", "id"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     spec_id: Mapped[int] = mapped_column(ForeignKey("strategy_specs.id"), index=True)
@@ -65,6 +72,14 @@ class Backtest(Base):
     trades: Mapped[list[Any]] = mapped_column(JSONB)
     equity: Mapped[list[Any]] = mapped_column(JSONB, comment="[timestamp, strategy, benchmark]")
     warnings: Mapped[list[Any]] = mapped_column(JSONB)
+    excess_return: Mapped[float | None] = mapped_column(
+        Computed(
+            "CASE WHEN initial_cash > 0 THEN "
+            "((final_equity - (benchmark ->> 'final_equity')::numeric) / initial_cash)::double precision END",
+            persisted=True,
+        ),
+        comment="over the benchmark, as a ratio of the starting cash",
+    )
     created_at: Mapped[Created]
 
     spec: Mapped[StrategySpec] = relationship()
@@ -98,6 +113,7 @@ class Decision(Base):
     __table_args__ = (CheckConstraint("choice IN ('approve', 'retire')", name="choice"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    request_key: Mapped[str | None] = mapped_column(unique=True, comment="the same press has the same key")
     spec_id: Mapped[int] = mapped_column(ForeignKey("strategy_specs.id"), index=True)
     choice: Mapped[str]
     decided_by: Mapped[str]

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,6 +24,10 @@ class Account(Base):
     opened_at: Mapped[Moment]
     closed_at: Mapped[Moment | None]
     cursor: Mapped[Moment | None] = mapped_column(comment="timestamp of the last bar that was worked through")
+    live_sequence: Mapped[int | None] = mapped_column(
+        BigInteger, comment="last live bar worked through; null for an account that trades stored bars"
+    )
+    broker: Mapped[str] = mapped_column(default="paper", comment="who fills its orders: paper, alpaca")
     rules: Mapped[dict[str, Any]] = mapped_column(JSONB, default=dict, comment="costs and limits")
     memory: Mapped[dict[str, Any]] = mapped_column(
         JSONB,
@@ -40,6 +44,7 @@ class Order(Base):
         CheckConstraint("side IN ('buy', 'sell')", name="side"),
         CheckConstraint("quantity >= 0", name="quantity_not_negative"),
         Index("ix_orders_account", "account_id", "status"),
+        Index("ix_orders_newest", "account_id", "submitted_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, comment="client order id, derived from the intent")
@@ -88,6 +93,13 @@ class Posting(Base):
     __table_args__ = (
         Index("ix_postings_account", "account_id", "ledger"),
         Index("ix_postings_order", "account_id", "number", "leg", unique=True),
+        Index(
+            "ix_postings_ticker",
+            "account_id",
+            "ticker",
+            "number",
+            postgresql_where=text("ledger = 'securities'"),
+        ),
     )
 
     entry_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -104,6 +116,20 @@ class Posting(Base):
     fill_id: Mapped[str | None] = mapped_column(ForeignKey("fills.id"), index=True)
     booked_at: Mapped[Moment]
     settles_on: Mapped[date | None]
+
+
+class PositionTotal(Base):
+    """Sums of the securities postings of a ticker, so that a page need not add up years of them.
+
+    A trigger on `postings` keeps them in the same transaction; 0 shares where nothing is held any more.
+    """
+
+    __tablename__ = "position_totals"
+
+    account_id: Mapped[int] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    ticker: Mapped[str] = mapped_column(primary_key=True)
+    quantity: Mapped[Shares]
+    cost: Mapped[Money]
 
 
 class AccountHalt(Base):
@@ -167,3 +193,51 @@ class PositionMark(Base):
     ticker: Mapped[str] = mapped_column(primary_key=True)
     price: Mapped[Price]
     priced_at: Mapped[Moment]
+
+
+class SkippedTrade(Base):
+    """A candidate that was not bought, why, and what it did afterwards."""
+
+    __tablename__ = "skipped_trades"
+    __table_args__ = (
+        UniqueConstraint("session", "ticker"),
+        CheckConstraint("outcome IN ('stop', 'target', 'open', 'no_entry', 'no_bars')", name="outcome"),
+        Index("ix_skipped_trades_unscored", "session", postgresql_where=text("scored_at IS NULL")),
+        Index("ix_skipped_trades_skipped_at", "skipped_at"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    session: Mapped[date] = mapped_column(comment="whose close it was screened on")
+    ticker: Mapped[str] = mapped_column(index=True)
+    profiles: Mapped[list[Any]] = mapped_column(JSONB, comment="names of the profiles that picked it")
+    strategy: Mapped[str | None] = mapped_column(comment="the strategy it was routed to")
+    account_id: Mapped[int | None] = mapped_column(ForeignKey("accounts.id"))
+    rule: Mapped[str] = mapped_column(
+        comment="age, price, stop_distance, confidence, routing, held, risk, ..."
+    )
+    reason: Mapped[str]
+    skipped_at: Mapped[Moment]
+    close: Mapped[Price] = mapped_column(comment="when it was screened")
+    entry_low: Mapped[Price]
+    entry_high: Mapped[Price]
+    stop: Mapped[Price]
+    target: Mapped[Price]
+    confidence: Mapped[Decimal | None]
+    scored_at: Mapped[Moment | None]
+    scored_through: Mapped[date | None] = mapped_column(comment="last session of the score")
+    outcome: Mapped[str | None] = mapped_column(comment="stop, target, open, no_entry, no_bars")
+    entry_price: Mapped[Price | None] = mapped_column(comment="open of the next session, had it been bought")
+    exit_price: Mapped[Price | None]
+    outcome_return: Mapped[float | None] = mapped_column(comment="of the trade not made, 0.05 for 5 %")
+
+
+class NotificationDelivery(Base):
+    """How far a notification has come on the way to one receiver; the receiver's address is not kept."""
+
+    __tablename__ = "notification_deliveries"
+
+    notification_id: Mapped[int] = mapped_column(ForeignKey("notifications.id"), primary_key=True)
+    receiver: Mapped[str] = mapped_column(primary_key=True, comment="kind of service and a digest of its URL")
+    attempts: Mapped[int] = mapped_column(default=0)
+    attempted_at: Mapped[Moment | None] = mapped_column(comment="written before it is sent")
+    sent_at: Mapped[Moment | None] = mapped_column(comment="written after the receiver took it")

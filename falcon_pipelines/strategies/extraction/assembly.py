@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from falcon_pipelines.strategies.extraction.atoms import (
@@ -13,7 +13,7 @@ from falcon_pipelines.strategies.extraction.atoms import (
     Refusal,
     tidy,
 )
-from falcon_pipelines.strategies.extraction.condition import negate
+from falcon_pipelines.strategies.extraction.overlays import STOPS, exits_to_lay_over, has_exit, renamed
 from falcon_pipelines.strategies.extraction.result import (
     Assumption,
     ExtractionResult,
@@ -24,7 +24,7 @@ from falcon_pipelines.strategies.extraction.result import (
 )
 from falcon_pipelines.strategies.extraction.spec_document import Part, key_of, uses, written_spec
 from falcon_pipelines.strategies.indicators import INDICATORS
-from falcon_pipelines.strategies.spec import InvalidSpec, Spec, validate_spec
+from falcon_pipelines.strategies.spec import InvalidSpec, Spec
 from falcon_pipelines.strategies.transcripts import Transcript
 
 _SINGLE = (
@@ -36,8 +36,12 @@ _SINGLE = (
     "sizing",
     "timeframe",
 )
-_EXITS = ("signal", "stop", "target", "trailing", "time_stop")
 _MAX_VARIANTS = 12
+_WHY_ASSUMED = {
+    "default": "not said; Falcon's default",
+    "inferred": "not said; the usual meaning",
+    "assumed": "not said; laid over by choice",
+}
 _NO_STOP = "R is the distance to the stop, and no stop is stated"
 
 
@@ -47,6 +51,7 @@ class _Plan:
 
     parts: dict[str, Part] = field(default_factory=dict)
     open: list[Part] = field(default_factory=list)
+    unresolved: dict[str, Part] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
     flags: list[Flag] = field(default_factory=list)
     must_choose: bool = False
@@ -83,13 +88,14 @@ def assemble(transcript: Transcript, finding: Finding, extractor: str) -> Extrac
         spec=spec,
         rules=tuple(_rules(atoms, plan)),
         variants=variants,
-        overlays=tuple(_overlays(spec)),
-        assumptions=tuple(_assumptions(spec)),
+        overlays=_overlays(transcript, finding, plan, spec),
+        assumptions=tuple(assumptions(spec)),
         claims=finding.claims,
         refused=tuple(refused),
         flags=(*finding.flags, *plan.flags),
         extractor=extractor,
         reason=reason,
+        must_choose=plan.must_choose or spec is None,
     )
 
 
@@ -248,7 +254,7 @@ def _drop_unresolvable(plan: _Plan) -> None:
     for name in ("exit.target", "exit.breakeven", "exit.partial", "sizing"):
         part = plan.parts.get(name)
         if part is not None and _needs_stop(part.value):
-            del plan.parts[name]
+            plan.unresolved[name] = plan.parts.pop(name)
             plan.refused.append(
                 Refusal(f"{name} {key_of(part.value)}", f"unresolvable: {_NO_STOP}", part.atoms[0].evidence)
             )
@@ -278,7 +284,24 @@ def _variants(transcript: Transcript, finding: Finding, plan: _Plan) -> tuple[Va
             continue
         found.append(Variant(part.field, part.value, spec))
     distinct = {key_of([variant.field, variant.value]): variant for variant in found}
-    return tuple(distinct.values())[:_MAX_VARIANTS]
+    return tuple(
+        replace(variant, spec=renamed(variant.spec, f"reading_{number}"))
+        for number, variant in enumerate(list(distinct.values())[:_MAX_VARIANTS], start=1)
+    )
+
+
+def _overlays(
+    transcript: Transcript, finding: Finding, plan: _Plan, spec: Spec | None
+) -> tuple[Overlay, ...]:
+    """Stops that resolve what was said in R, and exits for a strategy that has none."""
+    if spec is None:
+        return ()
+    found: list[Overlay] = []
+    if plan.unresolved:
+        for name, value in STOPS:
+            parts = {**plan.parts, **plan.unresolved, "exit.stop": Part("exit.stop", value, ())}
+            found.append(Overlay(name, "exit.stop", value, written_spec(transcript, finding, parts)))
+    return (*found, *exits_to_lay_over(spec))
 
 
 def _status(plan: _Plan, spec: Spec | None, variants: Sequence[Variant]) -> tuple[Status, str]:
@@ -288,42 +311,13 @@ def _status(plan: _Plan, spec: Spec | None, variants: Sequence[Variant]) -> tupl
         return "not_mechanisable", "no entry is stated that can be computed"
     if plan.must_choose:
         return "needs_overlay", "the entry can be read in more than one way; choose a variant"
-    if not any(getattr(spec.exit, name) is not None for name in _EXITS):
+    if not has_exit(spec):
         return "needs_overlay", "no exit is stated; add one"
     return "runnable", "an entry and an exit are stated"
 
 
-def _overlays(spec: Spec | None) -> Iterable[Overlay]:
-    """Exits to choose from for a spec that has none: the end of the entry's reason, or time."""
-    if spec is None or any(getattr(spec.exit, name) is not None for name in _EXITS):
-        return
-    document = spec.document()
-    choices: list[tuple[str, str, Any]] = []
-    conditions = document["entry"]
-    if len(conditions) == 1:
-        (rule,) = conditions.values()
-        choices.append(("when_the_entry_no_longer_holds", "exit.signal", _ended(rule)))
-    choices.append(("after_20_bars", "exit.time_stop", {"bars": 20}))
-    for name, place, value in choices:
-        key = place.split(".")[1]
-        provenance = {**document["provenance"], place: {"state": "default"}}
-        changed = {**document, "exit": {**document.get("exit", {}), key: value}, "provenance": provenance}
-        yield Overlay(name, place, value, validate_spec(changed))
-
-
-def _ended(condition: dict[str, Any]) -> dict[str, Any]:
-    """When a condition has ended: a cross by the cross back, a state by its opposite."""
-    (name, content), *_ = condition.items()
-    if name == "crosses_above":
-        return {"crosses_below": content}
-    if name == "crosses_below":
-        return {"crosses_above": content}
-    if name in ("all", "any"):
-        return {"any" if name == "all" else "all": [_ended(part) for part in content]}
-    return negate(condition)
-
-
-def _assumptions(spec: Spec | None) -> Iterable[Assumption]:
+def assumptions(spec: Spec | None) -> Iterable[Assumption]:
+    """What a spec holds that its source does not say: defaults, usual meanings, and what a person chose."""
     if spec is None:
         return
     full = spec.model_dump(mode="json")
@@ -333,8 +327,7 @@ def _assumptions(spec: Spec | None) -> Iterable[Assumption]:
         value: Any = full
         for step in name.split("."):
             value = next(i for i in value if i["id"] == step) if isinstance(value, list) else value[step]
-        why = "not said; Falcon's default" if provenance.state == "default" else "not said; the usual meaning"
-        yield Assumption(name, value, why)
+        yield Assumption(name, value, _WHY_ASSUMED[provenance.state])
 
 
 def _rules(atoms: Sequence[Atom], plan: _Plan) -> Iterable[Rule]:

@@ -9,7 +9,7 @@ UP = (
     r"at least|no less than|above|up through|higher than|greater than|more than|bigger than|exceeds|"
     r"to the upside of"
 )
-DOWN = r"at most|no more than|below|down through|lower than|less than|smaller than"
+DOWN = r"at most|no more than|below|down through|lower than|less than|smaller than|sub"
 _MOVES = (
     r"drops?|dropped|dropping|falls?|fell|falling|fallen|dips?|dipped|dipping|goes|go|going|gone|gets?|"
     r"getting|got|closes?|closed|closing|"
@@ -18,7 +18,7 @@ _MOVES = (
     r"pushes|push|pulls?|pulled|sinks?|sank|sunk|slides?|slid|crash|crashes|crashed|trades?|trading|"
     r"stays?|staying|sits?|sitting|remains?|"
     r"spikes?|dives?|plunges?|heads?|turns?|turned|reads?|prints?|shoots?|jumps?|tanks|holds?|holding|"
-    r"runs?|lands?|finish|finishes"
+    r"runs?|lands?|finish|finishes|slips?|slipped|slipping|sags?|eases?|drifts?|bounces?|bounced|rallies"
 )
 _AUXILIARY = (
     r"is|are|being|has to be|has to|have to be|have to|must be|must|needs to be|needs to|need to be|"
@@ -27,6 +27,7 @@ _AUXILIARY = (
 )
 _BACK = (
     r"(?:back|up|down|all the way|right|its way|out|decisively|cleanly|again|somewhere|anywhere|anything|"
+    r"(?:down |up |back )?(?:to|in)(?= (?:above|below|at least|sub)\b)|"
     r"convincingly)"
 )
 _COMPARISON = (
@@ -37,14 +38,23 @@ _COMPARISON = (
 COMPARE = re.compile(
     rf"(?<!\S)(?P<left>{operands.LEFT}) {_COMPARISON} (?P<right>{operands.RIGHT})(?!\S)(?P<tail> again)?"
 )
+OFFSET = re.compile(
+    rf"(?<!\S)(?P<left>{operands.PRICE}|{operands.PRONOUN}|{operands.AVERAGE}|{operands.DAY_AVERAGE}) "
+    rf"(?:(?:{_AUXILIARY}|{_MOVES}) )*(?P<least>at least |more than )?(?P<percent>{NUMBER}) percent "
+    rf"(?:or more )?(?P<dir>above|below) "
+    rf"(?P<right>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.VWAP}|{operands.CHANNEL})(?!\S)"
+)
 ELIDED = re.compile(
-    rf"(?<!\S)(?:(?:anything|anywhere|something|stuff|on|at) )?(?P<aux>)(?P<left>)(?P<neg>not )?"
+    rf"(?<!\S)(?<!percent )(?<!dollars )(?<!cents )(?<!points )(?<!atr )"
+    rf"(?:(?:anything|anywhere|something|stuff|stock|names|share|on|at) )?"
+    rf"(?:(?:that|which) (?:is|are) )?(?:(?:trading|sitting|priced|stuck) )?(?P<aux>)(?P<left>)(?P<neg>not )?"
     rf"(?P<verb>)(?P<back>)(?P<dir>above|below) "
     rf"(?P<right>{operands.CHANNEL}|{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.VWAP}|"
     rf"{operands.BAND})(?!\S)"
 )
 BREAKOUT = re.compile(
-    rf"(?<!\S)(?:(?:a |the )?(?:breakout|break|close|move|push) (?P<dir>above|below|of|through) |"
+    rf"(?<!\S)(?:(?:{operands.PRICE}|{operands.PRONOUN}) )?"
+    rf"(?:(?:a |the )?(?:breakout|break|close|move|push) (?P<dir>above|below|of|through) |"
     rf"(?:breaks|breaking|breaks out|break out|breaking out|takes out|taking out|makes|making|sets|"
     rf"prints|hits|hitting|clears|touches) "
     rf"(?:a new |a fresh |new |out above |above |above a new |of |of a |out of |to |to a |to new |"
@@ -58,7 +68,7 @@ UNDIRECTED = re.compile(
     rf"{operands.MACD}) (?:cross(?:es|ed|ing)?|crosses and|meets) "
     rf"(?P<right>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|{operands.MACD})(?!\S)"
 )
-TO_A_SIDE = re.compile(r" to the (?P<side>upside|downside)(?!\S)")
+TO_A_SIDE = re.compile(r" (?:to the (?P<side>upside|downside)|from (?P<origin>below|above))(?!\S)")
 PAIR_VERB = re.compile(
     rf"(?<!\S)(?:the |a )?(?P<left>{NUMBER}) (?:and )?(?:the )?(?P<right>{operands.AVERAGE}|"
     rf"{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}) "
@@ -89,7 +99,7 @@ REACHES = re.compile(
 AT_A_BAND = re.compile(rf"(?<!\S)(?:at|on|into) (?P<right>{operands.BAND})(?!\S)")
 BETWEEN = re.compile(
     rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}) (?:(?:{_AUXILIARY}) )*"
-    rf"(?:somewhere )?between (?P<low>{NUMBER}) and (?P<high>{NUMBER}){operands.NOT_A_QUANTITY}(?!\S)"
+    rf"(?:somewhere )?between (?P<low>{operands.SIGNED}) and (?P<high>{operands.SIGNED}){operands.NOT_A_QUANTITY}(?!\S)"
 )
 EXTREME = re.compile(
     rf"(?<!\S)(?:(?P<left>{operands.RSI}|{operands.OSCILLATOR}|{operands.PRICE}|{operands.PRONOUN}) (?:"
@@ -99,7 +109,7 @@ EXTREME = re.compile(
 LEVEL_OR = re.compile(
     rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}) (?:(?:{_AUXILIARY}|goes|gets|drops|falls|"
     rf"rises|hits|reaches|at|of|down|up) )*"
-    rf"(?P<level>{NUMBER}) (?:or|and) (?P<dir>below|lower|less|above|higher|more|better)(?!\S)"
+    rf"(?P<level>{operands.SIGNED}) (?:or|and) (?P<dir>below|lower|less|above|higher|more|better)(?!\S)"
 )
 STREAK = re.compile(
     rf"(?<!\S)(?:(?P<bars>{NUMBER}) (?:(?:straight|consecutive) )?(?P<mood>red|green|down|up|lower|higher|"

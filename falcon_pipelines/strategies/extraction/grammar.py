@@ -84,7 +84,9 @@ def extract(transcript: Transcript) -> Finding:
     phrases, refused = find_phrases(visible)
     for phrase in phrases:
         if _read_phrase(draft, phrase, surroundings) and not _is_also_a_cue(phrase):
-            visible = _mask(visible, phrase.start, phrase.end)
+            # Of the timeframe the sentence goes on: "i buy on the daily chart when".
+            over = "x" if phrase.field == "timeframe" else "#"
+            visible = _mask(visible, phrase.start, phrase.end, over)
     conditions, more = find_conditions(visible)
     conditions = with_known_types(conditions)
     _read_conditions(draft, visible, conditions, surroundings)
@@ -117,8 +119,8 @@ def _says_rule(string: str) -> bool:
     return bool(find_phrases(string)[0] or find_conditions(string)[0])
 
 
-def _mask(string: str, start: int, end: int) -> str:
-    return string[:start] + "#" * (end - start) + string[end:]
+def _mask(string: str, start: int, end: int, over: str = "#") -> str:
+    return string[:start] + over * (end - start) + string[end:]
 
 
 def _flag_code(draft: _Draft) -> None:

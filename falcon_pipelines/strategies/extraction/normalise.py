@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from falcon_pipelines.strategies.extraction.spoken_numbers import merge_numbers
+from falcon_pipelines.strategies.extraction.spoken_numbers import is_number, merge_numbers
 from falcon_pipelines.strategies.transcripts import Word
 
 SENTENCE_END = "."
@@ -168,6 +168,21 @@ _SAME = {
     "anytime": "when",
     "everytime": "when",
     "gotten": "got",
+    "purchase": "buy",
+    "purchases": "buy",
+    "purchasing": "buying",
+    "purchased": "bought",
+    "stochastics": "stochastic",
+    "currently": "presently",
+    "r's": "r",
+    "i's": "i",
+    "a's": "a",
+    "atr's": "atr",
+    "reclaim": "cross above",
+    "reclaims": "crosses above",
+    "reclaiming": "crossing above",
+    "retakes": "crosses above",
+    "retake": "cross above",
 }
 _PHRASES = {
     "chat gpt": "chatgpt",
@@ -190,6 +205,19 @@ _PHRASES = {
     "are s i": "rsi",
     "bowl inger": "bollinger",
     "break even": "breakeven",
+    "pick up share": "buy",
+    "pick up some": "buy",
+    "pick some up": "buy",
+    "picking up share": "buying",
+    "start buying": "buy",
+    "begin buying": "buy",
+    "start selling": "sell",
+    "begin selling": "sell",
+    "at the moment": "presently",
+    "at present": "presently",
+    "as of late": "lately",
+    "williams percent r": "williams_r",
+    "williams r": "williams_r",
     "right now": "presently",
     "from now on": "presently",
     "or so": "or_so",
@@ -283,6 +311,7 @@ def tokens(words: Sequence[Word]) -> tuple[Token, ...]:
     found = _join_letters(found)
     found = _replace_phrases(found, _PHRASES)
     found = merge_numbers(found)
+    found = _signed(found)
     found = _replace_phrases(found, _FRACTIONS)
     return tuple(_mark_turns(found))
 
@@ -318,6 +347,8 @@ def _append_pieces(found: list[Token], text: str, index: int) -> None:
         elif piece in ".!;?":
             if position == len(pieces) - 1 or after in '.?!"':
                 found.append(Token(QUESTION_END if piece == "?" else SENTENCE_END, index, index))
+        elif piece == "-" and position == 0 and after[:1].isdigit():
+            found.append(Token("minus", index, index))
         elif piece in "-\u2013\u2014:/":
             if before.isdigit() and after.isdigit() and piece != "/":
                 found.append(Token("to", index, index))
@@ -369,6 +400,17 @@ def _replace_phrases(found: list[Token], phrases: dict[str, str]) -> list[Token]
             result.append(found[position])
             position += 1
     return result
+
+
+def _signed(found: list[Token]) -> list[Token]:
+    """The tokens with "minus one hundred" and "negative one hundred" as one number."""
+    signed: list[Token] = []
+    for token in found:
+        if signed and signed[-1].text in ("minus", "negative") and is_number(token.text):
+            signed[-1] = replace(token, text=f"-{token.text}", first=signed[-1].first)
+        else:
+            signed.append(token)
+    return signed
 
 
 def _mark_turns(found: list[Token]) -> list[Token]:

@@ -12,7 +12,11 @@ Kind = Literal[
 ]
 
 NUMBER = r"\d+(?:\.\d+)?"
-DET = r"(?:(?:the|my|our|your|its|their|a|an|that|this) )?"
+DET = (
+    r"(?:(?:the|my|our|your|its|their|a|an|that|this) )?"
+    r"(?:(?:fast|faster|quick|slow|slower|short(?:er)?(?: term)?|long(?:er)?(?: term)?) )?"
+)
+SIGNED = r"-?\d+(?:\.\d+)?"
 UNIT = r"(?:trading day|business day|day|period|bar|session|week|month|hour|minute)"
 END = r"(?!\S)"
 NOT_A_QUANTITY = r"(?! (?:percent|dollars|times|x|cents|points?|r|minute|hour)\b)"
@@ -27,6 +31,7 @@ _NOT_AN_AVERAGE = (
 
 AVERAGE = (
     rf"(?:{DET}(?:{_STYLE})?{NUMBER}(?: {UNIT})? (?:{_STYLE})?{_AVERAGE}(?! volume)"
+    rf"|{DET}{NUMBER}(?: {UNIT})? (?:simple|exponential)(?! (?:moving|average|ma)\b)"
     rf"|{DET}(?:{_STYLE})?{_AVERAGE} (?:of |set to |at |with a (?:period|length) of |period )?{NUMBER}"
     rf"(?: {UNIT})?{NOT_A_QUANTITY})"
 )
@@ -39,7 +44,7 @@ RSI = (
     rf"| {NUMBER}(?= (?:is|goes|drops|falls|dips|gets|closes|crosses|rises|below|above|reading)\b))?)"
 )
 OSCILLATOR = (
-    rf"(?:{DET}(?:{NUMBER}(?: {UNIT})? )?(?:stochastics?|stoch|adx|cci|mfi|money flow index)"
+    rf"(?:{DET}(?:{NUMBER}(?: {UNIT})? )?(?:stochastics?|stoch|adx|cci|mfi|money flow index|williams_r)"
     rf"(?: oscillator| indicator| line| reading)?)"
 )
 MACD = (
@@ -77,7 +82,7 @@ INDEX = (
 )
 PRONOUN = r"(?:it|they|this|that one|both|(?:we|you)(?= (?:are|get|close|drop|fall|break|go|trade|stay) ))"
 LEVEL = (
-    rf"(?:(?:the |a level of |a reading of |level |a )?{NUMBER}(?: level| line| mark|"
+    rf"(?:(?:the |a level of |a reading of |level |a )?{SIGNED}(?: level| line| mark|"
     rf" reading)?{NOT_A_QUANTITY}(?! {UNIT}\b))"
 )
 ZERO = r"(?:the )?(?:zero|0)(?: line)?"
@@ -93,7 +98,13 @@ RIGHT = (
 
 BARS_PER_UNIT = {"day": 1, "period": 1, "bar": 1, "session": 1, "week": 5, "month": 21}
 COMMON_AVERAGES = frozenset({5, 8, 9, 10, 12, 13, 20, 21, 26, 30, 34, 40, 50, 55, 89, 100, 150, 200})
-_OTHER_OSCILLATORS = {"adx": "adx", "cci": "cci", "mfi": "mfi", "money flow index": "mfi"}
+_OTHER_OSCILLATORS = {
+    "adx": "adx",
+    "cci": "cci",
+    "mfi": "mfi",
+    "money flow index": "mfi",
+    "williams_r": "williams_r",
+}
 
 
 @dataclass(frozen=True)
@@ -299,7 +310,7 @@ def _pronoun(words: str, numbers: list[float], unit: str | None) -> Operand:
 
 def level(words: str) -> Operand | None:
     """A plain number, as the level of an oscillator."""
-    number = re.search(NUMBER, words)
+    number = re.search(SIGNED, words)
     return Operand("level", float(number[0])) if number else None
 
 

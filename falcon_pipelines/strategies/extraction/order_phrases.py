@@ -52,8 +52,9 @@ NOT_SIZE = (
     r"per trade|on (?:each|every|any)|a trade))"
 )
 R_UNITS = (
-    r"r|times (?:my |the |your |our |what i |that |initial )?(?:initial )?(?:risk(?:ed)?|stop(?: loss)?"
-    r"(?: distance)?|am risking|are risking)|x (?:my |the |your )?risk|times r|to 1"
+    r"r|times (?:my |the |your |our |what i |what we |what you |that |initial )?(?:initial )?(?:risk(?:ed)?|"
+    r"(?:distance|amount|size) (?:to|of) (?:my |the |your )?(?:stop(?: loss)?|risk)|stop(?: loss)?"
+    r"(?: distance)?|am risking|are risking|was risking|were risking)|x (?:my |the |your )?risk|times r|to 1"
 )
 TRIGGER = rf"(?:{PERCENT}|(?P<multiple>{NUMBER}) (?:{R_UNITS}))"
 WHEN = r"(?:when|once|if|after|at|as|the_second)"

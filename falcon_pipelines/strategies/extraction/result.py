@@ -79,6 +79,8 @@ class ExtractionResult:
     flags: tuple[Flag, ...]
     extractor: str
     reason: str
+    must_choose: bool = False
+    """The entry can be read in more than one way."""
 
     def document(self) -> dict[str, Any]:
         """The result as JSON types, with the keys that `falcon extract --json` prints."""

@@ -11,7 +11,7 @@ from falcon_pipelines.strategies.extraction.spoken_numbers import is_number
 _NOW = r"(?:\|now|presently|these day|nowadays|today|lately|since then)"
 _FORMERLY = (
     r"(?:used to|previously|originally|initially|in the past|back in the day|at first|when i started|"
-    r"years ago|for years)"
+    r"years ago|for years|formerly|early on|in the beginning|back then)"
 )
 _SUPERSEDED = re.compile(
     rf"(?<!\S)(?P<who>i |we |(?:my|our|the) (?:[a-z]+ ){{1,3}}?)?{_FORMERLY} (?P<old>(?:"

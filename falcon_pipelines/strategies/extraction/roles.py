@@ -49,20 +49,24 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
         rf"place the trade|"
         rf"get me in|{_NOT_A_PRICE}(?:entry|entries)(?! price)(?: signal| rule| trigger| condition|"
         rf" criteria)?|long (?:signal|entry)|signal to buy|go in|my signal|the signal|my trigger|"
-        rf"the trigger|time to buy|(?:am |are )?a buy(?:er)?){_THING}",
+        rf"the trigger|time to buy|(?:am |are |is )?a buy(?:er)?|"
+        rf"is (?:my|the|our|your) buy(?! (?:price|point|order|zone|list|side|signal|trigger|rule|condition))){_THING}",
     ),
     (
         "trade",
-        r"(?:(?<!the )(?<!a )(?<!per )(?<!my )(?<!each )(?<!every )(?<!this )(?<!that )(?:trade|trades|"
+        r"(?:(?<!the )(?<!a )(?<!per )(?<!my )(?<!each )(?<!every )(?<!this )(?<!that )(?<!anything )(?<!something )"
+        r"(?<!stock )(?:trade|trades|"
         r"trading)|"
-        r"touch|touching|longs|no long|take trades|taking trades|take longs|take long trades|own|"
-        r"hold anything|consider|look at|interested in|stay(?:ing)? away from|in play)"
+        r"touch|touching|longs|leave it alone|"
+        r"(?:pass on|skip|sit out)(?= (?:it|them|that|those|anything|the trade|the stock|this|any)\b)|"
+        r"no long|take trades|taking trades|take longs|take long trades|own|"
+        r"hold anything|consider|look at|interested in|stay(?:ing)? (?:away from|away|out(?: of)?)|in play)"
         r"(?: (?:anything|stock|it|a stock|names|them|a trade|it at all|stock at all))?",
     ),
     (
         "watch",
         r"(?:wait(?:ing)?(?: for| until| till| around for)?|look(?:ing)? for|watch(?:ing)? for|"
-        r"hold(?:ing)? off(?: until| till)?|let(?= ?(?:#|the|it)))",
+        r"hold(?:ing)? (?:off|(?:my|your|our) fire)(?: until| till)?|let(?= ?(?:#|the|it)))",
     ),
     (
         "want",
@@ -70,6 +74,7 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
     ),
 )
 _PATIENT: tuple[Kind, ...] = ("watch", "want")
+_AVOIDING = ("stay", "pass on", "skip", "sit out", "leave it")
 _CUES = tuple((kind, re.compile(rf"(?<!\S){pattern}(?!\S)")) for kind, pattern in _TABLE)
 _DENIAL = re.compile(
     r"(?<!\S)(?:never|not|no|avoid|refuse to|stay away from|neither|nor|without|quit)"
@@ -157,7 +162,7 @@ def find_cues(visible: str, taken: Sequence[Condition]) -> list[Cue]:
     for kind, pattern in _CUES:
         for match in pattern.finditer(blocked):
             before = blocked[max(0, match.start() - 60) : match.start()]
-            denied = bool(_DENIAL.search(before)) or match[0].startswith("stay")
+            denied = bool(_DENIAL.search(before)) or match[0].startswith(_AVOIDING)
             cues.append(Cue(match.start(), match.end(), kind, denied, bool(_ONLY.search(before))))
             blocked = blocked[: match.start()] + "#" * (match.end() - match.start()) + blocked[match.end() :]
     return sorted(cues, key=lambda cue: cue.start)
@@ -229,16 +234,19 @@ def _before(
 
 def _after(visible: str, condition: Condition, later: int, cues: Sequence[Cue]) -> Assignment | None:
     for cue in cues:
-        if cue.start < condition.end or cue.end > later or cue.kind in (*_PATIENT, "trade"):
+        if cue.start < condition.end or cue.end > later or cue.kind in _PATIENT:
+            continue
+        if cue.kind == "trade" and not cue.denied:
             continue
         gap = visible[condition.end : cue.start]
         denied = re.sub(r"(?:do not|never|will not|would not|not) $", "", gap)
+        otherwise = cue.denied and re.match(r"^(?: \|)? ?or (?:else )?(?:i|we|you) ", denied.strip() + " ")
         introduced = _INTRODUCED.search(visible[max(0, condition.start - 40) : condition.start])
         loose = introduced is not None and "#" not in gap and _LOOSE_FROM.match(gap)
         if not _FROM_CONDITION.match(denied if cue.denied else gap) and not loose:
             return None
         start = condition.start - (len(introduced[0]) if introduced else 0)
-        return Assignment(condition, cue, start, cue.end, only=cue.only)
+        return Assignment(condition, cue, start, cue.end, only=cue.only, unless=bool(otherwise))
     return None
 
 
@@ -288,6 +296,12 @@ def _choose(
             visible[max(0, condition.start - 25) : condition.start]
         ):
             return replace(after, end=condition.end, only=True, shares_cue=True)
+    if after is not None and before is None and chain is None and later < len(visible):
+        between = visible[condition.end : after.cue.start]
+        if re.match(r"^ (?:\|\S+ )?and(?: then)?(?: i| we)? ?$", between) and _TO_CONDITION.match(
+            visible[after.cue.end : later]
+        ):
+            return None
     if before is not None and before.cue.kind in _PATIENT:
         return after or before
     if before is not None and after is not None:

@@ -46,7 +46,8 @@ def written_spec(transcript: Transcript, finding: Finding, parts: Mapping[str, P
         for step in above:
             place = place.setdefault(step, {})
         place[last] = part.value
-        provenance[name] = {"state": "stated", **_evidence(part.atoms[0].evidence)}
+        said = _evidence(part.atoms[0].evidence) if part.atoms else None
+        provenance[name] = {"state": "assumed"} if said is None else {"state": "stated", **said}
         _filter_provenance(provenance, name, part)
     for atom in used:
         for use in atom.indicators:

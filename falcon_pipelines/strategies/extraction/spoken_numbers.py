@@ -32,6 +32,10 @@ _TENS = {
     name: (n + 2) * 10
     for n, name in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
 } | {"fourty": 40}
+_LISTED = frozenset(
+    {"rule", "step", "number", "option", "part", "point", "reason", "day", "strategy", "method"}
+)
+"""Words after which a digit is a count of its own: "rule one fifty day" names no 150."""
 _NUMBER_WORDS = frozenset({*_DIGITS, *_TEENS, *_TENS})
 
 
@@ -87,6 +91,9 @@ def _number_at(found: "Sequence[Token]", start: int) -> tuple[float | None, int]
         whole = float(small)
         if used == 2 and word(2) == "hundred":
             return whole - whole % 10, 1
+        if word(0) == "one" and word(1) in _TENS and _before(found, start) not in _LISTED:
+            rest, taken = _below_hundred(word, 1)
+            return whole * 100 + (rest or 0), 1 + taken
     if word(used) == "hundred" and whole < 20:
         whole, used = whole * 100, used + 1
         skip = 1 if word(used) == "and" else 0
@@ -96,6 +103,10 @@ def _number_at(found: "Sequence[Token]", start: int) -> tuple[float | None, int]
     if word(used) == "thousand":
         whole, used = whole * 1000, used + 1
     return _with_fraction(whole, used, word)
+
+
+def _before(found: "Sequence[Token]", start: int) -> str:
+    return found[start - 1].text if start else ""
 
 
 def _below_hundred(word: Callable[[int], str], at: int) -> tuple[int | None, int]:

@@ -168,7 +168,8 @@ STOPS: Table = (
     ),
     (
         rf"{STOP_NOUN}{LEFT_AT} (?:right )?(?:below|at|above) (?:the )?(?P<entrybar>(?:low|high) of "
-        rf"(?:the|that) (?:entry|signal|breakout|trigger|buy)? ?(?:bar|day))",
+        rf"(?:the|that) (?:entry|signal|breakout|trigger|buy|previous|prior)? ?(?:bar|day)|"
+        rf"(?:previous|prior|last) (?:day|bar|session)(?: s)? (?:low|high)|yesterday(?:'s|s)? (?:low|high))",
         _swing_stop,
     ),
     (

@@ -11,6 +11,7 @@ _EXAMPLE = re.compile(
     r"(?<!people )(?<!they )(?<!i )(?<!to )(?<!would )(?<!you )(?<!always )(?<!can )(?<!will )(?<!some )"
     r"(?<!or )(?<!we )"
     r"say (?:it|the|a|you|i|we|that|price|apple|tesla|your|my|this|spy|rsi|there)|"
+    r"e g|eg|to illustrate|an illustration|take (?:apple|tesla|amazon|nvidia|microsoft|a stock) at|"
     r"pretend|like if|think of|picture|if (?:you|i|we) (?:buy|bought|get in|got in|enter|short|sell)"
     r"(?: [a-z]+){0,4} at (?:dollars )?\d+)(?!\S)"
 )
@@ -28,7 +29,8 @@ _QUESTION = re.compile(
     r"(?:ed)?|i tested|i tried|we tried|i wonder|wondering|who)(?!\S)"
 )
 _HISTORY = re.compile(
-    r"(?<!\S)(?:used to|back then|in the past|years ago|last (?:week|month|year|time|night|friday|monday|"
+    r"(?<!\S)(?:used to|no longer|not anymore|previously|formerly|back then|in the past|years ago|"
+    r"last (?:week|month|year|time|night|friday|monday|"
     r"tuesday|wednesday|thursday|summer|spring|fall|winter)|yesterday|at first|originally|when i started|"
     r"the other day|earlier this|"
     r"back in|that day|in (?:19|20)\d\d|(?<!where )(?<!what )(?<!once )(?<!after )(?<!when )(?<!if )"
@@ -43,6 +45,7 @@ _OTHERS = re.compile(
     r"everyone|everybody|people|beginners|amateurs|gurus?|(?:the |a )?textbooks?|the books?|others|they|"
     r"he|she|(?:my|a|this) (?:friend|buddy|brother|uncle|neighbor|neighbour|mentor|guy)|"
     r"some (?:use|say|like|will|wait|buy|sell|would)|traditional(?:ly)?|conventional(?:ly)?|the internet|"
+    r"myth|misconception|(?:mistake|bad idea|tempting|wrong|trap) (?:to|is to)|"
     r"one guy|1 guy|somebody|someone|the standard|the classic|rule of thumb|conventional wisdom|"
     r"common advice|the usual|the original (?:version|strategy|"
     r"rules?))(?!\S)"

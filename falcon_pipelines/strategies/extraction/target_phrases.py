@@ -55,8 +55,8 @@ PARTIAL: Table = (
 TARGETS: Table = (
     (
         rf"(?:target|take profit|profit target|goal|aim|aiming|shoot|shooting|take my profit|looking|go|"
-        rf"sell|exit|get out|out|price target|i want|reward|make){LEFT_AT}(?: (?:for|at|is|least|"
-        rf"when it is|of|up|to make|to))* (?P<multiple>{NUMBER}) (?:{R_UNITS})(?: (?:risk reward|"
+        rf"sell|exit|get out|out|price target|i want|reward|make){LEFT_AT}(?: (?:for|at|is|least|when|once|"
+        rf"it is|of|up|to make|to|have made|have gained|has made))* (?P<multiple>{NUMBER}) (?:{R_UNITS})(?: (?:risk reward|"
         rf"reward to risk|reward risk|risk to reward)(?: ratio)?)?",
         ratio("exit.target"),
     ),

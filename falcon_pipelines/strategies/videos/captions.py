@@ -70,7 +70,7 @@ def fetch_captions(video: str, track: Track, origins: Sequence[tuple[str, str]] 
     except (OSError, ValueError) as error:
         waited = time.monotonic() - began
         raise NoTranscript(
-            video, "rate_limited", f"captions: {type(error).__name__} after {waited:.0f} s"
+            video, "unreachable", f"captions: {type(error).__name__} after {waited:.0f} s"
         ) from None
     if not body.strip():
         raise NoTranscript(video, "blocked_ip", "captions: an empty file")
@@ -78,8 +78,10 @@ def fetch_captions(video: str, track: Track, origins: Sequence[tuple[str, str]] 
 
 
 def _state_of_status(status: int) -> VideoState:
-    if status in (429, 503):
+    if status == 429:
         return "rate_limited"
+    if status in (502, 503, 504):
+        return "unreachable"
     if status in (401, 403) or 300 <= status < 400:
         return "blocked_ip"
     return "no_captions" if status in (404, 410) else "extractor_broken"

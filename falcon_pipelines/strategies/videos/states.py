@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from falcon_pipelines.errors import FalconError
@@ -19,6 +19,7 @@ VideoState = Literal[
     "geo",
     "blocked_ip",
     "rate_limited",
+    "unreachable",
     "unavailable",
     "extractor_broken",
 ]
@@ -47,13 +48,16 @@ NEXT_STEPS: dict[VideoState, NextStep] = {
         timedelta(hours=12), "YouTube takes this machine for a robot; tried again in 12 hours"
     ),
     "rate_limited": NextStep(timedelta(hours=1), "too many requests; tried again in an hour"),
+    "unreachable": NextStep(timedelta(minutes=10), "YouTube cannot be reached from here; tried again soon"),
     "unavailable": NextStep(None, "it was removed or never existed"),
     "extractor_broken": NextStep(timedelta(hours=24), "yt-dlp cannot read it; update yt-dlp if this stays"),
 }
 MAX_ATTEMPTS = 5
 
 _MESSAGES: tuple[tuple[VideoState, str], ...] = (
-    ("rate_limited", r"HTTP Error 429|too many requests|rate.?limit|resolve|timed out|connection"),
+    ("rate_limited", r"HTTP Error 429|too many requests|rate.?limit"),
+    ("unreachable", r"failed to resolve|name resolution|timed out|connection (?:refused|reset|aborted)|"
+     r"network is unreachable|no route to host|unable to connect|HTTP Error 50[234]"),
     ("blocked_ip", r"not a bot|IP is likely being blocked|unusual traffic|captcha|HTTP Error 403"),
     ("premiere", r"premieres? (?:in|will|on|at)|Premiere"),
     ("live_pending", r"live event will begin|live event has not|offline|not currently live|is live"),
@@ -68,12 +72,18 @@ _MESSAGES: tuple[tuple[VideoState, str], ...] = (
 
 
 class NoTranscript(FalconError):
-    """A video has no transcript that could be read; `state` says why."""
+    """A video has no transcript that could be read; `state` says why.
 
-    def __init__(self, video: str, state: VideoState, detail: str = "") -> None:
+    `not_before` is the time from which it may have one, where YouTube names it.
+    """
+
+    def __init__(
+        self, video: str, state: VideoState, detail: str = "", not_before: datetime | None = None
+    ) -> None:
         self.video = video
         self.state = state
         self.detail = detail
+        self.not_before = not_before
         super().__init__(f"video {video} has no transcript: {state}; {NEXT_STEPS[state].advice}")
 
 

@@ -103,7 +103,7 @@ def test_a_strategy_without_an_exit_offers_named_exits_and_takes_none() -> None:
         ("when_the_entry_no_longer_holds", {"crosses_below": ["sma_50", "sma_200"]}),
         ("after_20_bars", {"bars": 20}),
     ]
-    assert {overlay.spec.provenance[overlay.field].state for overlay in result.overlays} == {"default"}
+    assert {overlay.spec.provenance[overlay.field].state for overlay in result.overlays} == {"assumed"}
     assert heard(f"{ENTRY} . {EXIT}").overlays == ()
 
 

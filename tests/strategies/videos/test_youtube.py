@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -13,7 +13,12 @@ import pytest
 from falcon_pipelines.strategies.videos.addresses import NotAYouTubeAddress
 from falcon_pipelines.strategies.videos.captions import Track, choose_track, fetch_captions
 from falcon_pipelines.strategies.videos.states import NEXT_STEPS, NoTranscript, next_attempt, state_of_message
-from falcon_pipelines.strategies.videos.youtube import InfoUnavailable, YouTubeSource
+from falcon_pipelines.strategies.videos.youtube import (
+    InfoUnavailable,
+    YouTubeSource,
+    javascript_runtimes,
+    read_info,
+)
 
 VIDEO = "dQw4w9WgXcQ"
 ADDRESS = f"https://www.youtube.com/watch?v={VIDEO}"
@@ -78,7 +83,7 @@ def source(answer: Mapping[str, Any] | str) -> YouTubeSource:
             raise InfoUnavailable(answer)
         return answer
 
-    return YouTubeSource(read, LOOPBACK, pause_seconds=0)
+    return YouTubeSource(read, LOOPBACK)
 
 
 def test_a_video_becomes_a_transcript_with_its_original_captions() -> None:
@@ -120,7 +125,10 @@ MESSAGES = {
     "ERROR: [youtube] x: Sign in to confirm you're not a bot. Use --cookies": "blocked_ip",
     "ERROR: [youtube] x: All player responses are invalid. Your IP is likely being blocked by Youtube": "blocked_ip",
     "ERROR: [youtube] x: Unable to download API page: HTTP Error 429: Too Many Requests": "rate_limited",
-    "ERROR: [youtube] x: Unable to download API page: Failed to resolve 'www.youtube.com'": "rate_limited",
+    "ERROR: [youtube] x: Unable to download API page: Failed to resolve 'www.youtube.com'": "unreachable",
+    "ERROR: [youtube] x: Unable to download API page: Read timed out.": "unreachable",
+    "ERROR: [youtube] x: Unable to download API page: HTTP Error 503: Service Unavailable": "unreachable",
+    "yt-dlp failed with KeyError: 'videoDetails'": "extractor_broken",
     "ERROR: [youtube] x: Video unavailable. This video has been removed by the uploader": "unavailable",
     "ERROR: [youtube] x: Video unavailable": "unavailable",
     "ERROR: [youtube] x: Failed to extract any player response; please report this issue": "extractor_broken",
@@ -168,6 +176,7 @@ def test_what_the_metadata_say_becomes_a_state(changes: dict[str, Any], state: s
     [
         (b"", 200, None, "blocked_ip"),
         (b"", 429, None, "rate_limited"),
+        (b"", 503, None, "unreachable"),
         (b"", 403, None, "blocked_ip"),
         (b"", 404, None, "no_captions"),
         (b"", 500, None, "extractor_broken"),
@@ -190,7 +199,7 @@ def test_a_silent_caption_server_is_tried_again_later() -> None:
         pass
     with pytest.raises(NoTranscript) as caught:
         fetch_captions(VIDEO, Track(url, ".json3", "en", manual=False), LOOPBACK)
-    assert caught.value.state == "rate_limited"
+    assert caught.value.state == "unreachable"
 
 
 def test_only_passing_failures_are_tried_again_and_later_each_time() -> None:
@@ -201,9 +210,27 @@ def test_only_passing_failures_are_tried_again_and_later_each_time() -> None:
         "processing",
         "blocked_ip",
         "rate_limited",
+        "unreachable",
         "extractor_broken",
     }
     waits = [next_attempt("rate_limited", attempts) for attempts in (1, 2, 3)]
     assert waits == [timedelta(hours=1), timedelta(hours=2), timedelta(hours=4)]
     assert next_attempt("rate_limited", 5) is None
     assert state_of_message("something new") == "extractor_broken"
+
+
+def test_a_premiere_is_tried_again_after_the_time_it_is_announced_for() -> None:
+    with pytest.raises(NoTranscript) as caught:
+        source(info(live_status="is_upcoming", release_timestamp=1_800_000_000)).fetch(ADDRESS)
+    assert caught.value.not_before == datetime.fromtimestamp(1_800_000_000, UTC) + timedelta(hours=2)
+
+
+def test_yt_dlp_finds_the_javascript_runtime_that_is_installed_with_falcon() -> None:
+    runtimes = javascript_runtimes()
+    assert runtimes
+    assert runtimes[0].startswith("deno 2.")
+
+
+def test_the_options_for_yt_dlp_reach_no_other_site_and_are_ones_it_knows() -> None:
+    with pytest.raises(InfoUnavailable):
+        read_info("https://127.0.0.1:9/watch?v=dQw4w9WgXcQ")

@@ -1,0 +1,1 @@
+"""What long-running processes share: signs of life, a clean stop, log lines, waiting for the database."""

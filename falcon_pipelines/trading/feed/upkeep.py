@@ -1,0 +1,116 @@
+"""What happens to live bars beside the loop: segment files, session files, retention; in a thread of its own."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from falcon_pipelines.db.engine import transaction
+from falcon_pipelines.errors import FalconError
+from falcon_pipelines.services.service import Service
+from falcon_pipelines.trading.feed.retention import limit, newest_day, retire
+from falcon_pipelines.trading.feed.segments import LiveKeeper
+
+log = logging.getLogger(__name__)
+
+SEGMENT_SECONDS = 900.0
+RETENTION_SECONDS = 60.0
+
+
+class Upkeep:
+    """Runs one piece of work at a time; a failure is shown and tried again.
+
+    `keeper` is None for a replay, whose bars are in the store. `worked_through` says up to which sequence number no
+    reader needs the bars any more.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        engine: Engine,
+        source: str,
+        keeper: LiveKeeper | None,
+        worked_through: Callable[[Session], int],
+        *,
+        keep_sessions: int,
+        segment_seconds: float = SEGMENT_SECONDS,
+    ) -> None:
+        self._service = service
+        self._engine = engine
+        self._source = source
+        self._keeper = keeper
+        self._worked_through = worked_through
+        self._keep_sessions = keep_sessions
+        self._segment_seconds = segment_seconds
+        self._segments_at = time.monotonic() + segment_seconds
+        self._retention_at = time.monotonic() + RETENTION_SECONDS
+        self._thread: threading.Thread | None = None
+
+    def look(self, now: int) -> None:
+        """Begin what is due at the market's time `now`, unless something is still going on."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        clock = time.monotonic()
+        if self._keeper is not None and clock >= self._segments_at:
+            self._segments_at = clock + self._segment_seconds
+            self._begin(lambda: self.keep(datetime.fromtimestamp(now, UTC)))
+        elif clock >= self._retention_at:
+            self._retention_at = clock + RETENTION_SECONDS
+            self._begin(self.retire)
+
+    def stop(self) -> None:
+        """Waits for what is going on, and writes a last segment."""
+        if self._thread is not None:
+            self._thread.join(5)
+        if self._keeper is not None:
+            self._run(self._last_segment)
+
+    def _last_segment(self) -> None:
+        if self._keeper is not None:
+            self._keeper.write_segments()
+
+    def keep(self, now: datetime) -> None:
+        """Segments of what has come, and the files of sessions that are over. Raises FalconError."""
+        if self._keeper is None:
+            return
+        written = self._keeper.write_segments()
+        for day in self._keeper.due(now):
+            log.info("minutes of %s: %s", day, self._keeper.compact(day))
+        if written:
+            log.info("%d live bars are in segment files", written)
+
+    def retire(self) -> None:
+        """Delete what is not needed any more, batch by batch. Raises FalconError."""
+        unkept = None if self._keeper is None else self._keeper.first_unkept()
+        gone = 0
+        while not self._service.stopping.is_set():
+            with transaction(self._engine) as session:
+                newest = newest_day(session)
+                if newest is None:
+                    return
+                through = self._worked_through(session)
+                deleted = retire(session, self._source, limit(newest, self._keep_sessions, unkept, through))
+            gone += deleted
+            if not deleted:
+                break
+        if gone:
+            log.info("%d old live bars deleted", gone)
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        self._thread = threading.Thread(target=self._run, args=(work,), name="upkeep", daemon=True)
+        self._thread.start()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except FalconError as error:
+            self._service.trouble("files", f"live bars wait to be kept: {error}")
+        except Exception as error:
+            log.exception("upkeep failed")
+            self._service.trouble("files", f"live bars wait to be kept: {type(error).__name__}: {error}")
+        else:
+            self._service.trouble("files", None)
