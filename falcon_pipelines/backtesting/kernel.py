@@ -297,10 +297,10 @@ def simulate_account(
                 if completes and position.quantity != 0.0:
                     complete_bar(position, bars.high[bar, column], bars.low[bar, column], p)
                 if marked:
-                    side = np.int64(marked & ENTRY_LONG != 0) - np.int64(marked & ENTRY_SHORT != 0)
+                    entry_side = np.int64(marked & ENTRY_LONG != 0) - np.int64(marked & ENTRY_SHORT != 0)
                     out_long, out_short = marked & EXIT_LONG != 0, marked & EXIT_SHORT != 0
-                    if _read_signals(position, side, out_long, out_short):
-                        levels = signals.stop_level_long if side > 0 else signals.stop_level_short
+                    if _read_signals(position, entry_side, out_long, out_short):
+                        levels = signals.stop_level_long if entry_side > 0 else signals.stop_level_short
                         position.wanted_level = _at(levels, bar, column)
                         position.wanted_distance = _at(signals.stop_distance, bar, column)
                         position.wanted_volatility = _at(signals.volatility, bar, column)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from falcon_pipelines.bars.panel import Panel
+from falcon_pipelines.bars.panel import Frequency, Panel
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.errors import InputError
 from falcon_pipelines.strategies.sessions import session_days
@@ -78,14 +78,18 @@ def universe_bars(
     `tickers` replaces the spec's universe; a spec that names none gets the most traded ones, which day bars
     choose (see `split_sessions`). Raises TooShort and the store's errors.
     """
-    frequency = "day" if spec.timeframe == "day" else "minute"
+    frequency: Frequency = "day" if spec.timeframe == "day" else "minute"
     sessions = [day for day in store.sessions(frequency, version) if end is None or day <= end]
-    names = tuple(tickers) if tickers is not None else getattr(spec.universe, "tickers", None)
-    if names is None:
+    wanted = spec.universe or DEFAULT_UNIVERSE
+    if tickers is not None:
+        names = tuple(tickers)
+    elif not isinstance(wanted, MostLiquid):
+        names = wanted.tickers
+    else:
         days = [day for day in store.sessions("day", version) if end is None or day <= end]
         split = split_sessions(days, start)
         before = store.panel(None, split.choose_from, split.choose_to, ("close", "volume"), version=version)
-        names = most_traded(before, int((spec.universe or DEFAULT_UNIVERSE).liquid))
+        names = most_traded(before, int(wanted.liquid))
         start = split.test_from
     sessions = [day for day in sessions if start is None or day >= start]
     if not sessions:
