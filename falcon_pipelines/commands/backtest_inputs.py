@@ -26,7 +26,7 @@ Bars = Annotated[
         help="CSV or Parquet of ticker,timestamp,open,high,low,close,volume; default: the bar store."
     ),
 ]
-Cash = Annotated[float, typer.Option(help="Initial cash, dollars.", min=0.01)]
+Cash = Annotated[float, typer.Option(help="Initial cash, dollars.", min=0.01, max=1e15)]
 FeeBps = Annotated[
     float | None, typer.Option(help="Fee per side in basis points; default: the spec's.", min=0, max=10_000)
 ]
