@@ -41,7 +41,9 @@ def test_a_stored_run_is_repeated_to_the_byte_and_its_verdict_too(database_url: 
         again = backtest_spec(spec_of(stored.spec), BarStore(store.root, engine), stored.data_version)
         columns = result_columns(again)
         for name in ("stats", "benchmark", "trades", "equity", "warnings"):
-            assert json.dumps(columns[name], sort_keys=True) == json.dumps(getattr(stored, name), sort_keys=True), name
+            assert json.dumps(columns[name], sort_keys=True) == json.dumps(
+                getattr(stored, name), sort_keys=True
+            ), name
         assert columns["final_equity"] == stored.final_equity
         first = weigh(stored, store, PostgresTrials(engine))
         save_verdict(session, number, first.verdict, first.document())
