@@ -30,6 +30,12 @@ ingest_corporate_actions = dg.define_asset_job(
     description="Splits, dividends and delistings.",
     executor_def=_IN_ONE_PROCESS,
 )
+ingest_securities = dg.define_asset_job(
+    "ingest_securities",
+    selection=dg.AssetSelection.assets("securities"),
+    description="Who each ticker was when: renames, delistings, reuse.",
+    executor_def=_IN_ONE_PROCESS,
+)
 compute_features = dg.define_asset_job(
     "compute_features",
     selection=dg.AssetSelection.assets("screen_features"),
@@ -90,6 +96,7 @@ ALL_JOBS = (
     ingest_minute_bars,
     check_freshness,
     ingest_corporate_actions,
+    ingest_securities,
     compute_features,
     screen_market,
     study_videos,

@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     alpaca_feed: Literal["iex", "sip"] = Field("iex", description="whose trades Alpaca's live bars are of")
     alpaca_endpoint: str | None = Field(None, description="Alpaca's data server; default: its own")
     alpaca_socket: str | None = Field(None, description="Alpaca's websocket; default: its own")
+    minute_sessions: int = Field(
+        20, ge=0, description="how many of the newest sessions are kept complete in minute bars"
+    )
     history_start: date | None = Field(
         None, description="first session that is kept complete; default: five years before today"
     )

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.asking.forms import KEY_PATTERN
-from falcon_pipelines.dashboard.asking.submit import Insert, Table, ask_once
+from falcon_pipelines.dashboard.asking.submit import Insert, Table, ask_once, ask_request
 from falcon_pipelines.dashboard.asking.trading import Refused, check_command
 from falcon_pipelines.dashboard.queries import asked
 from falcon_pipelines.dashboard.queries.asked import Asked, RequestRow
@@ -18,13 +18,13 @@ from falcon_pipelines.db.decisions import Choice, request_decision
 from falcon_pipelines.db.models import StrategySpec
 from falcon_pipelines.db.requests import (
     DeleteProfile,
+    LayOverlay,
     RunScreen,
     SaveProfile,
     StudyVideo,
     Text,
     UnwatchFeed,
     WatchFeed,
-    ask,
 )
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -70,6 +70,14 @@ class AskUnwatchFeed(_Body):
     key: Key = None
 
 
+class AskLayOverlay(_Body):
+    """Run a strategy with something assumed that its source does not say."""
+
+    kind: Literal["lay_overlay"]
+    payload: LayOverlay
+    key: Key = None
+
+
 class AskSaveProfile(_Body):
     """Store a screening profile."""
 
@@ -95,7 +103,13 @@ class AskRunScreen(_Body):
 
 
 AnyRequest = Annotated[
-    AskStudyVideo | AskWatchFeed | AskUnwatchFeed | AskSaveProfile | AskDeleteProfile | AskRunScreen,
+    AskStudyVideo
+    | AskWatchFeed
+    | AskUnwatchFeed
+    | AskLayOverlay
+    | AskSaveProfile
+    | AskDeleteProfile
+    | AskRunScreen,
     Field(discriminator="kind"),
 ]
 
@@ -157,16 +171,7 @@ async def get_request(request: Request, request_id: Id) -> RequestRow:
 @router.post("/requests", status_code=201, responses=_REFUSALS | {200: {"model": RequestRow}})
 async def post_request(request: Request, response: Response, body: AnyRequest) -> RequestRow:
     """Ask for something; 201 when it is new, 200 when this key has asked before."""
-
-    def insert(session: Session, by: str, key: str) -> bool:
-        return ask(session, body.kind, body.payload.model_dump(mode="json"), by, key=key)
-
-    new, key, _ = await ask_once(request, "r", body.key, body.kind, insert)
-    response.status_code = 201 if new else 200
-    row: RequestRow = await request.app.state.database.read(
-        lambda session: asked.request_with_key(session, key)
-    )
-    return row
+    return await ask_request(request, response, body.kind, body.payload.model_dump(mode="json"), body.key)
 
 
 @router.post(

@@ -9,7 +9,17 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware.gzip import GZipMiddleware
 
 from falcon_pipelines import __version__
-from falcon_pipelines.dashboard import api, api_requests, api_session, assets, health, live, metrics, pages
+from falcon_pipelines.dashboard import (
+    api,
+    api_requests,
+    api_screens,
+    api_session,
+    assets,
+    health,
+    live,
+    metrics,
+    pages,
+)
 from falcon_pipelines.dashboard.access.audit import Audit, Traffic
 from falcon_pipelines.dashboard.access.directory import Directory
 from falcon_pipelines.dashboard.access.doorkeeper import Doorkeeper
@@ -58,6 +68,7 @@ def create_app(database_url: str, policy: AccessPolicy) -> FastAPI:
         api.router,
         api_session.router,
         api_requests.router,
+        api_screens.router,
         assets.router,
         live.router,
         *pages.ROUTERS,

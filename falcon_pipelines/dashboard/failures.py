@@ -1,9 +1,10 @@
 """What is answered when something fails: a page that says what to do, or the same as JSON."""
 
 import logging
+from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -86,7 +87,7 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     if _wants_json(request):
-        return await request_validation_exception_handler(request, error)
+        return JSONResponse({"detail": [_told(problem) for problem in error.errors()]}, status_code=422)
     first = error.errors()[0]
     where = first["loc"][-1] if first["loc"] else "the address"
     return render(
@@ -96,6 +97,16 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
         heading="That address is not right",
         message=f"{where}: {first['msg']}.",
     )
+
+
+def _told(problem: Any) -> dict[str, Any]:
+    """Where and what is wrong. What was sent is not sent back: it may be a password, or no JSON."""
+    where = [part if isinstance(part, int) else _plain(str(part)) for part in problem["loc"]]
+    return {"loc": where, "msg": _plain(str(problem["msg"])), "type": problem["type"]}
+
+
+def _plain(words: str) -> str:
+    return words.encode("utf-8", "replace").decode()
 
 
 async def _failure(request: Request, error: Exception) -> Response:

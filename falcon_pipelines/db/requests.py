@@ -61,7 +61,7 @@ class LayOverlay(_Payload):
     """Run a strategy with something assumed that its source does not say."""
 
     spec: str = Field(pattern=r"^[a-z][a-z0-9_]{0,79}$")
-    choices: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+    choices: list[Annotated[Text, Field(min_length=1, max_length=200)]] = Field(
         min_length=1, max_length=10, description="names of overlays, or PLACE=VALUE"
     )
 

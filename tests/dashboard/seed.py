@@ -33,6 +33,7 @@ from falcon_pipelines.db.models import (
     Trial,
     Verdict,
 )
+from tests.dashboard.seed_asking import seed_asking
 from tests.dashboard.seed_machinery import evidence, machinery, meaning
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -69,6 +70,8 @@ def seed(url: str, *, synthetic: bool = True, hostile: str = "") -> None:
         _research(session, hostile)
         session.flush()
         _trading(session, synthetic, hostile)
+        session.flush()
+        seed_asking(session, sessions(252), hostile)
         machinery(session, hostile)
     engine.dispose()
 

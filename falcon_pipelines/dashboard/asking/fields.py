@@ -5,12 +5,9 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
 
-from falcon_pipelines.dashboard.asking.forms import Reader
-
 LONGEST_ADDRESS = 2048
 LONGEST_DOCUMENT = 100_000
 _YOUTUBE = ("youtube.com", "youtu.be", "youtube-nocookie.com")
-_PROFILE_NAME = r"[a-z][a-z0-9_]{0,63}"
 
 
 def video_address(written: str) -> str:
@@ -30,22 +27,14 @@ def video_address(written: str) -> str:
         odd = parts.port is not None or parts.username is not None
     except ValueError:
         host, odd = "", True
-    if parts_are_wrong(address) or odd or host not in _YOUTUBE:
+    if _is_no_address(address) or odd or host not in _YOUTUBE:
         raise ValueError("Enter an address that starts with https://www.youtube.com/ or https://youtu.be/")
     return address
 
 
-def parts_are_wrong(address: str) -> bool:
+def _is_no_address(address: str) -> bool:
     """Whether an address has another scheme than http, or characters no address has."""
     return re.fullmatch(r"https?://[!-~]+", address) is None
-
-
-def profile_name(written: str) -> str:
-    """The name of a screening profile."""
-    name = written.strip()
-    if not re.fullmatch(_PROFILE_NAME, name):
-        raise ValueError("Enter a name of small letters, digits and _, starting with a letter")
-    return name
 
 
 def session_or_newest(written: str) -> date | None:
@@ -69,14 +58,3 @@ def price(written: str) -> Decimal:
     if round(value, 6) != value:
         raise ValueError("Enter a price with at most 6 decimal places")
     return value
-
-
-def exactly(wanted: str, what: str) -> Reader:
-    """Typed confirmation: the very words."""
-
-    def read(written: str) -> str:
-        if written.strip() != wanted.strip():
-            raise ValueError(f"Type {what} exactly as it is written above")
-        return written
-
-    return read

@@ -52,7 +52,9 @@ def read_form(sent: Mapping[str, str], readers: Mapping[str, Reader]) -> dict[st
 
 def refused(sent: Mapping[str, str], problems: Mapping[str, str]) -> InvalidForm:
     """The form again as it was sent, with what is wrong."""
-    kept = {name: value for name, value in sent.items() if name not in ("csrf_token", "key")}
+    kept = {
+        name: value.replace("\0", "") for name, value in sent.items() if name not in ("csrf_token", "key")
+    }
     return InvalidForm(Form(values=kept, problems=problems, key=form_key(sent)))
 
 

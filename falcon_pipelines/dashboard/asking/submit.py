@@ -1,8 +1,8 @@
 """From something valid to one inserted row, and what became of it."""
 
 import secrets
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -10,8 +10,10 @@ from sqlalchemy.orm import Session
 from starlette.responses import RedirectResponse, Response
 
 from falcon_pipelines.dashboard.access.sessions import Identity
-from falcon_pipelines.dashboard.queries.asked import Asked, asked
+from falcon_pipelines.dashboard.database import Database
+from falcon_pipelines.dashboard.queries.asked import Asked, RequestRow, asked, request_with_key
 from falcon_pipelines.db.engine import DatabaseUnavailable
+from falcon_pipelines.db.requests import ask
 
 Table = Literal["r", "c", "d"]
 """requests, operator_commands, decisions: the first letter of a stored key."""
@@ -41,6 +43,23 @@ async def ask_once(
     if found is None:
         raise DatabaseUnavailable("what was asked is not visible yet; ask again with the same key")
     return new, stored_key, found
+
+
+async def ask_request(
+    request: Request, response: Response, kind: str, payload: Mapping[str, Any], key: str | None
+) -> RequestRow:
+    """The API's answer to a request: its row, 201 when it is new, 200 when this key has asked before."""
+
+    def insert(session: Session, by: str, stored_key: str) -> bool:
+        return ask(session, kind, payload, by, key=stored_key)
+
+    new, stored_key, _ = await ask_once(request, "r", key, kind, insert)
+    response.status_code = 201 if new else 200
+    database: Database = request.app.state.database
+    row = await database.read(lambda session: request_with_key(session, stored_key))
+    if row is None:
+        raise DatabaseUnavailable("what was asked is not visible yet; ask again with the same key")
+    return row
 
 
 async def submit(

@@ -2,9 +2,11 @@
 
 from falcon_pipelines.dashboard.pages import (
     account_actions,
+    candidates,
     data,
     decisions,
     login,
+    profiles,
     screens,
     strategies,
     system,
@@ -16,7 +18,9 @@ from falcon_pipelines.dashboard.pages import (
 ROUTERS = (
     login.router,
     today.router,
+    profiles.router,
     screens.router,
+    candidates.router,
     strategies.router,
     decisions.router,
     videos.router,

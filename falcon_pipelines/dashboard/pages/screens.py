@@ -1,4 +1,4 @@
-"""Screens: the newest candidates, every run, and the candidates of one run."""
+"""Screens: the profiles with their records, the newest candidates, every run, and the candidates of one run."""
 
 from fastapi import Request
 from sqlalchemy.orm import Session
@@ -13,6 +13,9 @@ from falcon_pipelines.dashboard.pages.page import (
     present,
     read,
 )
+from falcon_pipelines.dashboard.queries.asked import Asked
+from falcon_pipelines.dashboard.queries.asked import newest as newest_requests
+from falcon_pipelines.dashboard.queries.profiles import ProfileRow, profiles
 from falcon_pipelines.dashboard.queries.screening import (
     Screen,
     ScreenRow,
@@ -21,9 +24,20 @@ from falcon_pipelines.dashboard.queries.screening import (
     screen_runs,
 )
 from falcon_pipelines.dashboard.rendering import render
-from falcon_pipelines.dashboard.values import Page
+from falcon_pipelines.dashboard.values import Page, Value
 
 router = page_router()
+
+KINDS = ("save_profile", "delete_profile", "run_screen")
+
+
+class ScreensView(Value):
+    """Everything on the page."""
+
+    newest: list[Screen]
+    profiles: list[ProfileRow]
+    requests: list[Asked]
+    runs: Page[ScreenRow]
 
 
 @router.get("/screens")
@@ -31,11 +45,16 @@ async def screens(request: Request, profile: OptionalText = None, before: Option
     """The newest candidates and all runs."""
     name = given(profile)
 
-    def query(session: Session) -> tuple[list[Screen], Page[ScreenRow]]:
-        return newest_screens(session), screen_runs(session, profile=name, before=before)
+    def query(session: Session) -> ScreensView:
+        return ScreensView(
+            newest=newest_screens(session),
+            profiles=profiles(session),
+            requests=newest_requests(session, KINDS),
+            runs=screen_runs(session, profile=name, before=before),
+        )
 
-    (newest, runs), synthetic = await read(request, query)
-    return render(request, "screens.html", newest=newest, runs=runs, profile=name, synthetic=synthetic)
+    view, synthetic = await read(request, query)
+    return render(request, "screens.html", view=view, profile=name, synthetic=synthetic)
 
 
 @router.get("/screens/{run_id}")

@@ -11,7 +11,14 @@ from falcon_pipelines.dashboard.asking.forms import Form, InvalidForm, form_key,
 from falcon_pipelines.dashboard.asking.submit import submit
 from falcon_pipelines.dashboard.pages.page import OptionalText, given, page_router, present, read
 from falcon_pipelines.dashboard.queries.asked import Asked, newest
-from falcon_pipelines.dashboard.queries.intake import Feed, VideoState, feeds, video_states
+from falcon_pipelines.dashboard.queries.intake import (
+    DroppedFile,
+    Feed,
+    VideoState,
+    dropped_files,
+    feeds,
+    video_states,
+)
 from falcon_pipelines.dashboard.queries.videos import VideoRow, video, videos
 from falcon_pipelines.dashboard.rendering import render
 from falcon_pipelines.dashboard.values import Value
@@ -28,6 +35,7 @@ class VideosView(Value):
     rows: list[VideoRow]
     states: list[VideoState]
     feeds: list[Feed]
+    files: list[DroppedFile]
     requests: list[Asked]
 
 
@@ -112,6 +120,7 @@ async def _page(request: Request, submission: Form, watching: Form) -> Response:
             rows=videos(session),
             states=video_states(session),
             feeds=feeds(session),
+            files=dropped_files(session),
             requests=newest(session, KINDS),
         )
 

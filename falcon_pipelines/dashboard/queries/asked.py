@@ -45,6 +45,7 @@ _ABOUT = {
     "study_video": ("study the video", "url"),
     "watch_feed": ("watch", "url"),
     "unwatch_feed": ("stop watching", "url"),
+    "lay_overlay": ("lay an overlay over", "spec"),
     "save_profile": ("save a screening profile", ""),
     "delete_profile": ("delete the profile", "name"),
     "run_screen": ("run the screen", "profile"),

@@ -1,4 +1,4 @@
-"""Videos on their way in: which were asked for, what became of each, and which channels are watched."""
+"""Videos on their way in: which were asked for, what became of each; watched channels; files in the watched folder."""
 
 from datetime import datetime
 
@@ -7,10 +7,10 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.queries.documents import second_of_video
 from falcon_pipelines.dashboard.values import Value
-from falcon_pipelines.db.models import Transcript, Video, WatchedFeed
+from falcon_pipelines.db.models import Transcript, TranscriptFile, Video, WatchedFeed
 
 NEWEST = 200
-FETCHED = "fetched"
+_READ = ("studied", "duplicate")
 
 
 class VideoState(Value):
@@ -22,7 +22,7 @@ class VideoState(Value):
     origin_link: str | None
     state: str
     detail: str | None
-    next_step: str
+    next_step: str | None
     attempts: int
     next_attempt_at: datetime | None
     asked_at: datetime
@@ -37,7 +37,20 @@ class Feed(Value):
     seen: int
     polled_at: datetime | None
     problem: str | None
+    failures: int
+    next_poll_at: datetime | None
     since: datetime
+
+
+class DroppedFile(Value):
+    """A caption file in the watched folder, and what became of it."""
+
+    name: str
+    state: str
+    detail: str | None
+    size_bytes: int
+    transcript_id: str | None
+    seen_at: datetime
 
 
 def video_states(session: Session) -> list[VideoState]:
@@ -56,10 +69,10 @@ def video_states(session: Session) -> list[VideoState]:
             origin_link=second_of_video(video.origin, None),
             state=video.state,
             detail=video.detail,
-            next_step=_next_step(video),
+            next_step=video.next_step,
             attempts=video.attempts,
             next_attempt_at=video.next_attempt_at,
-            asked_at=video.created_at,
+            asked_at=video.asked_at or video.created_at,
             has_transcript=title is not None,
         )
         for video, title in rows
@@ -76,15 +89,27 @@ def feeds(session: Session) -> list[Feed]:
             seen=len(row.cursor) if isinstance(row.cursor, list) else 0,
             polled_at=row.polled_at,
             problem=row.problem,
+            failures=row.failures,
+            next_poll_at=row.next_poll_at,
             since=row.created_at,
         )
         for row in rows
     ]
 
 
-def _next_step(video: Video) -> str:
-    if video.state == FETCHED:
-        return "its rules are taken from the transcript"
-    if video.next_attempt_at is None:
-        return "nothing: asking again would not help"
-    return "it is asked for again"
+def dropped_files(session: Session) -> list[DroppedFile]:
+    """Files of the watched folder, newest first."""
+    rows = session.scalars(
+        select(TranscriptFile).order_by(TranscriptFile.seen_at.desc(), TranscriptFile.name).limit(NEWEST)
+    )
+    return [
+        DroppedFile(
+            name=row.name,
+            state=row.state,
+            detail=row.detail,
+            size_bytes=row.size_bytes,
+            transcript_id=row.transcript_id if row.state in _READ else None,
+            seen_at=row.seen_at,
+        )
+        for row in rows
+    ]

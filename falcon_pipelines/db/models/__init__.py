@@ -2,6 +2,7 @@
 
 from falcon_pipelines.db.models.base import Base
 from falcon_pipelines.db.models.changes import CHANNEL
+from falcon_pipelines.db.models.charts import PriceChart
 from falcon_pipelines.db.models.extraction import Extraction, StrategyVariant
 from falcon_pipelines.db.models.live import Feed, FeedSymbol, LiveBar, LiveSession
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
@@ -77,6 +78,7 @@ __all__ = [
     "PositionMark",
     "PositionTotal",
     "Posting",
+    "PriceChart",
     "Promotion",
     "QuarantineCount",
     "Request",

@@ -1,0 +1,178 @@
+"""Screening profiles over the API: list, read, create, update, delete, run, export, records; candidates and charts."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from pydantic import ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from falcon_pipelines.dashboard.asking.forms import KEY_PATTERN
+from falcon_pipelines.dashboard.asking.profiles import name_of, profile_document
+from falcon_pipelines.dashboard.asking.submit import ask_request
+from falcon_pipelines.dashboard.database import Database
+from falcon_pipelines.dashboard.queries.asked import RequestRow
+from falcon_pipelines.dashboard.queries.charts import Chart, chart
+from falcon_pipelines.dashboard.queries.picks import Pick, pick
+from falcon_pipelines.dashboard.queries.profiles import (
+    ProfileDetail,
+    ProfileRow,
+    ProfileVersion,
+    Record,
+    profile,
+    profile_version,
+    profiles,
+    record,
+)
+from falcon_pipelines.dashboard.values import Problem, Value
+from falcon_pipelines.db.requests import Text
+
+Found = TypeVar("Found")
+
+router = APIRouter(
+    prefix="/api/v1", tags=["screening"], responses={401: {"model": Problem}, 503: {"model": Problem}}
+)
+
+_MAY_BE_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
+_ASKED: dict[int | str, dict[str, Any]] = {
+    200: {"model": RequestRow},
+    **{status: {"model": Problem} for status in (400, 403, 404, 413, 415)},
+}
+
+Name = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="default: the newest")]
+Ticker = Annotated[str, Path(pattern=r"^[A-Za-z0-9.\-/ ]{1,40}$")]
+Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
+Key = Annotated[
+    str | None,
+    Field(pattern=KEY_PATTERN, description="the same key asks once; default: every call asks anew"),
+]
+
+
+class ProfileText(Value):
+    """A profile as YAML."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    document: Annotated[Text, Field(min_length=1, max_length=100_000)]
+    key: Key = None
+
+
+class RunAsked(Value):
+    """Which session to screen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    session: Annotated[date | None, Field(description="default: the newest session with bars")] = None
+    key: Key = None
+
+
+@router.get("/profiles")
+async def get_profiles(request: Request, deleted: bool = False) -> list[ProfileRow]:
+    """Every profile in its newest version, with its newest run and record."""
+    return await _found(request, lambda session: profiles(session, deleted=deleted), "profile")
+
+
+@router.post("/profiles", status_code=201, responses=_ASKED)
+async def create_profile(request: Request, response: Response, body: ProfileText) -> RequestRow:
+    """Ask to store a new profile, or one from a file. 400 names the line that is wrong."""
+    document = _checked(body.document)
+    return await ask_request(request, response, "save_profile", {"document": document}, body.key)
+
+
+@router.get("/profiles/{name}", responses=_MAY_BE_MISSING)
+async def get_profile(request: Request, name: Name) -> ProfileDetail:
+    """A profile with its versions and its record."""
+    return await _found(request, lambda session: profile(session, name), f"profile {name}")
+
+
+@router.put("/profiles/{name}", status_code=201, responses=_ASKED)
+async def update_profile(request: Request, response: Response, name: Name, body: ProfileText) -> RequestRow:
+    """Ask to store the profile as a new version. 400 names the line that is wrong."""
+    document = _checked(body.document)
+    if name_of(document) != name:
+        raise HTTPException(400, f"the document's name is {name_of(document)}, not {name}")
+    await _require(request, name)
+    return await ask_request(request, response, "save_profile", {"document": document}, body.key)
+
+
+@router.delete("/profiles/{name}", status_code=201, responses=_ASKED)
+async def delete_profile(
+    request: Request,
+    response: Response,
+    name: Name,
+    key: Annotated[str | None, Query(pattern=KEY_PATTERN)] = None,
+) -> RequestRow:
+    """Ask to take the profile out of use; its versions, runs and record stay."""
+    await _require(request, name)
+    return await ask_request(request, response, "delete_profile", {"name": name}, key)
+
+
+@router.post("/profiles/{name}/runs", status_code=201, responses=_ASKED)
+async def run_profile(request: Request, response: Response, name: Name, body: RunAsked) -> RequestRow:
+    """Ask to run the profile now."""
+    await _require(request, name)
+    return await ask_request(
+        request, response, "run_screen", {"profile": name, "session": body.session}, body.key
+    )
+
+
+@router.get("/profiles/{name}/versions/{version}", responses=_MAY_BE_MISSING)
+async def get_version(request: Request, name: Name, version: Id) -> ProfileVersion:
+    """One version of a profile."""
+    what = f"profile {name} of version {version}"
+    return await _found(request, lambda session: profile_version(session, name, version), what)
+
+
+@router.get(
+    "/profiles/{name}/export",
+    responses={
+        404: {"model": Problem},
+        200: {"content": {"application/yaml": {"schema": {"type": "string"}}}},
+    },
+    response_class=Response,
+)
+async def export_profile(request: Request, name: Name, version: Version = None) -> Response:
+    """The profile as a YAML file."""
+    what = f"profile {name} of this version"
+    found = await _found(request, lambda session: profile_version(session, name, version), what)
+    return Response(found.document, media_type="application/yaml")
+
+
+@router.get("/profiles/{name}/record", responses=_MAY_BE_MISSING)
+async def get_record(request: Request, name: Name) -> Record:
+    """What came of the profile's picks so far, with n and intervals."""
+    return await _found(request, lambda session: record(session, name), f"record of {name}")
+
+
+@router.get("/screens/{run_id}/picks/{ticker}", responses=_MAY_BE_MISSING)
+async def get_pick(request: Request, run_id: Id, ticker: Ticker) -> Pick:
+    """One candidate in full, with everything else that picked it."""
+    what = f"candidate {ticker} in run {run_id}"
+    return await _found(request, lambda session: pick(session, run_id, ticker), what)
+
+
+@router.get("/charts/{ticker:path}", responses=_MAY_BE_MISSING)
+async def get_chart(request: Request, ticker: Ticker) -> Chart:
+    """The newest day bars of a ticker that was picked lately or is held."""
+    return await _found(request, lambda session: chart(session, ticker), f"chart of {ticker}")
+
+
+def _checked(document: str) -> str:
+    try:
+        return profile_document(document)
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from None
+
+
+async def _require(request: Request, name: str) -> None:
+    await _found(request, lambda session: profile_version(session, name, None), f"profile {name}")
+
+
+async def _found(request: Request, query: Callable[[Session], Found | None], what: str) -> Found:
+    database: Database = request.app.state.database
+    found = await database.read(query)
+    if found is None:
+        raise HTTPException(404, f"there is no {what}")
+    return found

@@ -1,0 +1,207 @@
+"""Screening profiles as stored, with their runs and their records."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from falcon_pipelines.dashboard.queries.documents import number, text
+from falcon_pipelines.dashboard.values import Value
+from falcon_pipelines.db.models import ScreenProfile, ScreenRecord, ScreenRun
+
+HISTORY = 50
+
+
+class Measure(Value):
+    """One number of a record with its interval and what it rests on."""
+
+    name: str
+    value: float | str | None
+    low: float | None
+    high: float | None
+    n: int | None
+    note: str | None
+
+
+class Record(Value):
+    """What came of a profile's picks so far."""
+
+    verdict: str
+    runs: int
+    picks: int
+    through: date | None
+    measures: list[Measure]
+    written_at: datetime
+
+
+class ProfileRow(Value):
+    """A profile in its newest version."""
+
+    name: str
+    version: int
+    title: str
+    theme: str | None
+    schedule: list[str]
+    deleted: bool
+    origin: str
+    note: str | None
+    saved_by: str
+    saved_at: datetime
+    newest_run: int | None
+    newest_session: date | None
+    newest_state: str | None
+    newest_reason: str | None
+    record: Record | None
+
+
+class ProfileVersion(Value):
+    """One version of a profile; `document` is its YAML as written."""
+
+    name: str
+    version: int
+    title: str
+    document: str
+    content: dict[str, Any]
+    deleted: bool
+    origin: str
+    note: str | None
+    saved_by: str
+    saved_at: datetime
+
+
+class ProfileDetail(Value):
+    """A profile, its versions newest first, and its record."""
+
+    current: ProfileVersion
+    versions: list[ProfileVersion]
+    record: Record | None
+
+
+def profiles(session: Session, *, deleted: bool = False) -> list[ProfileRow]:
+    """Every profile in its newest version, by name; with `deleted`, those out of use too."""
+    newest = select(func.max(ScreenProfile.id)).group_by(ScreenProfile.name)
+    rows = session.scalars(
+        select(ScreenProfile).where(ScreenProfile.id.in_(newest)).order_by(ScreenProfile.name)
+    ).all()
+    runs = _newest_runs(session)
+    records = _records(session)
+    return [
+        _profile_row(row, runs.get(row.name), records.get(row.name))
+        for row in rows
+        if deleted or not row.deleted
+    ]
+
+
+def profile(session: Session, name: str) -> ProfileDetail | None:
+    """None for a name that never was; a deleted profile is found and says so."""
+    rows = session.scalars(
+        select(ScreenProfile)
+        .where(ScreenProfile.name == name)
+        .order_by(ScreenProfile.version.desc())
+        .limit(HISTORY)
+    ).all()
+    if not rows:
+        return None
+    versions = [_version(row) for row in rows]
+    return ProfileDetail(current=versions[0], versions=versions, record=record(session, name))
+
+
+def profile_version(session: Session, name: str, version: int | None) -> ProfileVersion | None:
+    """One version, the newest when none is named."""
+    query = select(ScreenProfile).where(ScreenProfile.name == name)
+    if version is not None:
+        query = query.where(ScreenProfile.version == version)
+    row = session.scalars(query.order_by(ScreenProfile.version.desc()).limit(1)).one_or_none()
+    return None if row is None else _version(row)
+
+
+def record(session: Session, name: str) -> Record | None:
+    """The newest record of a profile."""
+    row = session.scalars(
+        select(ScreenRecord).where(ScreenRecord.profile == name).order_by(ScreenRecord.id.desc()).limit(1)
+    ).one_or_none()
+    return None if row is None else _record(row)
+
+
+def _newest_runs(session: Session) -> dict[str, ScreenRun]:
+    newest = select(func.max(ScreenRun.id)).group_by(ScreenRun.profile)
+    return {run.profile: run for run in session.scalars(select(ScreenRun).where(ScreenRun.id.in_(newest)))}
+
+
+def _records(session: Session) -> dict[str, Record]:
+    newest = select(func.max(ScreenRecord.id)).group_by(ScreenRecord.profile)
+    rows = session.scalars(select(ScreenRecord).where(ScreenRecord.id.in_(newest)))
+    return {row.profile: _record(row) for row in rows}
+
+
+def _profile_row(row: ScreenProfile, run: ScreenRun | None, record: Record | None) -> ProfileRow:
+    content = row.content if isinstance(row.content, dict) else {}
+    schedule = content.get("schedule")
+    return ProfileRow(
+        name=row.name,
+        version=row.version,
+        title=row.title,
+        theme=text(content.get("theme")),
+        schedule=[str(slot) for slot in schedule] if isinstance(schedule, list) else [],
+        deleted=row.deleted,
+        origin=row.origin,
+        note=row.note,
+        saved_by=row.saved_by,
+        saved_at=row.created_at,
+        newest_run=run.id if run else None,
+        newest_session=run.session if run else None,
+        newest_state=run.state if run else None,
+        newest_reason=run.reason if run else None,
+        record=record,
+    )
+
+
+def _version(row: ScreenProfile) -> ProfileVersion:
+    return ProfileVersion(
+        name=row.name,
+        version=row.version,
+        title=row.title,
+        document=row.document,
+        content=row.content if isinstance(row.content, dict) else {},
+        deleted=row.deleted,
+        origin=row.origin,
+        note=row.note,
+        saved_by=row.saved_by,
+        saved_at=row.created_at,
+    )
+
+
+def _record(row: ScreenRecord) -> Record:
+    document = row.document if isinstance(row.document, dict) else {}
+    return Record(
+        verdict=row.verdict,
+        runs=row.runs,
+        picks=row.picks,
+        through=row.through,
+        measures=list(_measures(document)),
+        written_at=row.created_at,
+    )
+
+
+def _measures(document: Mapping[str, Any]) -> Iterator[Measure]:
+    """Everything in a record that has a value and an interval or a count, wherever it stands."""
+    listed = document.get("measures")
+    named = (
+        [(text(item.get("name")) or "?", item) for item in listed if isinstance(item, dict)]
+        if isinstance(listed, list)
+        else [(name, item) for name, item in document.items() if isinstance(item, dict)]
+    )
+    for name, item in named:
+        if "value" not in item:
+            continue
+        count = number(item.get("n"))
+        yield Measure(
+            name=name,
+            value=number(item["value"]) if number(item["value"]) is not None else text(item["value"]),
+            low=number(item.get("low")),
+            high=number(item.get("high")),
+            n=None if count is None else int(count),
+            note=text(item.get("note")) or text(item.get("why")),
+        )
