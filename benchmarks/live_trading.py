@@ -123,7 +123,8 @@ def work_through(engine: Engine, folder: Path, url: str, bars: int, speed: int) 
                 > 0
             ):
                 if feed.poll() is not None or trader.poll() is not None:
-                    raise RuntimeError(f"a service ended; see {folder}")
+                    said = [(folder / f"{name}.log").read_text()[-2_000:] for name in ("feed", "trader")]
+                    raise RuntimeError("a service ended:\n" + "\n".join(said))
                 time.sleep(0.5)
             return peak_mb(feed), peak_mb(trader)
 

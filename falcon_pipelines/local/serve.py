@@ -32,7 +32,7 @@ def serve_until_interrupted(
     FALCON_DASHBOARD_LOGIN is set. Made-up minutes are replayed unless FALCON_FEED is set. Raises PortTaken,
     ServiceFailed.
     """
-    login, live = _dashboard_login(settings, made_up), _live_settings(settings)
+    login, live = _dashboard_login(settings, made_up), live_settings(settings)
     require_free_ports(settings, live.get(FEED, settings.feed))
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, _interrupt)
@@ -61,7 +61,7 @@ def _dashboard_login(settings: Settings, made_up: bool) -> Login:
     return settings.dashboard_login
 
 
-def _live_settings(settings: Settings) -> dict[str, str]:
+def live_settings(settings: Settings) -> dict[str, str]:
     """What the trader and the feed are told over a made-up store, where the settings do not say it themselves."""
     from falcon_pipelines.bars.store import BarStore
 
