@@ -1,8 +1,8 @@
 """Speed of the whole live path: a replay through `falcon feed`, the table and `falcon trader`, as two processes.
 
-Run: python -m benchmarks.live_trading [minutes]. 5,000 symbols, 500 resting orders. First one burst of 5,000 bars a
-second: how long from a bar's commit to the commit of its fill. Then as fast as it goes: bars worked through a second.
-PostgreSQL itself says when each was committed (track_commit_timestamp).
+Run: python -m benchmarks.live_trading [minutes]. 5,000 symbols, 500 resting orders. First a burst of 5,000 bars every
+5 seconds: how long from a bar's commit to the commit of its fill. Then as fast as it goes: bars worked through a
+second. PostgreSQL itself says when each was committed (track_commit_timestamp).
 """
 
 import gzip
@@ -14,10 +14,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
+import psutil
 from sqlalchemy import Engine, create_engine, text
 
 from benchmarks.paper_trading import (
@@ -88,6 +90,20 @@ def process(command: str, folder: Path, url: str, **settings: str) -> Iterator[s
         running.wait(60)
 
 
+@dataclass(frozen=True)
+class Cost:
+    """The most memory a process had, in megabytes, and the processor time it took for the bars, in seconds."""
+
+    peak_mb: float
+    cpu_seconds: float
+
+
+def cpu_seconds(running: subprocess.Popen[bytes]) -> float:
+    """Processor time of a process so far."""
+    times = psutil.Process(running.pid).cpu_times()
+    return times.user + times.system
+
+
 def peak_mb(running: subprocess.Popen[bytes]) -> float:
     """The most memory a process had, in megabytes."""
     status = Path(f"/proc/{running.pid}/status").read_text(encoding="ascii")
@@ -109,11 +125,12 @@ def open_account(engine: Engine) -> None:
         submit(session, account, resting_orders())
 
 
-def work_through(engine: Engine, folder: Path, url: str, bars: int, speed: int) -> tuple[float, float]:
-    """Feed and trader over all minutes; the most memory of each in megabytes."""
+def work_through(engine: Engine, folder: Path, url: str, bars: int, speed: int) -> tuple[Cost, Cost]:
+    """Feed and trader over all minutes, and what each cost."""
     open_account(engine)
     with process("trader", folder, url) as trader:
         time.sleep(10)
+        before = cpu_seconds(trader)
         with process("feed", folder, url, FALCON_FEED_REPLAY_SPEED=str(speed)) as feed:
             while ask(engine, "SELECT count(*), 0 FROM live_bars")[0] < bars or (
                 ask(
@@ -126,7 +143,10 @@ def work_through(engine: Engine, folder: Path, url: str, bars: int, speed: int) 
                     said = [(folder / f"{name}.log").read_text()[-2_000:] for name in ("feed", "trader")]
                     raise RuntimeError("a service ended:\n" + "\n".join(said))
                 time.sleep(0.5)
-            return peak_mb(feed), peak_mb(trader)
+            return (
+                Cost(peak_mb(feed), cpu_seconds(feed)),
+                Cost(peak_mb(trader), cpu_seconds(trader) - before),
+            )
 
 
 _DELAYS = """
@@ -156,19 +176,23 @@ def main(minutes: int) -> None:
             engine = database_engine(url)
             stored_minutes(folder, engine, minutes)
             bars = SYMBOLS * minutes
-            feed_mb, trader_mb = work_through(engine, folder, url, bars, speed=60)
+            feed, trader = work_through(engine, folder, url, bars, speed=12)
             median, p99, fills = ask(engine, _DELAYS)
-            more_feed_mb, more_trader_mb = work_through(engine, folder, url, bars, speed=0)
+            fast_feed, fast_trader = work_through(engine, folder, url, bars, speed=0)
             count, seconds = ask(engine, _SPAN)
             engine.dispose()
     print(f"{minutes} minutes of {SYMBOLS:,} symbols through feed, table and trader; {fills:.0f} fills")
     print(f"bar committed to fill committed, median ms {median:8.0f}")
     for name, value, target in (
         ("bar committed to fill committed, p99 ms", p99, TARGET_MS),
-        ("feed, resident MB at most", max(feed_mb, more_feed_mb), TARGET_MB),
-        ("trader, resident MB at most", max(trader_mb, more_trader_mb), TARGET_MB),
+        ("feed, resident MB at most", max(feed.peak_mb, fast_feed.peak_mb), TARGET_MB),
+        ("trader, resident MB at most", max(trader.peak_mb, fast_trader.peak_mb), TARGET_MB),
     ):
         print(f"{name:<42}{value:>10,.0f}   target {target:>8,}   {target / value:6.1f} times better")
+    print(
+        f"bars for a second of the feed's processor time, its start included {count / fast_feed.cpu_seconds:>12,.0f}"
+    )
+    print(f"bars for a second of the trader's processor time {count / fast_trader.cpu_seconds:>12,.0f}")
     rate = count / seconds
     print(
         f"{'bars a second, both processes':<42}{rate:>10,.0f}   target {TARGET_BARS:>8,}   {rate / TARGET_BARS:6.1f} times better"
