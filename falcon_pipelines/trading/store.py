@@ -214,3 +214,10 @@ def pending(session: Session, account_id: int, until: datetime) -> list[OrderReq
         .order_by(models.Order.submitted_at, models.Order.sequence, models.Order.created_at, models.Order.id)
     )
     return [request_of(row) for row in rows]
+
+
+def submitted_tickers(session: Session, account_ids: Sequence[int]) -> frozenset[str]:
+    """The tickers of orders that no bar has met yet."""
+    order = models.Order
+    query = select(order.ticker).where(order.account_id.in_(account_ids), order.status == SUBMITTED)
+    return frozenset(session.scalars(query.distinct()))

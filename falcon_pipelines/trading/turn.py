@@ -215,10 +215,10 @@ class Turn:
             shares = min(order.remaining, affordable(paid, spendable, self.rules.costs.fee_bps))
             if not shares:
                 none = f"{money(free)} dollars of free cash buy no share at {money(paid)}"
-                self.reject(order, self._limit_refusal(order, self.cost(paid, 1)) or none)
+                self.reject(order, self.limit_refusal(order, self.cost(paid, 1)) or none)
                 return False
             order = replace(order, quantity=order.filled + shares)
-        reason = self._limit_refusal(order, self.cost(paid, order.remaining))
+        reason = self.limit_refusal(order, self.cost(paid, order.remaining))
         if reason is None and not order.filled and self.cost(paid, order.remaining) > free:
             reason = self._too_dear(order, paid, order.remaining, free)
         quantity = int(min(order.remaining, self.allowed_volume(order.ticker)))
@@ -231,8 +231,13 @@ class Turn:
             order = self.put(replace(order, triggered=True))
         if not quantity:
             return False
+        self.book_purchase(order, quantity, paid)
+        return True
+
+    def book_purchase(self, order: Order, quantity: int, paid: Decimal, flags: tuple[str, ...] = ()) -> None:
+        """Write shares that were bought for `paid` dollars each, and protect them."""
         cost = self.cost(paid, quantity)
-        fill = self._fill(order, quantity, paid, ())
+        fill = self._fill(order, quantity, paid, flags)
         self.keeper.buy(self.moment.time, order.ticker, quantity, cost, fill.id)
         if order.strategy:
             self.held_by[order.ticker] = order.strategy
@@ -242,7 +247,6 @@ class Turn:
         order = replace(order, reserve=min(reserve, max(ZERO, self.free_cash(order.id))))
         self.put(order) if left else self.end(order, "filled")
         self._protect(order, quantity, paid)
-        return True
 
     def _too_dear(self, order: Order, price: Decimal, quantity: int, free: Decimal) -> str:
         needed = self.cost(price, quantity)
@@ -255,7 +259,8 @@ class Turn:
         stop = first_stop(order.protect, float(price)) if order.protect else None
         return shares_asked(sizing, price, self.sizing_equity, self.rules.costs.fee_bps, stop)
 
-    def _limit_refusal(self, order: Order, cost: Decimal) -> str | None:
+    def limit_refusal(self, order: Order, cost: Decimal) -> str | None:
+        """Why buying for `cost` dollars breaks a limit; None when it does not."""
         cooling = self.cooling.get(order.ticker)
         still = cooling if cooling is not None and cooling > self.moment.session else None
         return refusal(self.rules.limits, self._exposure(order), order.ticker, order.strategy, cost, still)
@@ -289,6 +294,12 @@ class Turn:
         if quantity <= 0:
             return 0
         got = usd(slipped(SELL, price, self.rules.costs.slippage_bps) if slip else price)
+        self.book_sale(order, quantity, got, flags)
+        return quantity
+
+    def book_sale(self, order: Order, quantity: int, got: Decimal, flags: tuple[str, ...] = ()) -> None:
+        """Write shares that were sold for `got` dollars each; siblings of its bracket shrink."""
+        ticker = order.ticker
         fill = self._fill(order, quantity, got, flags)
         proceeds = usd(got * quantity) - self.fee(got, quantity)
         profit = self.keeper.sell(
@@ -303,7 +314,6 @@ class Turn:
         if order.parent:
             self._shrink_siblings(order, quantity)
         self.fit_exits(ticker)
-        return quantity
 
     def _fill(self, order: Order, quantity: int, price: Decimal, flags: tuple[str, ...]) -> Fill:
         time = self.moment.time

@@ -1,7 +1,7 @@
 """Is anything wrong with live trading that a person should hear of? Reads the database; loads no numerical library."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -61,7 +61,7 @@ def tell_stale(session: Session, since: datetime) -> bool:
         f"stale_feed:{since.isoformat()}",
         "stale_feed",
         "No live bars",
-        f"The newest bar is of {since:%Y-%m-%dT%H:%MZ}. Stops are matched again when bars come.",
+        f"The newest bar is of {since.astimezone(UTC):%Y-%m-%dT%H:%MZ}. Stops are matched again when bars come.",
     )
 
 
@@ -72,7 +72,7 @@ def tell_silent(session: Session, last_beat: datetime) -> bool:
         f"silent_trader:{last_beat.isoformat()}",
         "stale_feed",
         "The trader is silent",
-        f"Its last sign of life is of {last_beat:%Y-%m-%dT%H:%MZ}. Stops are matched again when it is back.",
+        f"Its last sign of life is of {last_beat.astimezone(UTC):%Y-%m-%dT%H:%MZ}. Stops are matched again when it is back.",
     )
 
 
@@ -81,9 +81,9 @@ def problems(state: LiveState, now: datetime) -> tuple[str, ...]:
     found = []
     since = stale_since(state.newest_bar, now)
     if since is not None:
-        found.append(f"no live bar since {since:%Y-%m-%dT%H:%MZ}")
+        found.append(f"no live bar since {since.astimezone(UTC):%Y-%m-%dT%H:%MZ}")
     if state.last_beat is not None and is_open(now) and now - state.last_beat > SILENT_AFTER:
-        found.append(f"the trader is silent since {state.last_beat:%Y-%m-%dT%H:%MZ}")
+        found.append(f"the trader is silent since {state.last_beat.astimezone(UTC):%Y-%m-%dT%H:%MZ}")
     return tuple(found)
 
 

@@ -110,6 +110,8 @@ def _open_account(
     for account in of_name:
         if account.closed_at is None:
             return account
+    if broker == "alpaca":
+        rules = replace(rules, costs=Costs())  # its fills are what they are, and it takes no commission
     name = base if not of_name else f"{base} {len(of_name) + 1}"
     made = create_account(
         *(session, name, cash, now, rules),

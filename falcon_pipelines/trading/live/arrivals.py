@@ -1,12 +1,13 @@
 """Live bars in the order of their arrival, cut into the bars of one time each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import String, any_, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.db.models import LiveBar
@@ -59,28 +60,39 @@ def newest_sequence(session: Session) -> int:
     return session.scalar(select(func.max(LiveBar.sequence))) or 0
 
 
-def read_rows(session: Session, after: int, limit: int = READ_ROWS) -> Sequence[Row]:
-    """Rows that arrived after `after`, whole minutes where there are more than `limit`.
+def read_rows(
+    session: Session, after: int, tickers: Collection[str], limit: int = READ_ROWS
+) -> tuple[Sequence[Row], int]:
+    """Rows of those tickers that arrived after `after`, and up to which sequence they are all.
 
-    The feed writes from one transaction at a time, so rows become visible in the order of `sequence`.
+    Whole minutes where there are more than `limit`. The feed writes from one transaction at a time, so rows become
+    visible in the order of `sequence`.
     """
-    rows: list[Row] = []
+    newest = newest_sequence(session)
+    if newest <= after:
+        return (), after
+    wanted = literal(sorted(tickers), ARRAY(String))
     while True:
-        query = select(*_COLUMNS).where(LiveBar.sequence > after).order_by(LiveBar.sequence).limit(limit)
-        rows = [Row(*row) for row in session.execute(query).tuples()]
+        query = (
+            select(*_COLUMNS)
+            .where(LiveBar.sequence > after, LiveBar.sequence <= newest, LiveBar.ticker == any_(wanted))
+            .order_by(LiveBar.sequence)
+            .limit(limit)
+        )
+        rows = [Row(*row) for row in session.execute(query).tuples()] if tickers else []
         if len(rows) < limit:
-            return rows
+            return rows, newest
         last = rows[-1].starts_at
         kept = len(rows)
         while kept and rows[kept - 1].starts_at == last:
             kept -= 1
         if kept:
-            return rows[:kept]
+            return rows[:kept], rows[kept - 1].sequence
         limit *= 2
 
 
-def batches(rows: Sequence[Row], now: datetime) -> Iterator[Batch]:
-    """The rows by time, oldest first; of several revisions of a bar the first.
+def batches(rows: Sequence[Row], now: datetime, through: int) -> Iterator[Batch]:
+    """The rows by time, oldest first; of several revisions of a bar the first. `through` ends what was read.
 
     Where they did not arrive in order of time, the cursor stays before the first row that is still to come: a
     crash in between reads some again, and a ticker's own order keeps what was done from being done twice.
@@ -90,10 +102,9 @@ def batches(rows: Sequence[Row], now: datetime) -> Iterator[Batch]:
         by_time.setdefault(row.starts_at, []).append(row)
     times = sorted(by_time)
     waiting = {time: min(row.sequence for row in by_time[time]) for time in times}
-    newest = max((row.sequence for row in rows), default=0)
     for time in times:
         del waiting[time]
-        done_up_to = min(waiting.values()) - 1 if waiting else newest
+        done_up_to = min(waiting.values()) - 1 if waiting else through
         first: dict[str, Row] = {}
         for row in by_time[time]:
             known = first.get(row.ticker)

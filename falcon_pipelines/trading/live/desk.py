@@ -35,7 +35,7 @@ from falcon_pipelines.trading.lived_actions import due_actions
 from falcon_pipelines.trading.moments import Moment, moment_of_minute
 from falcon_pipelines.trading.orders import Input
 from falcon_pipelines.trading.reconciliation import halt_account
-from falcon_pipelines.trading.store import AccountClosed, submit
+from falcon_pipelines.trading.store import AccountClosed, submit, submitted_tickers
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class Worker:
     state: AccountState
     cursor: int
     trouble: str | None = None
+    out_of_reach: str | None = None
     acted_for: date | None = None
     actions_at: datetime | None = None
     retry_at: datetime | None = None
@@ -84,7 +85,11 @@ class TradingDesk:
     @property
     def troubles(self) -> str | None:
         """What is wrong with single accounts."""
-        found = [f"{w.account.name}: {w.trouble}" for w in self.workers.values() if w.trouble]
+        found = [
+            f"{w.account.name}: {w.trouble or w.out_of_reach}"
+            for w in self.workers.values()
+            if w.trouble or w.out_of_reach
+        ]
         found += [f"{name}: {problem}" for name, problem in self.unreadable.items()]
         return "; ".join(found) or None
 
@@ -134,18 +139,35 @@ class TradingDesk:
                 self._decide(worker, last)
 
     def turn(self, now: datetime, stopping: Callable[[], bool] = lambda: False) -> int:
-        """Obey, live through corporate actions and work through what has arrived; returns the number of bars."""
+        """Obey, live through corporate actions and work through what has arrived; returns how many bars that was."""
         self.before_opens(now)
         rest = min((worker.cursor for worker in self.workers.values()), default=None)
         if rest is None:
             return 0
         with transaction(self.engine) as session:
-            rows = read_rows(session, rest)
-        for batch in batches(rows, now):
+            rows, through = read_rows(session, rest, self._watched(session, now))
+        for batch in batches(rows, now, through):
             self.work(batch)
             if stopping():
-                break
-        return len(rows)
+                return len(rows)
+        for worker in list(self.workers.values()):
+            if worker.cursor < through:
+                self._pass_over(worker, through)
+        self.metrics.bars.inc(through - rest)
+        return through - rest
+
+    def _watched(self, session: Session, now: datetime) -> frozenset[str]:
+        """The tickers whose bars may do something: held, ordered, picked, or of a strategy's universe."""
+        wanted = {ticker for ticker, waiting in self.candidates.waiting.items() if waiting}
+        wanted |= submitted_tickers(session, list(self.workers))
+        for worker in self.workers.values():
+            wanted |= worker.state.tickers()
+            if worker.desk is not None:
+                try:
+                    wanted |= set(worker.desk.tickers(self.market_now(now).astimezone(NEW_YORK).date()))
+                except FalconError as error:
+                    worker.trouble = str(error)
+        return frozenset(wanted)
 
     def before_opens(self, now: datetime) -> None:
         """Commands, and what has to happen before a session's first bar; safe to call at any time."""
@@ -209,7 +231,6 @@ class TradingDesk:
                 self._pass_over(worker, batch.done_up_to)
             elif batch.highest > worker.cursor:
                 self._work_one(worker, batch, moment)
-        self.metrics.bars.inc(len(batch.bars))
         if moment is None:
             return
         self.metrics.delay.observe(max(0.0, (datetime.now(UTC) - batch.newest_arrival).total_seconds()))
@@ -250,7 +271,9 @@ class TradingDesk:
     def _guarded(self, worker: Worker, work: Callable[[], Outcome | None]) -> Outcome | None:
         """One account's trouble is not another's."""
         try:
-            return work()
+            outcome = work()
+            worker.out_of_reach = None
+            return outcome
         except BooksDoNotBalance as error:
             if worker.trouble is None:
                 log.exception("%s: the books do not balance", worker.account.name)
@@ -259,6 +282,13 @@ class TradingDesk:
                 halt_account(session, worker.account.id, str(error))
         except AccountClosed:
             self.workers.pop(worker.account.id, None)
+        except DatabaseUnavailable:
+            raise
+        except FalconError as error:  # a broker elsewhere: what is written stays, the next bar goes on
+            if worker.out_of_reach is None:
+                log.warning("%s: %s", worker.account.name, error)
+            worker.out_of_reach = str(error)
+            worker.state = worker.broker.account.state
         return None
 
     def _decide(self, worker: Worker, moment: Moment) -> None:

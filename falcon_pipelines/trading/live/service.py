@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine
@@ -13,7 +14,8 @@ from falcon_pipelines.services.logs import log_json_lines
 from falcon_pipelines.services.service import Service
 from falcon_pipelines.services.wakeups import Wakeups
 from falcon_pipelines.settings import Settings
-from falcon_pipelines.trading.brokers import PaperLedger
+from falcon_pipelines.trading.brokers import Broker, PaperLedger
+from falcon_pipelines.trading.live.accounts import LiveAccount
 from falcon_pipelines.trading.live.candidate_desk import CandidateDesk
 from falcon_pipelines.trading.live.desk import TradingDesk
 from falcon_pipelines.trading.live.facts import FactBook, read_reference
@@ -48,7 +50,7 @@ def run_trader(settings: Settings, database_url: str) -> None:
             engine=engine,
             store=store,
             candidates=CandidateDesk(routing, book),
-            make_broker=lambda account: PaperLedger(engine, account.id, book.sectors),
+            make_broker=lambda account: make_broker(settings, engine, account, book.sectors),
             cash=settings.paper_cash_usd,
             broker=settings.broker,
             metrics=Metrics(service.registry),
@@ -59,6 +61,18 @@ def run_trader(settings: Settings, database_url: str) -> None:
         finally:
             sender.close()
     engine.dispose()
+
+
+def make_broker(
+    settings: Settings, engine: Engine, account: LiveAccount, sectors: Mapping[str, str]
+) -> Broker:
+    """The broker that an account was opened with."""
+    if account.broker == "alpaca":
+        from falcon_pipelines.trading.alpaca_orders import paper_client
+        from falcon_pipelines.trading.alpaca_paper import AlpacaPaper
+
+        return AlpacaPaper(engine, account.id, paper_client(settings), sectors)
+    return PaperLedger(engine, account.id, sectors)
 
 
 def trade(service: Service, desk: TradingDesk, engine: Engine) -> None:

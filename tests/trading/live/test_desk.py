@@ -78,7 +78,8 @@ def test_bars_of_one_minute_that_come_apart_count_each_and_a_ticker_never_goes_b
 
 def test_an_order_never_meets_a_bar_that_began_before_it(engine: Engine, make_desk: MakeDesk) -> None:
     desk = make_desk(minute(0))
-    hand_in(engine, buy("y", minute(1) + timedelta(seconds=30), "Y"))
+    resting = buy("x", minute(0), "X", type="limit", limit=Decimal("0.5"))
+    hand_in(engine, resting, buy("y", minute(1) + timedelta(seconds=30), "Y"))
     arrive(engine, minute(2), {"X": flat(1)})
     desk.turn(minute(3))
     assert order(engine, "y").status == "open"

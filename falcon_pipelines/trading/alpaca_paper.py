@@ -1,0 +1,351 @@
+"""A broker that fills elsewhere: orders go to an Alpaca paper account, its fills come back into our ledger.
+
+What is wanted is written down before it is sent, under the client order id that makes sending it twice harmless;
+what Alpaca did is read from its orders and booked once, because the ledger remembers how much of each is booked.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import requests
+from alpaca.common.exceptions import APIError
+from alpaca.trading.client import TradingClient
+from alpaca.trading.enums import QueryOrderStatus
+from alpaca.trading.models import Order as TheirOrder
+from alpaca.trading.requests import GetOrderByIdRequest, GetOrdersRequest, ReplaceOrderRequest
+from sqlalchemy import Engine, select
+
+from falcon_pipelines.db import models
+from falcon_pipelines.db.engine import transaction
+from falcon_pipelines.trading.account import AccountState, Outcome
+from falcon_pipelines.trading.alpaca_books import accept, book, legs_of, value
+from falcon_pipelines.trading.alpaca_orders import AlpacaUnavailable, request_for, tick
+from falcon_pipelines.trading.brackets import children
+from falcon_pipelines.trading.brokers import PaperLedger
+from falcon_pipelines.trading.engine import judge
+from falcon_pipelines.trading.matching import complete
+from falcon_pipelines.trading.moments import Moment
+from falcon_pipelines.trading.orders import Bar, Input, Order, usd
+from falcon_pipelines.trading.saving import save
+from falcon_pipelines.trading.store import pending, stored_books
+from falcon_pipelines.trading.turn import STOP_ROLES, Turn
+from falcon_pipelines.trading.writer import Record
+
+log = logging.getLogger(__name__)
+
+CANCEL_SECONDS = 5.0
+_LIVE = (
+    "new",
+    "accepted",
+    "pending_new",
+    "partially_filled",
+    "held",
+    "accepted_for_bidding",
+    "pending_replace",
+)
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Booking:
+    """Shares of one of our orders that Alpaca filled and the ledger does not know yet."""
+
+    order: str
+    quantity: int
+    price: Decimal
+    at: datetime
+
+
+class AlpacaPaper(PaperLedger):
+    """One ledger account whose orders an Alpaca paper account fills. Several may share that paper account."""
+
+    def __init__(
+        self, engine: Engine, account_id: int, client: TradingClient, sectors: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(engine, account_id, sectors)
+        self.client = client
+
+    def start(self) -> tuple[str, ...]:
+        """Book what was filled meanwhile, then compare the books and the positions at Alpaca."""
+        problems = super().start()
+        if problems:
+            return problems
+        now = datetime.now(UTC)
+        try:
+            self._sync(Moment(now, now, self.account.state.session or now.date()), None)
+            theirs = {p.symbol: int(Decimal(p.qty)) for p in _ask(self.client.get_all_positions)}
+        except AlpacaUnavailable as error:
+            return (str(error),)
+        ours = self._all_positions()
+        return tuple(
+            f"{ticker}: Alpaca holds {theirs.get(ticker, 0)}, the ledger {ours.get(ticker, 0)}"
+            for ticker in sorted(theirs.keys() | ours.keys())
+            if theirs.get(ticker, 0) != ours.get(ticker, 0)
+        )
+
+    def _all_positions(self) -> dict[str, int]:
+        held: dict[str, int] = {}
+        with transaction(self.engine) as session:
+            query = select(models.Account.id).where(
+                models.Account.broker == "alpaca", models.Account.closed_at.is_(None)
+            )
+            for account_id in session.scalars(query).all():
+                books = stored_books(session, account_id)
+                for ticker in books.lots:
+                    held[ticker] = held.get(ticker, 0) + books.quantity(ticker)
+        return held
+
+    def work_live(
+        self,
+        moment: Moment,
+        bars: Mapping[str, Bar],
+        highest: int,
+        done_up_to: int,
+        *,
+        replayed: Collection[str] = (),
+        record: Record | None = None,
+    ) -> Outcome | None:
+        """Judge submitted orders at the bars' prices, move stops, send, and book what was filled."""
+        with transaction(self.engine) as session:
+            before = self._locked(session)
+            if before.live_sequence is None or highest <= before.live_sequence:
+                return None
+            reached = max(before.live_sequence, done_up_to)
+            orders = pending(session, self.account_id, moment.starts)
+            known = before.state.tickers() | {order.ticker for order in orders}
+            turn = Turn(
+                before.state,
+                moment,
+                {ticker: bar for ticker, bar in bars.items() if ticker in known},
+                before.rules,
+            )
+            if before.state.session is None or before.state.session < moment.session:
+                turn.settle_session(moment.session)
+            for order in orders:
+                accept(turn, order)
+            complete(turn, {})
+            judge(turn)
+            outcome = turn.outcome()
+            cursor = max(moment.time, before.cursor or moment.time)
+            save(
+                *(session, self.account_id, moment, before.state, outcome, set(turn.bars), None),
+                cursor=cursor,
+                live_sequence=reached,
+            )
+            if record is not None:
+                record(session, before.state, outcome)
+        self._known = replace(before, state=outcome.state, cursor=cursor, live_sequence=reached)
+        filled = self._sync(moment, record)
+        return outcome if filled is None else _together(outcome, filled)
+
+    def act(
+        self, moment: Moment, inputs: Mapping[str, Input] | None = None, *, record: Record | None = None
+    ) -> Outcome | None:
+        """Obey commands in the ledger, then make Alpaca's orders follow."""
+        outcome = super().act(moment, inputs, record=record)
+        if outcome is None:
+            return None
+        filled = self._sync(moment, record)
+        return outcome if filled is None else _together(outcome, filled)
+
+    def _sync(self, moment: Moment, record: Record | None) -> Outcome | None:
+        """Make Alpaca's orders what ours are, and our fills what Alpaca's are."""
+        state = self.account.state
+        theirs = self._families(state)
+        outcome = self._book(state, theirs, moment, record)
+        if outcome is not None:
+            state = outcome.state
+        self._follow(state, theirs, moment)
+        return outcome
+
+    def _families(self, state: AccountState) -> dict[str, TheirOrder]:
+        """Alpaca's form of each of our open orders and of the entries of open exits, by our id."""
+        wanted = {order.parent or order.id for order in state.orders.values()}
+        wanted |= {order.id for order in state.orders.values() if order.role == "time"}
+        found = {}
+        for name in sorted(wanted):
+            order = _ask(lambda name=name: self.client.get_order_by_client_id(name), missing=True)  # type: ignore[misc]
+            if order is not None:
+                found[name] = _ask(
+                    lambda order=order: self.client.get_order_by_id(
+                        order.id, GetOrderByIdRequest(nested=True)
+                    )  # type: ignore[misc]
+                )
+        return found
+
+    def _book(
+        self,
+        state: AccountState,
+        theirs: Mapping[str, TheirOrder],
+        moment: Moment,
+        record: Record | None,
+    ) -> Outcome | None:
+        with transaction(self.engine) as session:
+            before = self._locked(session)
+            turn = Turn(before.state, moment, {}, before.rules)
+            changed = book(turn, theirs)
+            if not changed:
+                return None
+            outcome = turn.outcome()
+            save(
+                *(
+                    session,
+                    self.account_id,
+                    moment,
+                    before.state,
+                    outcome,
+                    {f.ticker for f in outcome.fills},
+                    None,
+                ),
+                cursor=before.cursor,
+                live_sequence=before.live_sequence,
+            )
+            if record is not None:
+                record(session, before.state, outcome)
+        self._known = replace(before, state=outcome.state)
+        return outcome
+
+    def _follow(self, state: AccountState, theirs: Mapping[str, TheirOrder], moment: Moment) -> None:
+        """Send what is not there, cancel what is no longer wanted, move stops and targets."""
+        for order in sorted(state.orders.values(), key=lambda o: (o.side != "sell", o.sequence)):
+            if order.id in theirs or not _sendable(order, moment):
+                continue
+            if order.side == "sell":
+                self._release(order.ticker)
+                self._submit(request_for(order))
+            else:
+                self._submit(request_for(order, _first_children(order, moment)))
+        for order in _ask(
+            lambda: self.client.get_orders(GetOrdersRequest(status=QueryOrderStatus.OPEN, limit=500))
+        ):
+            if order.client_order_id not in state.orders and self._was_ours(order.client_order_id):
+                self._cancel(order)
+        for name, entry in theirs.items():
+            stop = _tightest(state, name)
+            target = state.orders.get(f"{name}.target")
+            for leg in legs_of(entry):
+                if value(leg.status) not in _LIVE:
+                    continue
+                if leg.stop_price is not None and stop is not None and stop.stop is not None:
+                    self._move(leg, "stop_price", float(leg.stop_price), tick(stop.stop))
+                elif leg.limit_price is not None and target is not None and target.limit is not None:
+                    self._move(leg, "limit_price", float(leg.limit_price), tick(target.limit))
+
+    def _submit(self, request: Any) -> None:
+        try:
+            _ask(lambda: self.client.submit_order(request))
+        except Refused as error:
+            if "client_order_id" in str(error):
+                return  # sent before a crash
+            self._refuse(request.client_order_id, str(error))
+
+    def _refuse(self, name: str, reason: str) -> None:
+        """What Alpaca will not take is refused in the ledger too."""
+        with transaction(self.engine) as session:
+            before = self._locked(session)
+            order = before.state.orders.get(name)
+            if order is None:
+                return
+            now = datetime.now(UTC)
+            moment = Moment(now, now, before.state.session or now.date())
+            turn = Turn(before.state, moment, {}, before.rules)
+            turn.reject(order, f"Alpaca refused it: {reason}")
+            outcome = turn.outcome()
+            save(
+                *(session, self.account_id, moment, before.state, outcome, set(), None),
+                cursor=before.cursor,
+                live_sequence=before.live_sequence,
+            )
+        self._known = replace(before, state=outcome.state)
+
+    def _release(self, ticker: str) -> None:
+        """Cancel Alpaca's open sales of a ticker, whose shares another sale needs."""
+        mine = GetOrdersRequest(status=QueryOrderStatus.OPEN, symbols=[ticker], limit=500, nested=False)
+        deadline = time.monotonic() + CANCEL_SECONDS
+        while True:
+            selling = [o for o in _ask(lambda: self.client.get_orders(mine)) if value(o.side) == "sell"]
+            if not selling or time.monotonic() > deadline:
+                return
+            for order in selling:
+                self._cancel(order)
+            time.sleep(0.1)
+
+    def _cancel(self, order: TheirOrder) -> None:
+        try:
+            _ask(lambda: self.client.cancel_order_by_id(order.id), missing=True)
+        except Refused as error:
+            log.info("order %s was not cancelled: %s", order.client_order_id, error)
+
+    def _move(self, leg: TheirOrder, field: str, now: float, wanted: float) -> None:
+        if now == wanted:
+            return
+        try:
+            _ask(lambda: self.client.replace_order_by_id(leg.id, ReplaceOrderRequest(**{field: wanted})))
+        except Refused as error:
+            log.warning("%s of %s stays at %s: %s", field, leg.symbol, now, error)
+
+    def _was_ours(self, name: str) -> bool:
+        with transaction(self.engine) as session:
+            row = session.get(models.Order, name)
+            return row is not None and row.account_id == self.account_id and row.status != "submitted"
+
+
+class Refused(Exception):
+    """Alpaca understood and said no."""
+
+
+def _ask(call: Callable[[], Any], *, missing: bool = False) -> Any:
+    """An answer of Alpaca; None for what it does not know where `missing`.
+
+    Raises Refused, and AlpacaUnavailable where it cannot be asked.
+    """
+    try:
+        return call()
+    except APIError as error:
+        status = error.status_code
+        if status == 404 and missing:
+            return None
+        if status in (403, 422):
+            raise Refused(str(error.message)) from error
+        raise AlpacaUnavailable(f"Alpaca answers {status}") from error
+    except requests.RequestException as error:
+        raise AlpacaUnavailable(f"Alpaca is not reached: {type(error).__name__}") from error
+
+
+def _sendable(order: Order, moment: Moment) -> bool:
+    if order.role == "order" and not order.parent:
+        return True
+    due = order.due is not None and order.due <= moment.session
+    return order.role == "time" and (due or (order.bars_left is not None and order.bars_left <= 0))
+
+
+def _first_children(order: Order, moment: Moment) -> list[Order]:
+    """The exits that an entry would have at the price it was accepted at: what its bracket is sent with."""
+    if order.protect is None:
+        return []
+    price = usd(order.reserve / order.quantity)
+    filled = replace(order, filled=order.quantity, cost=price * order.quantity)
+    return children(filled, order.quantity, price, moment, {})
+
+
+def _tightest(state: AccountState, entry: str) -> Order | None:
+    stops = [
+        o for o in state.orders.values() if o.parent == entry and o.role in STOP_ROLES and o.stop is not None
+    ]
+    return max(stops, key=lambda o: o.stop or 0, default=None)
+
+
+def _together(first: Outcome, then: Outcome) -> Outcome:
+    return Outcome(
+        then.state,
+        (*first.orders, *then.orders),
+        (*first.fills, *then.fills),
+        (*first.rejections, *then.rejections),
+        (*first.entries, *then.entries),
+        (*first.ended_halts, *then.ended_halts),
+    )
