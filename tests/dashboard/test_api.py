@@ -187,6 +187,9 @@ def test_the_schema_documents_every_answer(empty: TestClient) -> None:
     for path, item in schema["paths"].items():
         for method, operation in item.items():
             good = next(found for status, found in operation["responses"].items() if status.startswith("2"))
-            assert method == "delete" or any(kind["schema"] for kind in good["content"].values()), (method, path)
+            assert method == "delete" or any(kind["schema"] for kind in good["content"].values()), (
+                method,
+                path,
+            )
     properties = schema["components"]["schemas"]["Position"]["properties"]
     assert properties["quantity"]["type"] == "number"

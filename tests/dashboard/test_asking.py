@@ -251,6 +251,19 @@ def test_a_strategy_is_approved_and_what_follows_is_shown(page: TestClient, data
     assert page.get("/strategies/99/approve").status_code == 404
 
 
+def test_something_is_assumed_that_a_video_does_not_say(page: TestClient, database_url: str) -> None:
+    nothing = send(page, "/strategies/1/overlay", choices="")
+    assert "Choose one of the exits, or write PLACE=VALUE" in nothing.text
+    assert "at most 200 characters" in send(page, "/strategies/1/overlay", choices="x" * 201).text
+    sent = send(page, "/strategies/1/overlay", choices="exit.stop.percent=5\n\n sizing.percent_of_equity=50 ")
+    assert sent.headers["location"].startswith("/strategies/1?asked=r-")
+    assert newest(database_url).payload == {
+        "spec": "golden_cross",
+        "choices": ["exit.stop.percent=5", "sizing.percent_of_equity=50"],
+    }
+    assert page.get("/strategies/99/overlay").status_code == 404
+
+
 def test_the_api_asks_for_the_same_things(page: TestClient, database_url: str) -> None:
     headers = api_headers(page)
     body = {"kind": "run_screen", "payload": {"profile": "momentum_pullback"}, "key": "k" * 16}
@@ -294,9 +307,9 @@ def test_the_api_serves_profiles_in_every_way(page: TestClient, database_url: st
     assert (listed["name"], listed["version"], listed["record"]["picks"]) == ("momentum_pullback", 2, 118)
     found = page.get("/api/v1/profiles/momentum_pullback").json()
     assert [v["version"] for v in found["versions"]] == [2, 1]
-    measures = {
-        m["name"]: m for m in page.get("/api/v1/profiles/momentum_pullback/record").json()["measures"]
-    }
+    factors, model = page.get("/api/v1/profiles/momentum_pullback/record").json()["parts"]
+    measures = {measure["name"]: measure for measure in factors["measures"]}
+    assert (model["verdict"], model["reliability"][0]["observed"]) == ("insufficient (40 of 100)", 0.55)
     assert (measures["hit_rate"]["low"], measures["hit_rate"]["n"]) == (0.44, 118)
     exported = page.get("/api/v1/profiles/momentum_pullback/export?version=1")
     assert exported.text == PROFILE

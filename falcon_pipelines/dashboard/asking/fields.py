@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 LONGEST_ADDRESS = 2048
 LONGEST_DOCUMENT = 100_000
+LONGEST_CHOICE = 200
+MOST_CHOICES = 8
 _YOUTUBE = ("youtube.com", "youtu.be", "youtube-nocookie.com")
 
 
@@ -58,3 +60,14 @@ def price(written: str) -> Decimal:
     if round(value, 6) != value:
         raise ValueError("Enter a price with at most 6 decimal places")
     return value
+
+
+def overlay_choices(written: str) -> list[str]:
+    """Assumptions, one `place=value` or name a line; empty for none."""
+    choices = [line.strip() for line in written.splitlines() if line.strip()]
+    if len(choices) > MOST_CHOICES:
+        raise ValueError(f"Write at most {MOST_CHOICES} lines")
+    too_long = [choice for choice in choices if len(choice) > LONGEST_CHOICE]
+    if too_long:
+        raise ValueError(f"A line has at most {LONGEST_CHOICE} characters")
+    return choices

@@ -80,4 +80,6 @@ def _doorkeeper(request: Request) -> Doorkeeper:
 def _form(
     request: Request, wanted: str, *, name: str = "", problem: str | None = None, status: int = 200
 ) -> Response:
-    return render(request, "login.html", status=status, wanted=wanted, name=name.replace("\0", "")[:64], problem=problem)
+    return render(
+        request, "login.html", status=status, wanted=wanted, name=name.replace("\0", "")[:64], problem=problem
+    )

@@ -2,37 +2,67 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.queries.documents import number, text
+from falcon_pipelines.dashboard.queries.documents import mappings, number, text
 from falcon_pipelines.dashboard.values import Value
 from falcon_pipelines.db.models import ScreenProfile, ScreenRecord, ScreenRun
 
 HISTORY = 50
+PARTS: tuple[Literal["factors", "forward", "model"], ...] = ("factors", "forward", "model")
 
 
 class Measure(Value):
-    """One number of a record with its interval and what it rests on."""
+    """One number of a record with its interval and what it rests on; without a value `state` says what is missing."""
 
     name: str
-    value: float | str | None
+    meaning: str | None
+    unit: str
+    value: float | None
     low: float | None
     high: float | None
+    compared_with: float | None
     n: int | None
-    note: str | None
+    state: str | None
+
+
+class Reliability(Value):
+    """Picks by the confidence a model stated, and how many of them rose, with the interval of that."""
+
+    low: float
+    high: float
+    n: int
+    stated: float | None
+    observed: float | None
+    observed_low: float | None
+    observed_high: float | None
+
+
+class RecordPart(Value):
+    """A record over some of the runs: `factors` over all, `forward` those stored before, `model` what it kept."""
+
+    name: Literal["factors", "forward", "model"]
+    verdict: str | None
+    runs: int
+    picks: int
+    measures: list[Measure]
+    reliability: list[Reliability]
+    placebo_p: float | None
 
 
 class Record(Value):
-    """What came of a profile's picks so far."""
+    """What came of a profile's picks so far; `waiting` runs have a horizon that has not closed."""
 
     verdict: str
     runs: int
     picks: int
     through: date | None
-    measures: list[Measure]
+    waiting: int | None
+    next_close: str | None
+    parts: list[RecordPart]
     written_at: datetime
 
 
@@ -175,33 +205,58 @@ def _version(row: ScreenProfile) -> ProfileVersion:
 
 def _record(row: ScreenRecord) -> Record:
     document = row.document if isinstance(row.document, dict) else {}
+    waiting = number(document.get("waiting"))
     return Record(
         verdict=row.verdict,
         runs=row.runs,
         picks=row.picks,
         through=row.through,
-        measures=list(_measures(document)),
+        waiting=None if waiting is None else int(waiting),
+        next_close=text(document.get("next_close")),
+        parts=list(_parts(document)),
         written_at=row.created_at,
     )
 
 
+def _parts(document: Mapping[str, Any]) -> Iterator[RecordPart]:
+    for name in PARTS:
+        part = document.get(name)
+        if isinstance(part, dict):
+            yield RecordPart(
+                name=name,
+                verdict=text(part.get("verdict")),
+                runs=int(number(part.get("runs")) or 0),
+                picks=int(number(part.get("picks")) or 0),
+                measures=list(_measures(part)),
+                reliability=[row for row in _reliability(part) if row.n],
+                placebo_p=number(part.get("placebo_p")),
+            )
+
+
 def _measures(document: Mapping[str, Any]) -> Iterator[Measure]:
-    """Everything in a record that has a value and an interval or a count, wherever it stands."""
-    listed = document.get("measures")
-    named = (
-        [(text(item.get("name")) or "?", item) for item in listed if isinstance(item, dict)]
-        if isinstance(listed, list)
-        else [(name, item) for name, item in document.items() if isinstance(item, dict)]
-    )
-    for name, item in named:
-        if "value" not in item:
-            continue
+    for item in mappings(document.get("measures")):
         count = number(item.get("n"))
         yield Measure(
-            name=name,
-            value=number(item["value"]) if number(item["value"]) is not None else text(item["value"]),
+            name=text(item.get("name")) or "?",
+            meaning=text(item.get("meaning")),
+            unit=text(item.get("unit")) or "number",
+            value=number(item.get("value")),
             low=number(item.get("low")),
             high=number(item.get("high")),
+            compared_with=number(item.get("compared_with")),
             n=None if count is None else int(count),
-            note=text(item.get("note")) or text(item.get("why")),
+            state=text(item.get("state")),
+        )
+
+
+def _reliability(document: Mapping[str, Any]) -> Iterator[Reliability]:
+    for item in mappings(document.get("reliability")):
+        yield Reliability(
+            low=number(item.get("low")) or 0.0,
+            high=number(item.get("high")) or 0.0,
+            n=int(number(item.get("n")) or 0),
+            stated=number(item.get("stated")),
+            observed=number(item.get("observed")),
+            observed_low=number(item.get("observed_low")),
+            observed_high=number(item.get("observed_high")),
         )
