@@ -25,7 +25,8 @@ from falcon_pipelines.trading.account import Rules
 from falcon_pipelines.trading.moments import Moment
 from falcon_pipelines.trading.orders import Bar, OrderRequest, Protection, usd
 from falcon_pipelines.trading.reconciliation import broken_books
-from falcon_pipelines.trading.store import Trader, create_account, submit
+from falcon_pipelines.trading.store import create_account, submit
+from falcon_pipelines.trading.writer import Trader
 
 SYMBOLS, RESTING, SESSION = 5_000, 500, date(2026, 11, 2)
 TARGET_BARS, TARGET_MS, TARGET_MB = 20_000, 250, 300

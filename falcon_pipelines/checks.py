@@ -8,6 +8,7 @@ import dagster as dg
 from falcon_pipelines import settings
 from falcon_pipelines.assets.bar_checks import check_specs, record
 from falcon_pipelines.assets.market_data import day_bars, minute_bars
+from falcon_pipelines.assets.paper_books import reconciliation
 from falcon_pipelines.assets.trading import paper_trades
 from falcon_pipelines.bars.calendar import sessions
 from falcon_pipelines.bars.panel import Frequency
@@ -75,4 +76,14 @@ def books_balance(database: Database) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=not broken, metadata={"broken": dg.MetadataValue.json(broken)})
 
 
-ALL_CHECKS = (day_bars_quality, minute_bars_quality, day_bars_fresh, books_balance)
+@dg.asset_check(asset=reconciliation, blocking=True, description="No account's books are broken.")
+def books_reconciled(database: Database) -> dg.AssetCheckResult:
+    """Holds the report back while some account's books are broken."""
+    from falcon_pipelines.trading.reconciliation import broken_books
+
+    with database.transaction() as session:
+        broken = {name: list(problems) for name, problems in broken_books(session).items()}
+    return dg.AssetCheckResult(passed=not broken, metadata={"broken": dg.MetadataValue.json(broken)})
+
+
+ALL_CHECKS = (day_bars_quality, minute_bars_quality, day_bars_fresh, books_balance, books_reconciled)

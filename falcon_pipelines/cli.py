@@ -14,6 +14,7 @@ from falcon_pipelines.commands import (
     screening,
     services,
     specs,
+    trader,
     trading,
     users,
 )
@@ -47,6 +48,7 @@ app.command()(backtests.sweep)
 app.command()(backtests.verdict)
 app.command()(feed.feed)
 app.add_typer(trading.trade_app, name="trade")
+app.command()(trader.trader)
 app.add_typer(services.db_app, name="db")
 app.add_typer(users.user_app, name="user")
 

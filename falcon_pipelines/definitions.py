@@ -5,11 +5,13 @@ from typing import Any
 
 import dagster as dg
 
-from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars
+from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars, securities
+from falcon_pipelines.assets.paper_books import BOOK_ASSETS
 from falcon_pipelines.assets.research import backtests, weigh_evidence
 from falcon_pipelines.assets.screening import screen_candidates, screen_features
 from falcon_pipelines.assets.trading import paper_trades, promotions
 from falcon_pipelines.assets.videos import strategy_specs, transcripts
+from falcon_pipelines.bar_sensors import ALL_BAR_SENSORS
 from falcon_pipelines.checks import ALL_CHECKS
 from falcon_pipelines.jobs import ALL_JOBS
 from falcon_pipelines.resources.bar_store import Bars
@@ -17,8 +19,15 @@ from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
 from falcon_pipelines.resources.language_models import LanguageModels
 from falcon_pipelines.resources.videos import Videos
-from falcon_pipelines.schedules import daily_freshness, daily_screens, weekly_corporate_actions
-from falcon_pipelines.sensors import decisions, missing_day_bars, new_specs, reports, republished_day_bars
+from falcon_pipelines.schedules import (
+    daily_books,
+    daily_freshness,
+    daily_screens,
+    weekly_corporate_actions,
+    weekly_securities,
+)
+from falcon_pipelines.sensors import decisions, new_specs, reports
+from falcon_pipelines.trading_sensors import halted_accounts, live_trading
 from falcon_pipelines.video_sensors import overlays, submissions, transcript_folder, watched_feeds
 
 
@@ -37,6 +46,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             day_bars,
             minute_bars,
             corporate_actions,
+            securities,
             screen_features,
             screen_candidates,
             transcripts,
@@ -45,13 +55,13 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             weigh_evidence,
             promotions,
             paper_trades,
+            *BOOK_ASSETS,
         ],
         asset_checks=list(ALL_CHECKS),
         jobs=list(ALL_JOBS),
-        schedules=[daily_freshness, daily_screens, weekly_corporate_actions],
+        schedules=[daily_books, daily_freshness, daily_screens, weekly_corporate_actions, weekly_securities],
         sensors=[
-            missing_day_bars,
-            republished_day_bars,
+            *ALL_BAR_SENSORS,
             submissions,
             transcript_folder,
             watched_feeds,
@@ -59,6 +69,8 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             new_specs,
             decisions,
             reports,
+            halted_accounts,
+            live_trading,
         ],
         resources=resources | dict(resource_overrides or {}),
     )

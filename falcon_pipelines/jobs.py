@@ -30,6 +30,12 @@ ingest_corporate_actions = dg.define_asset_job(
     description="Splits, dividends and delistings.",
     executor_def=_IN_ONE_PROCESS,
 )
+ingest_securities = dg.define_asset_job(
+    "ingest_securities",
+    selection=dg.AssetSelection.assets("securities"),
+    description="Who each ticker was when: renames, delistings, reuse.",
+    executor_def=_IN_ONE_PROCESS,
+)
 compute_features = dg.define_asset_job(
     "compute_features",
     selection=dg.AssetSelection.assets("screen_features"),
@@ -62,15 +68,40 @@ trade_on_paper = dg.define_asset_job(
     description="Promoted strategies traded on paper up to the newest session.",
     executor_def=_IN_ONE_PROCESS,
 )
+close_books = dg.define_asset_job(
+    "close_books",
+    selection=dg.AssetSelection.assets(
+        "orders_intended",
+        "fills",
+        "positions",
+        "equity",
+        "performance",
+        "skipped_trades",
+        "reconciliation",
+        "corporate_actions_lived",
+        "daily_report",
+    ),
+    description="After the close: the books proved, what happened shown, the report sent.",
+    executor_def=_IN_ONE_PROCESS,
+)
+prove_books = dg.define_asset_job(
+    "prove_books",
+    selection=dg.AssetSelection.assets("reconciliation"),
+    description="Every account's books proved from the database.",
+    executor_def=_IN_ONE_PROCESS,
+)
 
 ALL_JOBS = (
     ingest_day_bars,
     ingest_minute_bars,
     check_freshness,
     ingest_corporate_actions,
+    ingest_securities,
     compute_features,
     screen_market,
     study_videos,
     judge_strategies,
     trade_on_paper,
+    close_books,
+    prove_books,
 )

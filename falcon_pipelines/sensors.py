@@ -1,151 +1,25 @@
 """Sensors, each a thin shell around a pure decision: what is missing, and what to ask for now."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime
 
 import dagster as dg
 from sqlalchemy import func, select
 
-from falcon_pipelines import settings
-from falcon_pipelines.bars.calendar import sessions
 from falcon_pipelines.bars.report import report_store
-from falcon_pipelines.bars.upkeep import as_ranges, missing_sessions, republished, sessions_to_recheck
 from falcon_pipelines.checks import ALL_CHECKS
 from falcon_pipelines.db import models
 from falcon_pipelines.db.heartbeats import beat
-from falcon_pipelines.jobs import ingest_day_bars, judge_strategies, trade_on_paper
-from falcon_pipelines.partitions import NEW_YORK, history_start, strategy_specs
+from falcon_pipelines.jobs import judge_strategies, trade_on_paper
+from falcon_pipelines.partitions import strategy_specs
 from falcon_pipelines.reports import report_dagster
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
-from falcon_pipelines.resources.flat_files import FlatFiles
 from falcon_pipelines.run_states import FAILED, UNFINISHED
 
-SESSIONS_A_RUN = 250
-RUNS_A_TICK = 4
 ATTEMPTS = 5
-_RANGE_START = "dagster/asset_partition_range_start"
-_RANGE_END = "dagster/asset_partition_range_end"
-_PARTITION = "dagster/partition"
 _SPEC_HASH = "falcon/spec_hash"
-
-
-@dataclass(frozen=True)
-class Gap:
-    """Neighbouring sessions to ingest in one run."""
-
-    first: date
-    last: date
-
-    @property
-    def label(self) -> str:
-        """How the gap is named in run keys and messages."""
-        return f"{self.first}..{self.last}"
-
-
-def missing_gaps(
-    calendar: Sequence[date], published: Collection[date], done: Collection[date], busy: Collection[date]
-) -> tuple[Gap, ...]:
-    """Published sessions that are neither done nor being worked on, as runs of neighbours in the calendar.
-
-    Oldest first. A gap spans at most SESSIONS_A_RUN sessions and none that is done, busy or unpublished.
-    """
-    missing = missing_sessions(calendar, published, {*done, *busy})
-    return tuple(Gap(first, last) for first, last in as_ranges(missing, calendar, SESSIONS_A_RUN))
-
-
-@dg.sensor(
-    job=ingest_day_bars,
-    minimum_interval_seconds=300,
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Ingests every published session that is missing, once, after an outage of any length.",
-)
-def missing_day_bars(context: dg.SensorEvaluationContext, flat_files: FlatFiles) -> dg.SensorResult:
-    """Asks for the gaps between what the source has published and what is materialised."""
-    today = datetime.now(ZoneInfo(NEW_YORK)).date()
-    calendar = sessions(history_start(settings.load(), today), today - timedelta(days=1))
-    instance = context.instance
-    done = {date.fromisoformat(key) for key in instance.get_materialized_partitions(dg.AssetKey("day_bars"))}
-    busy = _sessions_in_progress(instance, calendar)
-    wanted = [session for session in calendar if session not in done and session not in busy]
-    published = flat_files.source().files("day", wanted) if wanted else ()
-    gaps = missing_gaps(calendar, published, done, busy)
-    requests: list[dg.RunRequest] = []
-    given_up: list[str] = []
-    for gap in gaps:
-        failures = _failed_attempts(instance, gap)
-        if failures >= ATTEMPTS:
-            given_up.append(gap.label)
-        elif len(requests) < RUNS_A_TICK:
-            requests.append(_run_request(gap, attempt=failures + 1))
-    if given_up:
-        context.log.error(
-            f"gave up after {ATTEMPTS} failed runs: {', '.join(given_up)}; mend and start ingest_day_bars by hand"
-        )
-    if not requests:
-        return dg.SensorResult(skip_reason=f"{len(done)} sessions ingested, nothing to ask for")
-    return dg.SensorResult(run_requests=requests)
-
-
-@dg.sensor(
-    job=ingest_day_bars,
-    minimum_interval_seconds=6 * 3600,
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Ingests sessions again whose file the source has replaced since.",
-)
-def republished_day_bars(
-    context: dg.SensorEvaluationContext, flat_files: FlatFiles, bars: Bars
-) -> dg.SensorResult:
-    """Compares the ETags of the newest ten sessions with those that were ingested."""
-    known = {session: entry.etag for session, entry in bars.reader().log().sessions("day").items()}
-    recent = sessions_to_recheck(known)
-    files = flat_files.source().files("day", recent)
-    replaced = republished(known, files)
-    if not replaced:
-        return dg.SensorResult(skip_reason=f"the files of the newest {len(recent)} sessions are as ingested")
-    requests = [
-        dg.RunRequest(
-            run_key=f"republished:{session}:{files[session].etag}",
-            tags={_RANGE_START: session.isoformat(), _RANGE_END: session.isoformat()},
-        )
-        for session in replaced
-    ]
-    return dg.SensorResult(run_requests=requests)
-
-
-def _run_request(gap: Gap, attempt: int) -> dg.RunRequest:
-    return dg.RunRequest(
-        run_key=f"{gap.label}:{attempt}",
-        tags={_RANGE_START: gap.first.isoformat(), _RANGE_END: gap.last.isoformat()},
-    )
-
-
-def _sessions_in_progress(instance: dg.DagsterInstance, calendar: Sequence[date]) -> set[date]:
-    unfinished = instance.get_runs(
-        filters=dg.RunsFilter(
-            job_name=ingest_day_bars.name,
-            statuses=UNFINISHED,
-        )
-    )
-    busy: set[date] = set()
-    for run in unfinished:
-        first = run.tags.get(_RANGE_START, run.tags.get(_PARTITION))
-        last = run.tags.get(_RANGE_END, first)
-        if first and last:
-            busy |= {day for day in calendar if date.fromisoformat(first) <= day <= date.fromisoformat(last)}
-    return busy
-
-
-def _failed_attempts(instance: dg.DagsterInstance, gap: Gap) -> int:
-    return instance.get_runs_count(
-        dg.RunsFilter(
-            job_name=ingest_day_bars.name,
-            tags={_RANGE_START: gap.first.isoformat(), _RANGE_END: gap.last.isoformat()},
-            statuses=FAILED,
-        )
-    )
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     alpaca_feed: Literal["iex", "sip"] = Field("iex", description="whose trades Alpaca's live bars are of")
     alpaca_endpoint: str | None = Field(None, description="Alpaca's data server; default: its own")
     alpaca_socket: str | None = Field(None, description="Alpaca's websocket; default: its own")
+    minute_sessions: int = Field(
+        20, ge=0, description="how many of the newest sessions are kept complete in minute bars"
+    )
     history_start: date | None = Field(
         None, description="first session that is kept complete; default: five years before today"
     )
@@ -136,6 +139,25 @@ class Settings(BaseSettings):
     llm_run_budget_usd: Decimal = Field(Decimal(1), ge=0, description="spending limit of one run")
     llm_deadline_seconds: float = Field(
         180, gt=0, description="longest time for one question, retries included"
+    )
+
+    paper_cash_usd: Decimal = Field(Decimal(100_000), gt=0, description="starting cash of a new live account")
+    broker: Literal["paper", "alpaca"] = Field(
+        "paper",
+        description="who fills the orders of live accounts: Falcon's ledger, or an Alpaca paper account",
+    )
+    alpaca_trading_url: str = Field(
+        "https://paper-api.alpaca.markets", description="Alpaca's paper trading API; never the live one"
+    )
+    routing_file: Path | None = Field(
+        None, description="which strategy trades a candidate; default: the bundled rules"
+    )
+    reference_file: Path | None = Field(None, description="CSV of ticker,etf,market_cap,sector for routing")
+    notify_urls: SecretStr | None = Field(
+        None, description="where notifications go: apprise URLs, separated by spaces"
+    )
+    trader_port: int = Field(
+        8010, ge=1, le=65535, description="loopback port of the trader's health and metrics"
     )
 
     host: str = Field("127.0.0.1", description="address the web servers listen on")

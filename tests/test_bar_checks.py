@@ -8,16 +8,17 @@ import polars as pl
 import pytest
 
 from falcon_pipelines.assets.market_data import day_bars
+from falcon_pipelines.bar_sensors import actions_before_adjustment, republished_day_bars
 from falcon_pipelines.bars.calendar import sessions_from
 from falcon_pipelines.bars.session_quality import ERROR_CHECKS, WARN_CHECKS
 from falcon_pipelines.bars.synthetic import write_synthetic_flat_files
 from falcon_pipelines.checks import day_bars_fresh, day_bars_quality
 from falcon_pipelines.jobs import check_freshness, ingest_day_bars
-from falcon_pipelines.partitions import trading_sessions
+from falcon_pipelines.partitions import profiles, trading_sessions
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
-from falcon_pipelines.sensors import republished_day_bars
+from falcon_pipelines.schedules import daily_screens
 from tests.bars.market import line, write_lines
 
 DAYS = sessions_from(date(2024, 1, 2), 24)
@@ -240,4 +241,48 @@ def test_a_replaced_file_is_ingested_again_and_asked_for_once(
     definitions = dg.Definitions(assets=[day_bars], jobs=[ingest_day_bars], resources=resources)
     job = definitions.resolve_job_def("ingest_day_bars")
     assert job.execute_in_process(instance=dagster_instance, tags=request.tags).success
+    assert tick() == []
+
+
+def test_a_session_with_an_error_is_not_screened(
+    tmp_path: Path, resources: dict[str, object], dagster_instance: dg.DagsterInstance
+) -> None:
+    for session in DAYS:
+        publish(tmp_path, session, 30 if session != LAST else 20)
+    run(resources, dagster_instance, DAYS[0], LAST)
+    dagster_instance.add_dynamic_partitions(str(profiles.name), ["momentum"])
+
+    def screens() -> dg.SkipReason | list[dg.RunRequest]:
+        with dg.build_schedule_context(
+            instance=dagster_instance, resources={"bars": resources["bars"]}
+        ) as context:
+            return daily_screens(context)  # type: ignore[no-any-return]
+
+    refused = screens()
+    assert isinstance(refused, dg.SkipReason)
+    assert "row_count" in (refused.skip_message or "")
+    publish(tmp_path, LAST, 30)
+    run(resources, dagster_instance, LAST, LAST)
+    asked = screens()
+    assert isinstance(asked, list)
+    assert [str(LAST) in str(request.partition_key) for request in asked] == [True]
+
+
+def test_actions_are_fetched_for_a_new_session_once(
+    tmp_path: Path,
+    resources: dict[str, object],
+    dagster_instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def tick() -> list[dg.RunRequest]:
+        context = dg.build_sensor_context(instance=dagster_instance)
+        return list(actions_before_adjustment.evaluate_tick(context).run_requests or [])
+
+    publish(tmp_path, LAST, 30)
+    run(resources, dagster_instance, LAST, LAST)
+    assert tick() == []
+    monkeypatch.setenv("FALCON_MASSIVE_API_KEY", "key")
+    (request,) = tick()
+    assert request.run_config["ops"]["corporate_actions"]["config"] == {}
+    dagster_instance.report_runless_asset_event(dg.AssetMaterialization("corporate_actions"))
     assert tick() == []

@@ -1,21 +1,23 @@
 """The gap sensor asks for every missing session once, whatever was down and for how long."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from falcon_pipelines.assets.market_data import day_bars
+from falcon_pipelines.bar_sensors import SESSIONS_A_RUN, Gap, missing_day_bars, missing_gaps
+from falcon_pipelines.bars import upkeep
 from falcon_pipelines.bars.calendar import sessions_from
 from falcon_pipelines.bars.flat_files import file_key
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.synthetic import write_synthetic_flat_files
+from falcon_pipelines.bars.upkeep import ATTEMPTS
 from falcon_pipelines.jobs import ingest_day_bars
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
-from falcon_pipelines.sensors import ATTEMPTS, SESSIONS_A_RUN, Gap, missing_day_bars, missing_gaps
 
 START = date(2024, 1, 2)
 DAYS = sessions_from(START, 600)
@@ -33,7 +35,7 @@ def test_a_long_outage_becomes_few_runs_that_cover_every_session_once() -> None:
     asked = gaps(set(DAYS), set(DAYS[:10]))
     covered = [day for gap in asked for day in DAYS if gap.first <= day <= gap.last]
     assert covered == list(DAYS[10:])
-    assert len(asked) == -(-590 // SESSIONS_A_RUN)
+    assert len(asked) == -(-590 // SESSIONS_A_RUN["day"])
 
 
 def test_a_gap_never_spans_what_is_done_busy_or_unpublished() -> None:
@@ -70,6 +72,19 @@ def tick(defs: dg.Definitions, instance: dg.DagsterInstance) -> list[dg.RunReque
     return list(result.run_requests or [])
 
 
+def spans(request: dg.RunRequest) -> str:
+    return str(request.run_key).split(":", maxsplit=1)[0]
+
+
+def attempt_of(request: dg.RunRequest) -> int:
+    return int(str(request.run_key).rsplit(":", maxsplit=1)[1])
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "FIRST_WAIT", timedelta(0))
+
+
 def work(defs: dg.Definitions, instance: dg.DagsterInstance, request: dg.RunRequest) -> bool:
     job = defs.resolve_job_def(ingest_day_bars.name)
     return job.execute_in_process(instance=instance, tags=request.tags, raise_on_error=False).success
@@ -81,13 +96,13 @@ def test_after_an_outage_every_session_is_ingested_exactly_once(
     late = tmp_path / "flat" / file_key("day", sessions_from(START, 60)[30])
     late.rename(late.with_suffix(".hidden"))
     first = tick(defs, dagster_instance)
-    assert [request.run_key for request in first] == ["2024-01-02..2024-02-13:1", "2024-02-15..2024-03-27:1"]
+    assert [spans(request) for request in first] == ["2024-01-02..2024-02-13", "2024-02-15..2024-03-27"]
     assert all(work(defs, dagster_instance, request) for request in first)
     assert tick(defs, dagster_instance) == []
 
     late.with_suffix(".hidden").rename(late)
     second = tick(defs, dagster_instance)
-    assert [request.run_key for request in second] == ["2024-02-14..2024-02-14:1"]
+    assert [spans(request) for request in second] == ["2024-02-14..2024-02-14"]
     assert work(defs, dagster_instance, second[0])
     assert tick(defs, dagster_instance) == []
 
@@ -97,7 +112,7 @@ def test_after_an_outage_every_session_is_ingested_exactly_once(
 
 
 def test_a_run_in_progress_is_not_asked_for_again(
-    defs: dg.Definitions, dagster_instance: dg.DagsterInstance
+    defs: dg.Definitions, dagster_instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = tick(defs, dagster_instance)[0]
     job = defs.resolve_job_def(ingest_day_bars.name)
@@ -106,22 +121,31 @@ def test_a_run_in_progress_is_not_asked_for_again(
     )
     assert tick(defs, dagster_instance) == []
     dagster_instance.report_run_failed(run)
-    assert tick(defs, dagster_instance)[0].run_key == f"{request.run_key[:-1]}2"
+    assert tick(defs, dagster_instance) == []
+    monkeypatch.setattr(upkeep, "FIRST_WAIT", timedelta(0))
+    again = tick(defs, dagster_instance)[0]
+    assert (spans(again), attempt_of(again)) == (spans(request), 2)
 
 
+@pytest.mark.usefixtures("no_waiting")
 def test_a_session_that_keeps_failing_is_given_up_and_does_not_hold_up_the_rest(
     defs: dg.Definitions, dagster_instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:
     broken = tmp_path / "flat" / file_key("day", sessions_from(START, 60)[7])
+    whole = broken.read_bytes()
     broken.write_bytes(b"not a gzip file")
     asked = []
     while requests := tick(defs, dagster_instance):
-        asked += [request.run_key for request in requests]
+        asked += [(spans(request), attempt_of(request)) for request in requests]
         for request in requests:
             work(defs, dagster_instance, request)
     bad = sessions_from(START, 60)[7]
     assert asked == [
-        "2024-01-02..2024-03-27:1",
-        *(f"{bad}..{bad}:{attempt}" for attempt in range(1, ATTEMPTS + 1)),
+        ("2024-01-02..2024-03-27", 1),
+        *((f"{bad}..{bad}", attempt) for attempt in range(1, ATTEMPTS + 1)),
     ]
     assert len(BarStore(tmp_path / "store").sessions("day")) == 59
+    broken.write_bytes(whole)
+    (request,) = tick(defs, dagster_instance)
+    assert attempt_of(request) == 1
+    assert work(defs, dagster_instance, request)

@@ -236,15 +236,20 @@ REFUSED = (
 
 
 def test_only_addresses_of_youtube_are_taken_and_the_others_refused_before_any_network(road: Road) -> None:
-    for url in REFUSED:
-        road.ask("study_video", url=url)
-    road.ask("watch_feed", url="https://vimeo.com/@trader")
-    road.ask("unwatch_feed", url="https://www.youtube.com/@NobodyWatches")
+    asked = [
+        *(("study_video", {"url": url}) for url in REFUSED),
+        ("watch_feed", {"url": "https://vimeo.com/@trader"}),
+        ("unwatch_feed", {"url": "https://www.youtube.com/@NobodyWatches"}),
+        ("study_video", {"URL": 1}),
+    ]
     with road.database.transaction() as session:
-        session.add(models.Request(kind="study_video", payload={"URL": 1}, requested_by="eve"))
+        # As the web role may insert them, past every check of the dashboard's.
+        session.add_all(
+            models.Request(kind=kind, payload=payload, requested_by="eve") for kind, payload in asked
+        )
     assert road.tick("submissions") == []
     answers = road.answers()
-    assert [outcome for outcome, _ in answers] == ["refused"] * (len(REFUSED) + 3)
+    assert [outcome for outcome, _ in answers] == ["refused"] * len(asked)
     assert all(answer and "\n" not in answer for _, answer in answers)
     assert road.site.asked == []
     assert road.rows(select(models.Video)) == []

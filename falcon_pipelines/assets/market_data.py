@@ -9,13 +9,20 @@ import dagster as dg
 
 from falcon_pipelines import settings
 from falcon_pipelines.assets.bar_checks import REFUSALS, check_specs, record
-from falcon_pipelines.bars.actions import ACTION_SCHEMA, actions_table
+from falcon_pipelines.bars.actions import ACTION_SCHEMA, actions_table, file_etag
 from falcon_pipelines.bars.flat_files import SYNTHETIC, FlatFileSource
-from falcon_pipelines.bars.ingest import IngestResult, SessionFailed, ingest_actions, ingest_each
+from falcon_pipelines.bars.ingest import (
+    IngestResult,
+    SessionFailed,
+    ingest_actions,
+    ingest_each,
+    refresh_securities,
+)
 from falcon_pipelines.bars.massive_rest import MASSIVE
 from falcon_pipelines.bars.panel import Frequency
 from falcon_pipelines.bars.quality import file_results
 from falcon_pipelines.bars.refusals import BadFlatFile
+from falcon_pipelines.bars.securities import SECURITY_SCHEMA, read_securities_csv
 from falcon_pipelines.bars.sources import actions_from_settings
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.validation import BAR_SCHEMA
@@ -149,6 +156,7 @@ class ActionsSource(dg.Config):
 
 
 @dg.asset(
+    pool="massive_rest",
     group_name=GROUP,
     owners=OWNERS,
     kinds={"csv", "parquet"},
@@ -180,5 +188,46 @@ def corporate_actions(
             "data_version": store.current_version(),
             "unchanged": entry is None,
             "uncertain_dividends": uncertain,
+        }
+    )
+
+
+class SecuritiesSource(dg.Config):
+    """A CSV file of securities; without one, Massive's API is asked."""
+
+    path: str | None = None
+
+
+@dg.asset(
+    pool="massive_rest",
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"csv", "parquet"},
+    code_version="1",
+    metadata=columns(**{name: str(dtype) for name, dtype in SECURITY_SCHEMA.items()}),
+    description="Who each ticker was on which day: our own ids through renames, delistings and reuse.",
+)
+def securities(
+    context: dg.AssetExecutionContext, config: SecuritiesSource, bars: Bars
+) -> dg.MaterializeResult:
+    """Adds what is new to the store; unchanged content adds nothing."""
+    store = bars.writer()
+    asked = 0
+    if config.path is not None:
+        path = Path(config.path)
+        entry = store.add_securities(read_securities_csv(path), "csv", file_etag(path))
+    else:
+        fetched, entry = refresh_securities(store, actions_from_settings(settings.load()))
+        asked = fetched.asked
+        if fetched.changes_refused:
+            context.log.warning(f"renames come from delistings only: {fetched.changes_refused}")
+    rows = store.securities().height
+    context.log.info(f"{rows} intervals, {'unchanged' if entry is None else 'new revision'}")
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows,
+            "data_version": store.current_version(),
+            "unchanged": entry is None,
+            "asked_for_changes": asked,
         }
     )

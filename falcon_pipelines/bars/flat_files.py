@@ -99,6 +99,10 @@ class FlatFileSource(Protocol):
         """What the source has of those sessions; sessions without a file are absent. Raises SourceError."""
         ...
 
+    def heads(self, frequency: Frequency, sessions: Sequence[date]) -> Mapping[date, RemoteFile]:
+        """As `files`, each file asked for by itself where a listing could lag behind. Raises SourceError."""
+        ...
+
     def fetch(self, file: RemoteFile, target: Path) -> RemoteFile:
         """Writes the file to `target`; returns what was really fetched. Raises SourceError."""
         ...
@@ -180,6 +184,9 @@ class DirectorySource:
                 raise NoSuchFolder(f"{path}: cannot be read ({error.strerror})") from error
             found[session] = RemoteFile(session, frequency, key, etag, size)
         return found
+
+    def heads(self, frequency: Frequency, sessions: Sequence[date]) -> Mapping[date, RemoteFile]:
+        return self.files(frequency, sessions)
 
     def fetch(self, file: RemoteFile, target: Path) -> RemoteFile:
         path = self.root / file.key

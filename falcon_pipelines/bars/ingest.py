@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,7 @@ from falcon_pipelines.bars.flat_files import (
     missing,
 )
 from falcon_pipelines.bars.manifest import Entry, require_basis
+from falcon_pipelines.bars.massive_rest import MASSIVE, FetchedSecurities, MassiveRest
 from falcon_pipelines.bars.panel import Frequency
 from falcon_pipelines.bars.refusals import BadFlatFile
 from falcon_pipelines.bars.staging import Staged, stage
@@ -32,6 +33,7 @@ from falcon_pipelines.errors import FalconError, InputError
 BATCH = {"day": 64, "minute": 2}
 """Sessions per transaction: a few seconds of work."""
 _DOWNLOADS = 4
+_SHOWN = 10
 
 
 class NotASession(InputError):
@@ -80,6 +82,25 @@ class SessionFailed:
     error: FalconError
 
 
+class SessionsFailed(FalconError):
+    """Several sessions of a range have missing or bad files; the others are in."""
+
+
+def raise_failures(failed: Sequence[SessionFailed]) -> None:
+    """Raises what went wrong in one line: the error of one session, or SessionsFailed."""
+    if not failed:
+        return
+    first, others = failed[0].error, failed[1:]
+    if not others:
+        raise first
+    days = ", ".join(str(item.session) for item in others[:_SHOWN]) + (
+        ", ..." if len(others) > _SHOWN else ""
+    )
+    error = SessionsFailed(f"{first}; {len(others)} more sessions failed: {days} (--json says why)")
+    error.exit_code = min(item.error.exit_code for item in failed)
+    raise error from first
+
+
 def ingest_sessions(
     source: FlatFileSource, store: BarStore, frequency: Frequency, sessions: Sequence[date]
 ) -> Iterator[IngestResult]:
@@ -111,6 +132,15 @@ def ingest_each(
 def ingest_actions(store: BarStore, path: Path) -> Entry | None:
     """Adds the corporate actions of a CSV file; None when nothing is new. Raises BadActionsFile."""
     return store.add_actions(read_actions_csv(path), "csv", file_etag(path))
+
+
+def refresh_securities(store: BarStore, massive: MassiveRest) -> tuple[FetchedSecurities, Entry | None]:
+    """Adds who every ticker is and was, as Massive knows it; the entry is None when nothing is new.
+
+    Raises SourceError, and as `BarStore.add_securities`.
+    """
+    fetched = massive.securities(store.securities(), store.appeared(), datetime.now(UTC).date())
+    return fetched, store.add_securities(fetched.table, MASSIVE, f"{fetched.listed} listed")
 
 
 def _ingest_batch(

@@ -1,9 +1,9 @@
-"""Massive's REST API through its own client: corporate actions, and minutes of a few tickers."""
+"""Massive's REST API through its own client: corporate actions, the tickers' reference, minutes of a few tickers."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 import polars as pl
@@ -18,6 +18,7 @@ from falcon_pipelines.bars.flat_files import (
     SourceError,
     Throttled,
 )
+from falcon_pipelines.bars.reference import Listing, TickerChange, questions, securities_of
 
 MASSIVE = "massive"
 _ENDPOINT = "https://api.massive.com"
@@ -37,6 +38,23 @@ class FetchedActions:
     actions: tuple[CorporateAction, ...]
     restated: tuple[ReconciledDividend, ...]
     uncertain: tuple[ReconciledDividend, ...]
+
+
+@dataclass(frozen=True)
+class FetchedSecurities:
+    """The securities as a table with SECURITY_SCHEMA, and how many were asked for their ticker changes.
+
+    `changes_refused` says why none could be asked for, where the subscription does not include them.
+    """
+
+    table: pl.DataFrame
+    listed: int
+    asked: int
+    changes_refused: str | None = None
+
+
+class _NothingKnown(SourceError):
+    """The API knows nothing of what was asked for."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +81,54 @@ class MassiveRest:
             restated=tuple(item for item in reconciled if item.evidence == "split undone"),
             uncertain=tuple(item for item in reconciled if item.evidence == "uncertain"),
         )
+
+    def securities(self, known: pl.DataFrame, appeared: Collection[str], today: date) -> FetchedSecurities:
+        """Who every US stock ticker is and was: active, delisted, renamed.
+
+        `known` is the table so far and `appeared` the tickers that turned up in the bars some time: ticker changes
+        are asked for where they are worth a request. Raises SourceError.
+        """
+        listings = [*self._listings(active=True), *self._listings(active=False)]
+        changes: dict[str, list[TickerChange]] = {}
+        refused = None
+        asked = 0
+        for figi in questions(listings, known, appeared):
+            try:
+                changes[figi] = self._changes(figi)
+            except OutOfPlan as error:
+                refused = str(error)
+                break
+            asked += 1
+        return FetchedSecurities(
+            securities_of(listings, changes, known, today), len(listings), asked, refused
+        )
+
+    def _listings(self, *, active: bool) -> list[Listing]:
+        rows = self._all(
+            "active tickers" if active else "delisted tickers",
+            lambda client: client.list_tickers(market="stocks", active=active, limit=_PAGE),
+        )
+        return [
+            Listing(
+                row.ticker,
+                row.name,
+                row.composite_figi,
+                None if active or not row.delisted_utc else _day(row.delisted_utc),
+            )
+            for row in rows
+            if row.ticker and (active or row.delisted_utc)
+        ]
+
+    def _changes(self, figi: str) -> list[TickerChange]:
+        try:
+            (found,) = self._all("ticker changes", lambda client: [client.get_ticker_events(figi)])
+        except _NothingKnown:
+            return []
+        return [
+            TickerChange(_day(event["date"]), event["ticker_change"]["ticker"])
+            for event in getattr(found, "events", None) or ()
+            if event.get("type") == "ticker_change"
+        ]
 
     def minutes(self, ticker: str, start: datetime, end: datetime) -> pl.DataFrame:
         """Raw minute bars that start from `start` to `end`, both included, with CSV_SCHEMA. Raises SourceError."""
@@ -122,13 +188,11 @@ class MassiveRest:
         return list(together.values())
 
     def _delistings(self, since: date) -> list[CorporateAction]:
-        rows = self._all(
-            "delisted tickers", lambda client: client.list_tickers(market="stocks", active=False, limit=_PAGE)
-        )
+        # The API gives the last day of trading, an action the first day without.
         found = [
-            CorporateAction(row.ticker, "delisting", _day(row.delisted_utc))
-            for row in rows
-            if row.ticker and row.delisted_utc
+            CorporateAction(item.ticker, "delisting", item.delisted + timedelta(days=1))
+            for item in self._listings(active=False)
+            if item.delisted
         ]
         return [action for action in dict.fromkeys(found) if action.ex_date >= since]
 
@@ -169,6 +233,8 @@ def _refusal(what: str, body: str) -> SourceError:
         return SourceError(f"Massive refused {what}: {body[:200]}")
     status = str(answer.get("status", ""))
     message = str(answer.get("message") or answer.get("error") or status)[:200]
+    if status == "NOT_FOUND":
+        return _NothingKnown(f"Massive: {what}: {message}")
     if status == "NOT_AUTHORIZED":
         return OutOfPlan(f"Massive: {what} are not in the subscription: {message}")
     if "api key" in message.lower() or status == "UNAUTHORIZED":

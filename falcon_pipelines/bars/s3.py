@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
@@ -18,6 +18,7 @@ from falcon_pipelines.bars.flat_files import (
     NetworkFailed,
     OutOfPlan,
     RemoteFile,
+    SessionMissing,
     SourceError,
     Throttled,
     file_key,
@@ -139,6 +140,14 @@ class S3Source:
         key = file_key(frequency, session, self.prefix)
         answer = self._try(key, lambda: self._client.head_object(Bucket=self.bucket, Key=key), session)
         return RemoteFile(session, frequency, key, answer["ETag"].strip('"'), int(answer["ContentLength"]))
+
+    def heads(self, frequency: Frequency, sessions: Sequence[date]) -> Mapping[date, RemoteFile]:
+        """What the bucket has of those sessions now, one HEAD each. Raises SourceError."""
+        found = {}
+        for session in sessions:
+            with suppress(SessionMissing):
+                found[session] = self.head(frequency, session)
+        return found
 
     def fetch(self, file: RemoteFile, target: Path) -> RemoteFile:
         """Downloads the file, resuming after a broken connection; starts over when it was replaced meanwhile."""

@@ -28,6 +28,8 @@ SECURITY_SCHEMA = {
     "last": pl.Date,
     "name": pl.String,
 }
+REFERENCE = "massive:"
+"""How the ids begin that were made from a reference service; those of a person's file are stronger."""
 _AT = re.compile(r"(.+)@(\d{4}-\d{2}-\d{2})")
 _DAY = timedelta(days=1)
 
@@ -81,10 +83,16 @@ def ordered(table: pl.DataFrame) -> pl.DataFrame:
 def merged(present: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
     """`present` with all intervals of the securities in `new` replaced by those of `new`.
 
-    Raises BadSecuritiesFile when two securities then hold one ticker, or one security two, on the same day.
+    What a reference service says gives way to what a person's file says, and older to newer. Raises
+    BadSecuritiesFile when two securities then hold one ticker, or one security two, on the same day.
     """
     kept = present.join(new.select("security_id").unique(), on="security_id", how="anti")
-    table = ordered(pl.concat([kept, new.select(*SECURITY_SCHEMA)]))
+    new = new.select(*SECURITY_SCHEMA)
+    referred = pl.col("security_id").str.starts_with(REFERENCE)
+    stronger = pl.concat([kept.filter(~referred), new.filter(~referred)])
+    told = _giving_way(new.filter(referred), stronger)
+    older = _giving_way(kept.filter(referred), pl.concat([stronger, told]))
+    table = ordered(pl.concat([stronger, told, older]))
     for key, other in (("ticker", "security_id"), ("security_id", "ticker")):
         clash = (
             table.sort(key, "first")
@@ -98,6 +106,27 @@ def merged(present: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
                 "give the earlier one its last date"
             )
     return table
+
+
+def _giving_way(rows: pl.DataFrame, stronger: pl.DataFrame) -> pl.DataFrame:
+    """`rows` without the days on which a stronger row says who held the ticker; of two parts left, the later."""
+    claims: dict[str, list[Interval]] = {}
+    for claim in intervals(stronger):
+        claims.setdefault(claim.ticker, []).append(claim)
+    kept = []
+    for security_id, ticker, first, last, name in rows.iter_rows():
+        begin, end = first, last or date.max
+        for claim in claims.get(ticker, ()):
+            if claim.first <= begin and claim.last >= begin:
+                begin = date.max if claim.last == date.max else claim.last + _DAY
+            elif begin < claim.first <= end:
+                if claim.last >= end:
+                    end = claim.first - _DAY
+                else:
+                    begin = claim.last + _DAY
+        if begin <= end and begin < date.max:
+            kept.append((security_id, ticker, begin, None if end == date.max else end, name))
+    return pl.DataFrame(kept, schema=SECURITY_SCHEMA, orient="row")
 
 
 def intervals(table: pl.DataFrame) -> list[Interval]:

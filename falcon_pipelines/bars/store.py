@@ -217,6 +217,14 @@ class BarStore:
         """Who each known ticker was when, with SECURITY_SCHEMA."""
         return self._securities(self.log(version))
 
+    def appeared(self) -> frozenset[str]:
+        """The tickers of the newest session that the first one did not have: listed, renamed or reused since."""
+        sessions = self.sessions()
+        if not sessions:
+            return frozenset()
+        first, last = (set(self.cross_section(session)["ticker"]) for session in (sessions[0], sessions[-1]))
+        return frozenset(last - first)
+
     def _securities(self, log: Log) -> pl.DataFrame:
         entry = log.latest("securities")
         return no_securities() if entry is None else read_table(self.root, entry.path)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from falcon_pipelines.bars import calendar
 from falcon_pipelines.bars.actions import CorporateAction, actions_table
 from falcon_pipelines.bars.flat_files import CSV_SCHEMA, file_key, mark_synthetic
+from falcon_pipelines.bars.synthetic_minutes import Day, minute_rows
 
 ACTIONS_FILE = "corporate_actions.csv"
 MARKET = "MKT"
@@ -39,12 +40,18 @@ class SyntheticMarket:
     halted: tuple[str, date]
     bad_row: tuple[str, date]
     early_closes: tuple[date, ...]
+    minute_sessions: tuple[date, ...]
 
 
 def write_synthetic_flat_files(
-    root: Path, tickers: int = 200, sessions: int = 750, seed: int = 7, start: date = date(2023, 1, 3)
+    root: Path,
+    tickers: int = 200,
+    sessions: int = 750,
+    seed: int = 7,
+    start: date = date(2023, 1, 3),
+    minute_sessions: int = 0,
 ) -> SyntheticMarket:
-    """Writes day flat files and `corporate_actions.csv` under `root`.
+    """Writes day flat files and `corporate_actions.csv` under `root`; minute flat files of the sessions after those.
 
     The first ticker is the market itself (`MKT`), two are spelled NA and TRUE, and one each has a 4-for-1 split, a
     dividend, a delisting, a halted day, and a row whose high is below its low. Raises ValueError for fewer than
@@ -54,18 +61,23 @@ def write_synthetic_flat_files(
         raise ValueError(
             f"a synthetic market needs at least {_MIN_TICKERS} tickers and {_MIN_SESSIONS} sessions"
         )
-    days = calendar.sessions_from(start, sessions)
+    together = calendar.sessions_from(start, sessions + minute_sessions)
+    days, after = together[:sessions], together[sessions:]
     names = (MARKET, *(f"SYN{number:03}" for number in range(1, tickers - len(_TRAPS))), *_TRAPS)
-    market = _plan(root, names, days)
+    market = _plan(root, names, days, after)
     bars = _simulate(market, seed)
     for row, session in enumerate(days):
         _write_session(root, session, market, {name: values[row] for name, values in bars.items()})
+    _write_minutes(root, market, bars, seed)
     actions_table([market.split, market.dividend, market.delisting]).write_csv(market.actions_file)
-    mark_synthetic(root, {"tickers": tickers, "sessions": sessions, "seed": seed, "start": start})
+    parameters = {"tickers": tickers, "sessions": sessions, "seed": seed, "start": start}
+    mark_synthetic(root, {**parameters, "minute_sessions": minute_sessions})
     return market
 
 
-def _plan(root: Path, names: tuple[str, ...], days: tuple[date, ...]) -> SyntheticMarket:
+def _plan(
+    root: Path, names: tuple[str, ...], days: tuple[date, ...], after: tuple[date, ...]
+) -> SyntheticMarket:
     def day(fraction: float) -> date:
         return days[int(fraction * len(days))]
 
@@ -82,6 +94,7 @@ def _plan(root: Path, names: tuple[str, ...], days: tuple[date, ...]) -> Synthet
         halted=(names[4], day(0.3)),
         bad_row=(names[5], day(0.5)),
         early_closes=tuple(session for session in days if calendar.is_early_close(session)),
+        minute_sessions=after,
     )
 
 
@@ -158,3 +171,22 @@ def _write_session(
     path = root / file_key("day", session)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(table.write_csv().encode(), compresslevel=6, mtime=0))
+
+
+def _write_minutes(
+    root: Path, market: SyntheticMarket, bars: dict[str, NDArray[np.float64]], seed: int
+) -> None:
+    """The sessions after the day bars, minute by minute, from where those ended."""
+    listed = [name != market.delisting.ticker for name in market.tickers]
+    names = tuple(name for name in market.tickers if name != market.delisting.ticker)
+    day = Day(
+        close=bars["close"][-1][listed],
+        volume=bars["volume"][-20:].mean(axis=0)[listed],
+        volatility=np.diff(np.log(bars["close"][-60:]), axis=0).std(axis=0)[listed],
+    )
+    rng = np.random.default_rng([seed, len(market.sessions)])
+    for session in market.minute_sessions:
+        table, day = minute_rows(rng, session, names, day, MARKET)
+        path = root / file_key("minute", session)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(table.write_csv().encode(), compresslevel=6, mtime=0))

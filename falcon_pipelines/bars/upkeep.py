@@ -3,6 +3,7 @@
 Who asks (a sensor, a check, a command) and what carries them out are elsewhere.
 """
 
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -14,6 +15,9 @@ PUBLISHED_AT = time(11, 0)
 """New York time, on the day after the session, at which its flat file is complete."""
 GRACE = timedelta(hours=6)
 RECHECKED_SESSIONS = 10
+ATTEMPTS = 5
+FIRST_WAIT = timedelta(minutes=5)
+"""After a failed attempt; three times as long after each further one."""
 
 
 @dataclass(frozen=True)
@@ -95,3 +99,29 @@ def as_ranges(sessions: Sequence[date], calendar: Sequence[date], most: int) -> 
             ranges.append((session, session))
             length = 1
     return tuple(ranges)
+
+
+def may_try(failures: int, last_failure: datetime | None, now: datetime) -> bool:
+    """Whether work that failed that often may be tried again: at most ATTEMPTS times, further and further apart."""
+    if failures == 0 or last_failure is None:
+        return True
+    return failures < ATTEMPTS and now >= last_failure + FIRST_WAIT * 3 ** (failures - 1)
+
+
+def actions_due(newest: date | None, fetched_at: datetime | None) -> bool:
+    """Whether corporate actions must be fetched before prices up to session `newest` are adjusted.
+
+    They must when they were last fetched before that session's bars were published.
+    """
+    return newest is not None and (fetched_at is None or fetched_at < published_at(newest))
+
+
+def sessions_kept(calendar: Sequence[date], newest: int) -> tuple[date, ...]:
+    """The last `newest` sessions of `calendar`; none for 0."""
+    return tuple(calendar[-newest:]) if newest else ()
+
+
+def label_of(files: Collection[RemoteFile]) -> str:
+    """A short name that changes as soon as one of the files does."""
+    text = "\n".join(sorted(f"{file.session} {file.etag}" for file in files))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

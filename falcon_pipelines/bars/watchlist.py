@@ -109,6 +109,10 @@ class WatchlistSource:
             )
         return found
 
+    def heads(self, frequency: Frequency, sessions: Sequence[date]) -> Mapping[date, RemoteFile]:
+        """As `files`: the service is asked anyway."""
+        return self.files(frequency, sessions)
+
     def fetch(self, file: RemoteFile, target: Path) -> RemoteFile:
         """Writes what `files` fetched."""
         target.write_bytes(self._contents[file.frequency, file.session])

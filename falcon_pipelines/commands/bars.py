@@ -14,6 +14,7 @@ from falcon_pipelines import settings as settings_module
 from falcon_pipelines.commands.console import Json, err, out, print_json
 
 if TYPE_CHECKING:
+    from falcon_pipelines.bars.ingest import SessionFailed
     from falcon_pipelines.bars.store import BarStore
 
 ingest_app = typer.Typer(help="Bring market data into the bar store.", no_args_is_help=True)
@@ -77,16 +78,30 @@ def ingest_actions(
 
 @ingest_app.command("securities")
 def ingest_securities(
-    file: Annotated[Path, typer.Argument(help="CSV: security_id,ticker,first,last,name.")], json: Json = False
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="CSV: security_id,ticker,first,last,name. Without: Massive's API."),
+    ] = None,
+    json: Json = False,
 ) -> None:
     """Ingest who was which ticker when; FILE replaces all former intervals of the ids in it."""
     from falcon_pipelines.bars.actions import file_etag
+    from falcon_pipelines.bars.ingest import refresh_securities
     from falcon_pipelines.bars.securities import read_securities_csv
+    from falcon_pipelines.bars.sources import actions_from_settings
 
-    securities = read_securities_csv(file)
+    if file is not None:
+        securities = read_securities_csv(file)
+        with _writer() as store:
+            entry = store.add_securities(securities, "csv", file_etag(file))
+            _report_table("intervals", "securities", securities.height, entry is not None, store, json)
+        return
+    massive = actions_from_settings(settings_module.load())
     with _writer() as store:
-        entry = store.add_securities(securities, "csv", file_etag(file))
-        _report_table("intervals", "securities", securities.height, entry is not None, store, json)
+        fetched, entry = refresh_securities(store, massive)
+        if fetched.changes_refused:
+            err.print(f"renames come from delistings only: {fetched.changes_refused}", markup=False)
+        _report_table("intervals", "securities", fetched.table.height, entry is not None, store, json)
 
 
 @store_app.command("size")
@@ -202,7 +217,7 @@ def _ingest(
     json: bool,
 ) -> None:
     from falcon_pipelines.bars import calendar
-    from falcon_pipelines.bars.ingest import IngestResult, ingest_sessions
+    from falcon_pipelines.bars.ingest import IngestResult, SessionFailed, ingest_each, raise_failures
     from falcon_pipelines.bars.sources import source_from_settings
 
     if end < start:
@@ -211,14 +226,20 @@ def _ingest(
     files = source_from_settings(settings, source, directory)
     sessions = calendar.sessions(start, end)
     done: list[IngestResult] = []
+    failed: list[SessionFailed] = []
     with _writer() as store:
-        with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
-            task = progress.add_task(f"{frequency} bars", total=len(sessions))
-            for result in ingest_sessions(files, store, frequency, sessions):
-                done.append(result)
-                progress.advance(task)
-        if any(result.status == "new_revision" for result in done):
-            store.build_history(frequency, start, end)
+        try:
+            with Progress(console=err, transient=True, disable=not err.is_terminal) as progress:
+                task = progress.add_task(f"{frequency} bars", total=len(sessions))
+                for outcome in ingest_each(files, store, frequency, sessions):
+                    if isinstance(outcome, SessionFailed):
+                        failed.append(outcome)
+                    else:
+                        done.append(outcome)
+                    progress.advance(task)
+        finally:
+            if done:
+                store.build_history(frequency, done[0].session, done[-1].session)
         version = store.current_version()
     new = sum(result.status == "new_revision" for result in done)
     rows, quarantined = sum(result.rows for result in done), sum(result.quarantined for result in done)
@@ -234,14 +255,26 @@ def _ingest(
                 "rows": rows,
                 "quarantined": quarantined,
                 "results": [vars(result) for result in done],
+                "failed": [_failure(item) for item in failed],
             }
         )
-        return
-    table = Table(
-        "Source", "Sessions", "New revisions", "Rows", "Quarantined", "Version", title=f"{frequency} bars"
-    )
-    table.add_row(files.name, f"{len(done)}", f"{new}", f"{rows:,}", f"{quarantined:,}", version)
-    out.print(table)
+    elif not failed:
+        table = Table(
+            "Source", "Sessions", "New revisions", "Rows", "Quarantined", "Version", title=f"{frequency} bars"
+        )
+        table.add_row(files.name, f"{len(done)}", f"{new}", f"{rows:,}", f"{quarantined:,}", version)
+        out.print(table)
+    raise_failures(failed)
+
+
+def _failure(item: "SessionFailed") -> dict[str, Any]:
+    kept = getattr(item.error, "quarantine_file", None)
+    return {
+        "session": item.session,
+        "error": type(item.error).__name__,
+        "message": str(item.error),
+        "quarantine_file": None if kept is None else str(kept),
+    }
 
 
 def _report_table(what: str, key: str, count: int, is_new: bool, store: "BarStore", json: bool) -> None:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from falcon_pipelines.llm.replies import Usage
 from falcon_pipelines.settings import LlmProvider
 
+# Written down on 2026-11-23 without access to the providers' price pages: where it matters, give a provider its
+# `input_usd_per_million` and `output_usd_per_million` in the settings; they go before this table.
 # US dollars per million tokens (input, output), in force from the date on; a name also stands for dated builds
 # of the same model ("gpt-4o-mini-2024-07-18").
 PRICES: tuple[tuple[str, date, Decimal, Decimal], ...] = (

@@ -41,6 +41,8 @@ from falcon_pipelines.strategies.transcripts import bundled_transcripts
 TICKERS = 200
 SESSIONS = 750
 PAPER_SESSIONS = 60
+MINUTE_SESSIONS = 2
+"""Sessions after the day bars, minute by minute, for the replay."""
 SESSIONS_A_RUN = 125
 FIRST_SESSION = date(2023, 1, 3)
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -80,7 +82,7 @@ class Demo:
         """What `falcon demo` does, in order."""
         return (
             Step("Synthetic flat files", self.write_flat_files),
-            Step("Day bars", self.ingest),
+            Step("Day and minute bars", self.ingest),
             Step("Screening", self.screen),
             Step("Transcripts to strategy specs", self.study),
             Step("Backtests and verdicts", self.judge),
@@ -108,15 +110,23 @@ class Demo:
 
     def write_flat_files(self, progress: Progress) -> None:
         """The source: seeded flat files with every oddity real ones have."""
-        wanted = {"tickers": TICKERS, "sessions": SESSIONS, "seed": self.seed, "start": str(FIRST_SESSION)}
+        wanted = {
+            "tickers": TICKERS,
+            "sessions": SESSIONS,
+            "seed": self.seed,
+            "start": str(FIRST_SESSION),
+            "minute_sessions": MINUTE_SESSIONS,
+        }
         present = synthetic_parameters(self.folder) or {}
         if {name: present.get(name) for name in wanted} != wanted:
             shutil.rmtree(self.folder, ignore_errors=True)
-            write_synthetic_flat_files(self.folder, TICKERS, SESSIONS, self.seed, FIRST_SESSION)
+            write_synthetic_flat_files(
+                self.folder, TICKERS, SESSIONS, self.seed, FIRST_SESSION, MINUTE_SESSIONS
+            )
         progress(1, 1)
 
     def ingest(self, progress: Progress) -> None:
-        """Every session whose file is not in the store as it is, then the corporate actions."""
+        """Every session whose file is not in the store as it is, then the minutes and the corporate actions."""
         files = DirectorySource(self.folder).files("day", sessions_from(FIRST_SESSION, SESSIONS))
         stored = self.store.log().sessions("day")
         made = {date.fromisoformat(key) for key in self._materialized("day_bars")}
@@ -131,6 +141,16 @@ class Demo:
                 },
             )
             progress(first + len(chunk), len(todo))
+        after = sessions_from(FIRST_SESSION, SESSIONS + MINUTE_SESSIONS)[SESSIONS:]
+        minutes = self.store.log().sessions("minute")
+        if any(minutes.get(session) is None for session in after):
+            self._execute(
+                "ingest_minute_bars",
+                tags={
+                    "dagster/asset_partition_range_start": after[0].isoformat(),
+                    "dagster/asset_partition_range_end": after[-1].isoformat(),
+                },
+            )
         if todo or not self._materialized_once("corporate_actions"):
             path = str(self.folder / ACTIONS_FILE)
             self._execute(

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from falcon_pipelines.db.engine import database_engine
 from falcon_pipelines.db.migrate import current_revision, newest_revision
 from falcon_pipelines.errors import FalconError
-from falcon_pipelines.local.services import dagster_url, dashboard_url
+from falcon_pipelines.local.services import dagster_url, dashboard_url, feed_url, trader_url
 from falcon_pipelines.local.stack import configuration_file, prepare_home
 from falcon_pipelines.settings import Settings
 
@@ -38,6 +38,9 @@ def service_health(settings: Settings) -> Iterator[Check]:
         f"{dagster_url(settings)}/graphql", data=query, headers={"Content-Type": "application/json"}
     )
     yield _answers("Dagster UI and its database", request, must_contain=b'"Runs"')
+    yield _answers("trader", Request(f"{trader_url(settings)}/healthz"))  # noqa: S310
+    if settings.feed != "off":
+        yield _answers("live feed", Request(f"{feed_url(settings)}/healthz"), must_contain=b'"state": "ok"')  # noqa: S310
 
 
 def environment_checks(settings: Settings) -> Iterator[Check]:

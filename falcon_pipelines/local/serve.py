@@ -10,6 +10,7 @@ from rich.console import Console
 from falcon_pipelines.dashboard.access.policy import is_loopback
 from falcon_pipelines.local.heartbeats import Heartbeats
 from falcon_pipelines.local.services import (
+    FeedName,
     Login,
     dagster_url,
     dashboard_url,
@@ -27,14 +28,14 @@ def serve_until_interrupted(
     """Run the services; returns after Ctrl-C or SIGTERM, with all of them stopped.
 
     Over `made_up` content the dashboard opens without a login where only this machine reaches it, unless
-    FALCON_DASHBOARD_LOGIN is set. Raises PortTaken, ServiceFailed.
+    FALCON_DASHBOARD_LOGIN is set, and its minutes are replayed unless FALCON_FEED is. Raises PortTaken, ServiceFailed.
     """
-    require_free_ports(settings)
-    login = _dashboard_login(settings, made_up)
+    login, feed = _dashboard_login(settings, made_up), _feed(settings, made_up)
+    require_free_ports(settings, feed)
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, _interrupt)
     with tempfile.TemporaryDirectory(prefix="falcon-") as runtime:
-        services = local_services(settings, stack, Path(runtime), dashboard_login=login)
+        services = local_services(settings, stack, Path(runtime), dashboard_login=login, feed=feed)
         supervisor = Supervisor(services, stack.environment())
         try:
             with console.status("starting the dashboard and Dagster"):
@@ -56,6 +57,10 @@ def _dashboard_login(settings: Settings, made_up: bool) -> Login:
     if made_up and origin("dashboard_login", settings.home) == "default" and is_loopback(settings.host):
         return "off"
     return settings.dashboard_login
+
+
+def _feed(settings: Settings, made_up: bool) -> FeedName:
+    return "replay" if made_up and origin("feed", settings.home) == "default" else settings.feed
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

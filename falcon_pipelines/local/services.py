@@ -13,6 +13,7 @@ from falcon_pipelines.settings import Settings
 LOCATION = "falcon_pipelines"
 
 Login = Literal["on", "off"]
+FeedName = Literal["off", "replay", "massive", "alpaca"]
 
 
 def dashboard_url(settings: Settings) -> str:
@@ -25,16 +26,29 @@ def dagster_url(settings: Settings) -> str:
     return f"http://{settings.host}:{settings.dagster_port}"
 
 
-def require_free_ports(settings: Settings) -> None:
+def trader_url(settings: Settings) -> str:
+    """Address of the trader's health and metrics."""
+    return f"http://127.0.0.1:{settings.trader_port}"
+
+
+def feed_url(settings: Settings) -> str:
+    """Where the feed says how it is; on this machine only."""
+    return f"http://127.0.0.1:{settings.feed_port}"
+
+
+def require_free_ports(settings: Settings, feed: FeedName = "off") -> None:
     """Raises PortTaken for the first of the services' ports that another program has."""
     require_free_port(settings.host, settings.dashboard_port, "the dashboard", "FALCON_DASHBOARD_PORT")
     require_free_port(settings.host, settings.dagster_port, "the Dagster UI", "FALCON_DAGSTER_PORT")
+    require_free_port("127.0.0.1", settings.trader_port, "the trader's health", "FALCON_TRADER_PORT")
+    if feed != "off":
+        require_free_port("127.0.0.1", settings.feed_port, "the feed's health", "FALCON_FEED_PORT")
 
 
 def local_services(
-    settings: Settings, stack: Stack, runtime: Path, *, dashboard_login: Login
+    settings: Settings, stack: Stack, runtime: Path, *, dashboard_login: Login, feed: FeedName
 ) -> tuple[Service, ...]:
-    """The dashboard, and Dagster's code server, web server and daemon.
+    """The dashboard, Dagster's code server, web server and daemon, the trader, and the feed unless it is off.
 
     `runtime` is a private folder with a short path: the code server's socket is in it, because whoever reaches
     that can run code, and a socket's path may have no more than about 100 characters.
@@ -87,4 +101,23 @@ def local_services(
             command=(str(tools / "dagster-daemon"), "run", "--workspace", str(workspace)),
             log=logs / "dagster-daemon.log",
         ),
+        Service(
+            name="trader",
+            command=(sys.executable, "-m", "falcon_pipelines", "trader"),
+            log=logs / "trader.log",
+            health_url=f"{trader_url(settings)}/healthz",
+            # Before the feed: an account opened later would miss the first bars.
+            before_others=True,
+        ),
+        *(() if feed == "off" else (_feed(settings, logs, feed),)),
+    )
+
+
+def _feed(settings: Settings, logs: Path, feed: FeedName) -> Service:
+    return Service(
+        name="falcon-feed",
+        command=(sys.executable, "-m", "falcon_pipelines", "feed"),
+        log=logs / "feed.log",
+        health_url=f"{feed_url(settings)}/healthz",
+        environment={"FALCON_FEED": feed},
     )

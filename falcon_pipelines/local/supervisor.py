@@ -37,7 +37,7 @@ class ServiceFailed(FalconError):
 class Service:
     """One process to keep running; ready once `health_url` answers 200 and `ready_file` exists.
 
-    The services after one with a `ready_file` need it: they are started when it is ready.
+    The services after one with a `ready_file`, or that says `before_others`, are started when it is ready.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Service:
     log: Path
     health_url: str | None = None
     ready_file: Path | None = None
+    before_others: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables of this service alone."""
 
@@ -82,7 +83,7 @@ class Supervisor:
             child = _Child(service)
             self._children.append(child)
             self._launch(child)
-            if service.ready_file is not None:
+            if service.ready_file is not None or service.before_others:
                 self._wait_for(child)
 
     def wait_ready(self) -> None:

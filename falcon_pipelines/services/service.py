@@ -35,8 +35,9 @@ class Service:
     """Context manager around the work of one service.
 
     `stopping` is set by SIGTERM and SIGINT, where it is entered in the main thread; the loop sees it and ends.
-    `registry` takes the service's own metrics. Raises MonitorPortTaken on entering; no `port`, no HTTP server. Once
-    a turn of the loop takes longer than `stall_seconds`, /healthz answers 503 and systemd's watchdog is not fed.
+    `registry` takes the service's own metrics. Raises MonitorPortTaken on entering; no `port`, no HTTP server.
+    /healthz answers 200 from `ready` on, and 503 while a turn of the loop takes longer than `stall_seconds`; then
+    systemd's watchdog is not fed either.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Service:
         self._beat_seconds = beat_seconds
         self._started_at = datetime.now(UTC)
         self._alive_at = time.monotonic()
+        self._ready = False
         self._lock = threading.Lock()
         self._troubles: dict[str, str] = {}
         self._doing: str | None = None
@@ -108,6 +110,7 @@ class Service:
     def ready(self, doing: str | None = None) -> None:
         """Tell systemd that the service does its work now."""
         self.doing(doing)
+        self._ready = True
         systemd.tell("READY=1", systemd.status(doing or "ready"))
         self._told.set()
 
@@ -160,10 +163,11 @@ class Service:
 
     def _health(self) -> tuple[bool, Mapping[str, Any]]:
         alive = not self._stalled()
-        return alive, {
+        return alive and self._ready, {
             "service": self.name,
             "version": __version__,
             "alive": alive,
+            "ready": self._ready,
             "state": self.state,
             "detail": self.detail,
             "started_at": self._started_at.isoformat(),

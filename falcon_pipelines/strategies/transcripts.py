@@ -15,6 +15,7 @@ from falcon_pipelines.errors import InputError
 
 SUFFIXES = (".json3", ".vtt", ".srt", ".txt")
 MAX_BYTES = 20_000_000
+MAX_WORDS = 150_000
 
 Origin = Literal["bundled", "file", "youtube"]
 Word = tuple[str, float | None]
@@ -106,6 +107,8 @@ def parse_words(original: bytes, suffix: str, name: str) -> tuple[Word, ...]:
     words = tuple(readers[suffix](text, name))
     if not words:
         raise InvalidTranscript(f"{name}: holds no words")
+    if len(words) > MAX_WORDS:
+        raise InvalidTranscript(f"{name}: holds {len(words):,} words, more than 15 hours of speech")
     return words
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from falcon_pipelines.trading.ledger import ZERO, Books, Entry
@@ -23,7 +23,9 @@ class AccountState:
     """Books, open orders in order of arrival, last prices of what is held in dollars, what risk control remembers.
 
     `cooling` maps a ticker to the session from which it may be bought again; `stop_exits` are the sessions of
-    recent stop exits; `held_by` says which strategy holds a ticker.
+    recent stop exits; `held_by` says which strategy holds a ticker. `last_bars` are the times of the last bars
+    of what is held or ordered: an older one of the same ticker is not worked through. `lived` names the
+    corporate actions that were lived through lately.
     """
 
     name: str
@@ -38,6 +40,8 @@ class AccountState:
     cooling: Mapping[str, date] = field(default_factory=dict)
     stop_exits: tuple[date, ...] = ()
     held_by: Mapping[str, str] = field(default_factory=dict)
+    last_bars: Mapping[str, datetime] = field(default_factory=dict)
+    lived: tuple[str, ...] = ()
 
     @property
     def equity(self) -> Decimal:

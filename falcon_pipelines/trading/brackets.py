@@ -73,6 +73,7 @@ def children(
             parent=entry.id,
             protect=protect,
             strategy=entry.strategy,
+            profile=entry.profile,
         )
         return replace(base, quantity=base.quantity + added, **fields)  # type: ignore[arg-type]
 

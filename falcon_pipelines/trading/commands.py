@@ -26,6 +26,12 @@ def pending_commands(session: Session, account_id: int) -> dict[int, Request]:
     return {row.id: _request(row) for row in rows}
 
 
+def accounts_with_commands(session: Session) -> frozenset[int]:
+    """The accounts that have not obeyed something yet."""
+    waiting = select(OperatorCommand.account_id).where(OperatorCommand.applied_at.is_(None)).distinct()
+    return frozenset(session.scalars(waiting))
+
+
 def _request(row: OperatorCommand) -> Request:
     at: datetime = row.requested_at
     if row.command == "cancel":

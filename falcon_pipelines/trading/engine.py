@@ -4,7 +4,7 @@
 from any bar. Storage, time and data belong to the callers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -19,6 +19,7 @@ from falcon_pipelines.trading.orders import (
     Bar,
     CancelRequest,
     Command,
+    Delisting,
     Dividend,
     EditStop,
     Input,
@@ -39,21 +40,37 @@ def open_account(name: str, cash: Decimal, at: datetime) -> Outcome:
 
 
 def step(
-    state: AccountState, moment: Moment, inputs: Sequence[Input], bars: Mapping[str, Bar], rules: Rules
+    state: AccountState,
+    moment: Moment,
+    inputs: Sequence[Input],
+    bars: Mapping[str, Bar],
+    rules: Rules,
+    replayed: Collection[str] = (),
 ) -> Outcome:
     """The account after the bars of `moment`.
 
     `inputs` are the corporate actions and requests that became due since the last bar, in the order in which
     they take effect; `bars` hold at least the tickers of `state.tickers()` and of the inputs that have a bar
-    now.
+    now. Each ticker's bars come in order of time; those of different tickers need not. Fills of tickers in
+    `replayed` are flagged so.
     """
-    turn = Turn(state, moment, bars, rules)
-    if state.session != moment.session:
+    turn = Turn(state, moment, bars, rules, replayed)
+    if state.session is None or state.session < moment.session:
         turn.settle_session(moment.session)
     for item in inputs:
         match_input(turn, item)
     match(turn)
     judge(turn)
+    return turn.outcome()
+
+
+def act(state: AccountState, moment: Moment, inputs: Sequence[Input], rules: Rules) -> Outcome:
+    """The account after inputs that need no bar: commands while the exchange is closed, actions before its open."""
+    turn = Turn(state, moment, {}, rules)
+    if state.session is None or state.session < moment.session:
+        turn.settle_session(moment.session)
+    for item in inputs:
+        match_input(turn, item)
     return turn.outcome()
 
 
@@ -71,6 +88,8 @@ def match_input(turn: Turn, item: Input) -> None:
         split(turn, item)
     elif isinstance(item, Dividend):
         turn.keeper.dividend(turn.moment.time, item.ticker, item.amount, item.pay)
+    elif isinstance(item, Delisting):
+        delist(turn, item)
     else:
         assert_never(item)
 
@@ -97,6 +116,7 @@ def place(turn: Turn, request: OrderRequest) -> None:
         protect=request.protect,
         sizing=request.sizing,
         strategy=request.strategy,
+        profile=request.profile,
     )
     order = trailed(order)
     reason = _sale_refusal(turn, order) if order.side == "sell" else _purchase_refusal(turn, order)
@@ -202,7 +222,16 @@ def _close(turn: Turn, command: Command, ticker: str | None) -> None:
             for order in turn.open_orders(held)
         )  # fmt: skip
         if turn.held(held) and not selling:
-            place(turn, OrderRequest(name, command.at, held, "sell", "market", turn.held(held)))
+            at = min(command.at, turn.moment.starts)
+            place(turn, OrderRequest(name, at, held, "sell", "market", turn.held(held)))
+
+
+def delist(turn: Turn, action: Delisting) -> None:
+    """Cancel the ticker's orders and, where it is known what a share was paid, end the position."""
+    for order in turn.open_orders(action.ticker):
+        turn.end(order, "cancelled", f"{action.ticker} is no longer traded")
+    if action.amount is not None and turn.held(action.ticker):
+        turn.keeper.delist(turn.moment.time, action.ticker, action.amount, turn.moment.settles_on)
 
 
 def split(turn: Turn, action: Split) -> None:

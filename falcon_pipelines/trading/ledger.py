@@ -17,7 +17,9 @@ from falcon_pipelines.trading.errors import BooksDoNotBalance
 from falcon_pipelines.trading.orders import usd
 
 LedgerName = Literal["cash", "unsettled", "securities", "receivable", "capital", "realised", "dividends"]
-EntryKind = Literal["deposit", "buy", "sell", "settlement", "split", "cash_in_lieu", "dividend", "payment"]
+EntryKind = Literal[
+    "deposit", "buy", "sell", "settlement", "split", "cash_in_lieu", "dividend", "payment", "delisting"
+]
 ZERO = Decimal(0)
 
 
@@ -223,6 +225,17 @@ class Bookkeeper:
         ]
         self._write("sell", at, [leg for leg in legs if leg.amount or leg.quantity], fill)
         return proceeds - cost
+
+    def delist(self, at: datetime, ticker: str, per_share: Decimal, settles_on: date) -> None:
+        """All shares are exchanged for `per_share` dollars each, which may be 0."""
+        quantity = self.books.quantity(ticker)
+        paid, cost = usd(per_share * quantity), self.books.cost(ticker)
+        legs = [
+            Leg("unsettled", paid, settles_on=settles_on),
+            Leg("securities", -cost, ticker, -Decimal(quantity)),
+            Leg("realised", cost - paid, ticker),
+        ]
+        self._write("delisting", at, [leg for leg in legs if leg.amount or leg.quantity])
 
     def settle(self, at: datetime, session: date) -> None:
         """Proceeds due by `session` become settled cash, dividends payable by then are paid."""

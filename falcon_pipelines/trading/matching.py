@@ -42,7 +42,7 @@ def match(turn: Turn) -> None:
 
 
 def _with_bars(turn: Turn) -> list[Order]:
-    return [order for order in turn.open_orders() if order.ticker in turn.bars]
+    return [order for order in turn.acting_orders() if order.ticker in turn.bars]
 
 
 def _acts_at_open(turn: Turn, order: Order) -> bool:
@@ -88,9 +88,9 @@ def _equity_at_open(turn: Turn) -> Decimal:
 def match_exits(turn: Turn, ticker: str) -> None:
     """Stops and targets of the shares held since the open or longer."""
     bar = turn.bars[ticker]
-    for parent in dict.fromkeys(order.parent for order in turn.open_orders(ticker) if order.parent):
+    for parent in dict.fromkeys(order.parent for order in turn.acting_orders(ticker) if order.parent):
         match_bracket(turn, parent, ticker, AT_OPEN)
-    alone = [order for order in turn.open_orders(ticker) if order.side == "sell" and not order.parent]
+    alone = [order for order in turn.acting_orders(ticker) if order.side == "sell" and not order.parent]
     targets = [order for order in alone if order.type == "limit"]
     for order in alone:
         if order.type in ("stop", "trailing", "stop_limit") and order.id in turn.orders:

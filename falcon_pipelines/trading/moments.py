@@ -9,6 +9,7 @@ import numpy as np
 from falcon_pipelines.bars.calendar import (
     NEW_YORK,
     OutsideCalendar,
+    is_session,
     midnight,
     next_session,
     session_open_close,
@@ -63,6 +64,15 @@ def regular_moments(panel: Panel) -> list[tuple[int, Moment]]:
         where = int(place[row])
         found.append((row, Moment(time, hours[where][0] if day_bars else time, days[where])))
     return found
+
+
+def moment_of_minute(starts_at: datetime) -> Moment | None:
+    """The moment of a minute bar; None outside the regular sessions of XNYS."""
+    day = starts_at.astimezone(NEW_YORK).date()
+    if not is_session(day):
+        return None
+    opens, closes = session_open_close(day)
+    return Moment(starts_at, starts_at, day) if opens <= starts_at < closes else None
 
 
 def _nanoseconds(times: list[datetime]) -> np.ndarray:

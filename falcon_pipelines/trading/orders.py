@@ -75,7 +75,8 @@ class OrderRequest:
     """An order as asked for; acts on the first bar that starts at or after `at`.
 
     Exactly one of `quantity` and `sizing` is given; `sizing` is for market buys only. A sale that `closes` a
-    position also cancels purchases of its ticker that are still open.
+    position also cancels purchases of its ticker that are still open. `profile` names the screening profiles
+    that picked it, separated by `+`.
     """
 
     id: str
@@ -90,6 +91,7 @@ class OrderRequest:
     protect: Protection | None = None
     sizing: Sizing | None = None
     strategy: str | None = None
+    profile: str | None = None
     closes: bool = False
 
 
@@ -140,8 +142,20 @@ class Dividend:
     pay: date
 
 
+@dataclass(frozen=True, slots=True)
+class Delisting:
+    """A ticker stops trading; `amount` is what each share was paid in dollars, None while nobody has said.
+
+    With an amount, 0 included, the position ends. Without one it stays, at its last price.
+    """
+
+    at: datetime
+    ticker: str
+    amount: Decimal | None = None
+
+
 Request = OrderRequest | CancelRequest | Command | EditStop
-Action = Split | Dividend
+Action = Split | Dividend | Delisting
 Input = Request | Action
 
 
@@ -188,6 +202,7 @@ class Order:
     raise_to: Decimal | None = None
     edited: bool = False
     strategy: str | None = None
+    profile: str | None = None
     status: Status = "open"
     reason: str | None = None
 

@@ -17,8 +17,9 @@ from falcon_pipelines.trading.errors import CannotTrade
 from falcon_pipelines.trading.moments import regular_moments
 from falcon_pipelines.trading.orders import Action, Input, OrderRequest, usd
 from falcon_pipelines.trading.replay import bars_by_time
-from falcon_pipelines.trading.store import Trader, create_account
+from falcon_pipelines.trading.store import create_account
 from falcon_pipelines.trading.strategy_trader import Strategy, decide, rules_of
+from falcon_pipelines.trading.writer import Trader
 
 if TYPE_CHECKING:
     from falcon_pipelines.strategies.spec import Spec

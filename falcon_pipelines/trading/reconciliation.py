@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.db import models
+from falcon_pipelines.db.notifications import notify
 from falcon_pipelines.trading.errors import BooksDoNotBalance
 from falcon_pipelines.trading.ledger import Books
 from falcon_pipelines.trading.store import stored_books
@@ -41,28 +42,46 @@ def broken_books(session: Session) -> dict[str, tuple[str, ...]]:
 
 def halt_broken(session: Session) -> dict[str, tuple[str, ...]]:
     """Reconcile all accounts and halt the entries of those that are broken, until acknowledged."""
-    broken = broken_books(session)
-    for name, problems in broken.items():
-        account = session.scalars(
-            select(models.Account).where(models.Account.name == name).with_for_update()
-        ).one()
-        halted = session.scalars(
-            select(models.AccountHalt).where(
-                models.AccountHalt.account_id == account.id,
-                models.AccountHalt.kind == "reconciliation",
-                models.AccountHalt.until.is_(None),
-            )
-        ).first()
-        if halted is None:
-            session.execute(
-                insert(models.AccountHalt).values(
-                    account_id=account.id,
-                    kind="reconciliation",
-                    since=datetime.now(UTC),
-                    reason=problems[0],
-                )
-            )
-    return broken
+    accounts = session.execute(select(models.Account.id, models.Account.name).order_by(models.Account.id))
+    found = {name: halt_if_broken(session, account_id) for account_id, name in accounts.all()}
+    return {name: problems for name, problems in found.items() if problems}
+
+
+def halt_if_broken(session: Session, account_id: int) -> tuple[str, ...]:
+    """Reconcile one account; where something does not hold, halt its entries and tell people. Returns what."""
+    problems = reconcile(session, account_id)
+    if problems:
+        halt_account(session, account_id, problems[0])
+    return problems
+
+
+def halt_account(session: Session, account_id: int, reason: str) -> None:
+    """Halt the entries of an account whose books are in doubt, until acknowledged; once."""
+    account = session.scalars(
+        select(models.Account).where(models.Account.id == account_id).with_for_update()
+    ).one()
+    halted = session.scalars(
+        select(models.AccountHalt).where(
+            models.AccountHalt.account_id == account.id,
+            models.AccountHalt.kind == "reconciliation",
+            models.AccountHalt.until.is_(None),
+        )
+    ).first()
+    if halted is not None:
+        return
+    since = datetime.now(UTC)
+    session.execute(
+        insert(models.AccountHalt).values(
+            account_id=account.id, kind="reconciliation", since=since, reason=reason
+        )
+    )
+    notify(
+        session,
+        f"halt:{account.name}:reconciliation:{since.isoformat()}",
+        "reconciliation",
+        f"{account.name}: the books do not agree",
+        f"{reason}. Entries are halted until acknowledged; exits still run.",
+    )
 
 
 def _entries(session: Session, account_id: int) -> list[str]:

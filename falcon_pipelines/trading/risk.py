@@ -1,6 +1,6 @@
 """What may not be bought now and why, and when entries halt. Exits are never judged here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -13,9 +13,10 @@ class Limits:
     `volume_share` is the part of a bar's volume that may be traded. `cash_share` is the most of equity that
     may be invested, `strategy_share` and `sector_share` by one strategy or sector. `daily_loss` is the loss
     since the session before that halts entries until the next session, `drawdown` the loss from the peak that
-    halts them until acknowledged. `cooldown` is how many sessions after a losing exit its ticker is not
-    bought again. After `guard_stops` stop exits within `guard_sessions` sessions, entries halt for as many
-    sessions.
+    halts them until acknowledged. A ticker without a known sector is refused where there is a `sector_share`;
+    with `pool_unknown_sectors` all of them together are one more sector. `cooldown` is how many sessions after
+    a losing exit its ticker is not bought again. After `guard_stops` stop exits within `guard_sessions`
+    sessions, entries halt for as many sessions.
     """
 
     volume_share: float | None = 0.10
@@ -29,6 +30,7 @@ class Limits:
     guard_stops: int | None = None
     guard_sessions: int = 1
     sectors: Mapping[str, str] = field(default_factory=dict)
+    pool_unknown_sectors: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,22 +57,36 @@ def refusal(
         return f"{ticker} is in cooldown until {cooling} after a loss"
     if exposure.opening and limits.max_positions is not None and exposure.positions >= limits.max_positions:
         return f"max_positions: {exposure.positions} positions are held, {limits.max_positions} are allowed"
-    values = exposure.invested
-    parts = [
-        ("cash_share", limits.cash_share, sum((value for value, _ in values.values()), Decimal(0))),
-        (
-            "strategy_share",
-            limits.strategy_share if strategy else None,
-            sum((value for value, name in values.values() if name == strategy), Decimal(0)),
-        ),
-    ]
-    sector = limits.sectors.get(ticker)
-    if limits.sector_share is not None and sector is None:
+    known = limits.sectors.get(ticker) is not None
+    if limits.sector_share is not None and not known and not limits.pool_unknown_sectors:
         return f"sector_share: the sector of {ticker} is not known"
-    same = [value for name, (value, _) in values.items() if limits.sectors.get(name) == sector]
-    parts.append(("sector_share", limits.sector_share, sum(same, Decimal(0))))
-    for name, share, already in parts:
-        if share is not None and already + cost > Decimal(str(share)) * exposure.equity:
+    for name, share, already in _shares(limits, exposure, ticker, strategy):
+        if already + cost > share * exposure.equity:
             part = float((already + cost) / exposure.equity) if exposure.equity else float("inf")
-            return f"{name}: {part:.1%} of equity would be invested, {share:.1%} is allowed"
+            unknown = "" if known or name != "sector_share" else " in tickers without a known sector"
+            return f"{name}: {part:.1%} of equity would be invested{unknown}, {float(share):.1%} is allowed"
     return None
+
+
+def room(limits: Limits, exposure: Exposure, ticker: str, strategy: str | None) -> Decimal:
+    """The most dollars that may still be put into `ticker`; infinity without limits."""
+    left = [
+        share * exposure.equity - already for _, share, already in _shares(limits, exposure, ticker, strategy)
+    ]
+    return max(Decimal(0), min(left, default=Decimal("Infinity")))
+
+
+def _shares(
+    limits: Limits, exposure: Exposure, ticker: str, strategy: str | None
+) -> Iterator[tuple[str, Decimal, Decimal]]:
+    """Each limit on what is invested: its name, the part of equity it allows, the dollars that count already."""
+    values = exposure.invested
+    if limits.cash_share is not None:
+        yield "cash_share", Decimal(str(limits.cash_share)), sum((v for v, _ in values.values()), Decimal(0))
+    if limits.strategy_share is not None and strategy:
+        of_strategy = sum((v for v, name in values.values() if name == strategy), Decimal(0))
+        yield "strategy_share", Decimal(str(limits.strategy_share)), of_strategy
+    if limits.sector_share is not None:
+        sector = limits.sectors.get(ticker)
+        same = sum((v for name, (v, _) in values.items() if limits.sectors.get(name) == sector), Decimal(0))
+        yield "sector_share", Decimal(str(limits.sector_share)), same

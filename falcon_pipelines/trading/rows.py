@@ -5,7 +5,7 @@ No queries.
 
 from collections.abc import Iterable
 from dataclasses import asdict, fields
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -113,6 +113,7 @@ def order_row(account_id: int, order: Order) -> dict[str, Any]:
             "bars_left": order.bars_left,
             "edited": order.edited,
             "strategy": order.strategy,
+            "profile": order.profile,
             "protect": _protection_data(order.protect),
             "sizing": None if order.sizing is None else asdict(order.sizing),
         },
@@ -138,6 +139,7 @@ def order_of(row: models.Order) -> Order:
         bars_left=detail["bars_left"],
         edited=detail["edited"],
         strategy=detail["strategy"],
+        profile=detail.get("profile"),
         protect=_protection(detail["protect"]),
         sizing=_sizing(detail["sizing"]),
     )
@@ -166,6 +168,7 @@ def request_row(account_id: int, request: OrderRequest, place: int) -> dict[str,
             "closes": request.closes,
             "trail_pct": request.trail_pct,
             "strategy": request.strategy,
+            "profile": request.profile,
             "protect": _protection_data(request.protect),
             "sizing": None if request.sizing is None else asdict(request.sizing),
         },
@@ -187,6 +190,7 @@ def request_of(row: models.Order) -> OrderRequest:
         protect=_protection(row.detail["protect"]),
         sizing=_sizing(row.detail["sizing"]),
         strategy=row.detail["strategy"],
+        profile=row.detail.get("profile"),
         closes=row.detail["closes"],
     )
 
@@ -206,6 +210,8 @@ def memory_data(state: AccountState) -> dict[str, Any]:
         "cooling": {ticker: day.isoformat() for ticker, day in state.cooling.items()},
         "stop_exits": [day.isoformat() for day in state.stop_exits],
         "held_by": dict(state.held_by),
+        "last_bars": {ticker: time.isoformat() for ticker, time in state.last_bars.items()},
+        "lived": list(state.lived),
     }
 
 
@@ -219,6 +225,8 @@ def memory_of(data: dict[str, Any]) -> dict[str, Any]:
         "cooling": {ticker: date.fromisoformat(day) for ticker, day in data["cooling"].items()},
         "stop_exits": tuple(map(date.fromisoformat, data["stop_exits"])),
         "held_by": data["held_by"],
+        "last_bars": {t: datetime.fromisoformat(time) for t, time in data.get("last_bars", {}).items()},
+        "lived": tuple(data.get("lived", ())),
     }
 
 

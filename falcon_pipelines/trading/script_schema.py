@@ -167,6 +167,7 @@ class LimitsPart(ScriptModel):
     guard_stops: Count | None = None
     guard_sessions: Count = 1
     sectors: dict[str, str] = Field(default_factory=dict)
+    pool_unknown_sectors: bool = False
 
 
 class ScriptPart(ScriptModel):

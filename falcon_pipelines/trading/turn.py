@@ -5,9 +5,9 @@ A `Turn` is created from one state and ends in the next; which order meets which
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
 
@@ -17,7 +17,8 @@ from falcon_pipelines.trading.brackets import children, first_stop
 from falcon_pipelines.trading.ledger import ZERO, Bookkeeper
 from falcon_pipelines.trading.moments import Moment
 from falcon_pipelines.trading.orders import Bar, Fill, Halt, Order, Rejection, Sizing, Status, usd
-from falcon_pipelines.trading.risk import Exposure, refusal
+from falcon_pipelines.trading.risk import Exposure, refusal, room
+from falcon_pipelines.trading.sizing import affordable, cost_of, fee_of, shares_asked
 
 STOP_ROLES = ("stop", "trail")
 WHOLE_POSITION_ROLES = ("stop", "trail", "target", "time")
@@ -37,12 +38,25 @@ def trailed(order: Order) -> Order:
 
 
 class Turn:
-    """One account at one bar time. `bars` are the bars of that time by ticker."""
+    """One account at one bar time.
 
-    def __init__(self, state: AccountState, moment: Moment, bars: Mapping[str, Bar], rules: Rules) -> None:
+    `bars` are the bars of that time by ticker; those that are not newer than a ticker's last are left out. Fills
+    of the tickers in `replayed` are flagged so.
+    """
+
+    def __init__(
+        self,
+        state: AccountState,
+        moment: Moment,
+        bars: Mapping[str, Bar],
+        rules: Rules,
+        replayed: Collection[str] = (),
+    ) -> None:
         self.state = state
         self.moment = moment
-        self.bars = bars
+        last = state.last_bars
+        self.bars = {t: bar for t, bar in bars.items() if t not in last or moment.time > last[t]}
+        self.replayed = replayed
         self.rules = rules
         self.keeper = Bookkeeper(state.books)
         self.orders = dict(state.orders)
@@ -55,6 +69,7 @@ class Turn:
         self.cooling = dict(state.cooling)
         self.stop_exits = list(state.stop_exits)
         self.held_by = dict(state.held_by)
+        self.lived = list(state.lived)
         self.sequence = state.sequence
         self.day_start_equity = state.day_start_equity
         self.peak_equity = state.peak_equity
@@ -76,13 +91,15 @@ class Turn:
             orders=self.orders,
             prices={ticker: price for ticker, price in self.prices.items() if ticker in held},
             halts=tuple(self.halts),
-            session=self.moment.session,
+            session=max(self.moment.session, self.state.session or self.moment.session),
             day_start_equity=self.day_start_equity,
             peak_equity=self.peak_equity,
             sequence=self.sequence,
             cooling=self.cooling,
             stop_exits=tuple(self.stop_exits),
             held_by={ticker: name for ticker, name in self.held_by.items() if ticker in held},
+            last_bars=self._last_bars(),
+            lived=tuple(self.lived),
         )
         return Outcome(
             state,
@@ -93,6 +110,11 @@ class Turn:
             tuple(self.ended_halts),
         )
 
+    def _last_bars(self) -> dict[str, datetime]:
+        wanted = self.keeper.books.lots.keys() | {t for t, orders in self._by_ticker.items() if orders}
+        seen = dict.fromkeys(self.bars, self.moment.time)
+        return {t: time for t, time in {**self.state.last_bars, **seen}.items() if t in wanted}
+
     def held(self, ticker: str) -> int:
         return self.keeper.books.quantity(ticker)
 
@@ -102,6 +124,10 @@ class Turn:
     def open_orders(self, ticker: str | None = None) -> list[Order]:
         """Open orders in order of arrival."""
         return list((self.orders if ticker is None else self._by_ticker.get(ticker, {})).values())
+
+    def acting_orders(self, ticker: str | None = None) -> list[Order]:
+        """Open orders that were there when the bar began, in order of arrival."""
+        return [order for order in self.open_orders(ticker) if order.submitted_at <= self.moment.starts]
 
     def bracket(self, parent: str, ticker: str) -> list[Order]:
         """The open exits of an entry."""
@@ -114,10 +140,10 @@ class Turn:
 
     def cost(self, price: Decimal, quantity: int) -> Decimal:
         """What buying costs, fee included, in dollars."""
-        return usd(price * quantity) + self.fee(price, quantity)
+        return cost_of(price, quantity, self.rules.costs.fee_bps)
 
     def fee(self, price: Decimal, quantity: int) -> Decimal:
-        return usd(price * quantity * Decimal(str(self.rules.costs.fee_bps)) / 10_000)
+        return fee_of(price, quantity, self.rules.costs.fee_bps)
 
     def put(self, order: Order) -> Order:
         """Store a new form of an order."""
@@ -181,12 +207,17 @@ class Turn:
                 self.reject(order, f"the stop {stop:.2f} is already passed at {money(paid)}")
                 return False
         if order.sizing and not order.filled:
-            order = self.put(replace(order, quantity=self._sized(order, order.sizing, paid)))
+            order = self.put(replace(order, quantity=self._asked(order, order.sizing, paid)))
         if order.sizing:
-            order = replace(order, quantity=order.filled + min(order.remaining, self._affordable(paid, free)))
-            if not order.remaining:
-                self.reject(order, f"{money(free)} dollars of free cash buy no share at {money(paid)}")
+            spendable = min(
+                free, room(self.rules.limits, self._exposure(order), order.ticker, order.strategy)
+            )
+            shares = min(order.remaining, affordable(paid, spendable, self.rules.costs.fee_bps))
+            if not shares:
+                none = f"{money(free)} dollars of free cash buy no share at {money(paid)}"
+                self.reject(order, self._limit_refusal(order, self.cost(paid, 1)) or none)
                 return False
+            order = replace(order, quantity=order.filled + shares)
         reason = self._limit_refusal(order, self.cost(paid, order.remaining))
         if reason is None and not order.filled and self.cost(paid, order.remaining) > free:
             reason = self._too_dear(order, paid, order.remaining, free)
@@ -220,47 +251,27 @@ class Turn:
             f"{money(max(free, ZERO))} are free"
         )
 
-    def _sized(self, order: Order, sizing: Sizing, price: Decimal) -> int:
-        """Whole shares a sizing rule asks for at the fill price, as in the backtest kernel."""
-        if sizing.rule == "fixed_shares":
-            return int(sizing.amount)
-        worth = float(self.sizing_equity)
-        per_share = float(price) * (1.0 + self.rules.costs.fee_bps / 10_000.0)
-        if sizing.rule == "risk_per_trade":
-            stop = first_stop(order.protect, float(price)) if order.protect else None
-            risk = float(price) - stop if stop is not None else math.nan
-            shares = worth * sizing.amount / 100.0 / risk if risk > 0 else 0.0
-        elif sizing.rule == "volatility_target":
-            volatility = sizing.volatility or math.nan
-            part = min(1.0, sizing.amount / 100.0 / volatility) if volatility > 0 else 0.0
-            shares = worth * part / per_share
-        else:
-            shares = worth * sizing.amount / 100.0 / per_share
-        return math.floor(shares + 1e-9)
-
-    def _affordable(self, price: Decimal, free: Decimal) -> int:
-        fee = Decimal(str(self.rules.costs.fee_bps)) / 10_000
-        shares = max(0, int(free / (price * (1 + fee))))
-        while shares and self.cost(price, shares) > free:
-            shares -= 1
-        return shares
+    def _asked(self, order: Order, sizing: Sizing, price: Decimal) -> int:
+        stop = first_stop(order.protect, float(price)) if order.protect else None
+        return shares_asked(sizing, price, self.sizing_equity, self.rules.costs.fee_bps, stop)
 
     def _limit_refusal(self, order: Order, cost: Decimal) -> str | None:
+        cooling = self.cooling.get(order.ticker)
+        still = cooling if cooling is not None and cooling > self.moment.session else None
+        return refusal(self.rules.limits, self._exposure(order), order.ticker, order.strategy, cost, still)
+
+    def _exposure(self, order: Order) -> Exposure:
         books = self.keeper.books
-        ticker = order.ticker
-        cooling = self.cooling.get(ticker)
         holding = set(books.lots) | (self.positions_at_open or set())
-        exposure = Exposure(
+        return Exposure(
             equity=self.equity(),
             invested={
                 name: (books.quantity(name) * self.prices[name], self.held_by.get(name))
                 for name in books.lots
             },
-            opening=ticker not in holding,
+            opening=order.ticker not in holding,
             positions=len(holding),
         )
-        still = cooling if cooling is not None and cooling > self.moment.session else None
-        return refusal(self.rules.limits, exposure, ticker, order.strategy, cost, still)
 
     def leave(self, order: Order, price: float, *, slip: bool, flags: tuple[str, ...] = ()) -> int:
         """Fill a sale as far as shares and volume allow; returns the shares sold.
@@ -299,6 +310,8 @@ class Turn:
         sequence = sum(1 for fill in self.fills if fill.order == order.id)
         name = sha256(f"{order.id}|{time.isoformat()}|{sequence}".encode()).hexdigest()[:32]
         fee = self.fee(price, quantity)
+        if order.ticker in self.replayed:
+            flags = (*flags, "replayed")
         fill = Fill(name, order.id, order.ticker, order.side, quantity, price, fee, time, sequence, flags)
         self.fills.append(fill)
         self.traded[order.ticker] = self.traded.get(order.ticker, 0) + quantity

@@ -214,7 +214,7 @@ def test_massives_actions_are_fetched_and_dividends_set_right() -> None:
         CorporateAction("AAPL", "dividend", date(2020, 8, 7), amount=0.82, pay_date=date(2020, 8, 13)),
         CorporateAction("AAPL", "dividend", date(2020, 11, 6), amount=0.205, pay_date=date(2020, 11, 12)),
         CorporateAction("X", "dividend", date(2020, 11, 6), amount=1.6),
-        CorporateAction("GONE", "delisting", date(2020, 9, 1)),
+        CorporateAction("GONE", "delisting", date(2020, 9, 2)),
     }
     assert [item.reported for item in fetched.restated] == [0.205]
 

@@ -2,8 +2,10 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
+from falcon_pipelines.bars.calendar import next_session, session_open_close
 from falcon_pipelines.bars.flat_files import DirectorySource
 from falcon_pipelines.bars.ingest import ingest_actions, ingest_range
 from falcon_pipelines.bars.store import BarStore
@@ -69,3 +71,32 @@ def test_prices_trend_and_revert_enough_to_trade(ingested: tuple[BarStore, Synth
 def test_too_small_a_market_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least"):
         write_synthetic_flat_files(tmp_path, tickers=3)
+
+
+def test_minutes_go_on_where_the_day_bars_end_and_change_none_of_them(
+    tmp_path: Path, store: BarStore
+) -> None:
+    for name, minute_sessions in (("days", 0), ("both", 2)):
+        write_synthetic_flat_files(tmp_path / name, 20, 60, minute_sessions=minute_sessions)
+    for path in (tmp_path / "days").rglob("day_aggs_v1/**/*.gz"):
+        assert (tmp_path / "both" / path.relative_to(tmp_path / "days")).read_bytes() == path.read_bytes()
+    market = write_synthetic_flat_files(tmp_path / "both", 20, 60, minute_sessions=2)
+    first, last = market.minute_sessions
+    assert first == next_session(market.sessions[-1])
+    source = DirectorySource(tmp_path / "both")
+    assert list(source.sessions("minute")) == [first, last]
+    results = list(ingest_range(source, store, "minute", first, last))
+    assert sum(result.quarantined for result in results) == 0
+    list(ingest_range(source, store, "day", market.sessions[-1], market.sessions[-1]))
+    day = store.cross_section(market.sessions[-1])
+    minutes = store.cross_section(first, frequency="minute")
+    opens, closes = session_open_close(first)
+    assert minutes["timestamp"].min() < opens  # type: ignore[operator]
+    assert minutes["timestamp"].max() >= closes  # type: ignore[operator]
+    start = minutes.filter(timestamp=opens).join(day, on="ticker")
+    assert start.height == 19  # one is delisted
+    assert (np.abs(np.log(start["open"] / start["close_right"])) < 0.1).all()
+    next_day = store.cross_section(last, frequency="minute")
+    ends = minutes.filter(pl.col("timestamp") < closes).group_by("ticker").agg(pl.col("close").last())
+    opens_next = next_day.filter(timestamp=session_open_close(last)[0]).join(ends, on="ticker")
+    assert (np.abs(np.log(opens_next["open"] / opens_next["close_right"])) < 0.1).all()

@@ -1,14 +1,19 @@
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
-from falcon_pipelines.bars.calendar import NEW_YORK, sessions
+from falcon_pipelines.bars.calendar import NEW_YORK, sessions, sessions_from
 from falcon_pipelines.bars.flat_files import RemoteFile
 from falcon_pipelines.bars.upkeep import (
+    actions_due,
     as_ranges,
     expected_sessions,
     freshness,
+    label_of,
+    may_try,
     missing_sessions,
     published_at,
     republished,
+    sessions_kept,
     sessions_to_recheck,
 )
 
@@ -95,3 +100,36 @@ def test_each_session_is_in_exactly_one_range() -> None:
         assert last - first < timedelta(days=10)
         covered += inside
     assert covered == wanted
+
+
+NOON = datetime(2024, 1, 10, 12, tzinfo=UTC)
+
+
+def test_failed_work_is_tried_five_times_further_and_further_apart() -> None:
+    waits = []
+    for failures in range(1, 5):
+        wait = next(n for n in range(1000) if may_try(failures, NOON, NOON + timedelta(minutes=n)))
+        waits.append(wait)
+    assert waits == [5, 15, 45, 135]
+    assert may_try(0, None, NOON)
+    assert not may_try(5, NOON, NOON + timedelta(days=30))
+
+
+def test_actions_are_fetched_once_a_session_before_its_prices_are_adjusted() -> None:
+    newest = date(2024, 1, 10)
+    assert actions_due(newest, None)
+    assert actions_due(newest, published_at(newest) - timedelta(minutes=1))
+    assert not actions_due(newest, published_at(newest) + timedelta(minutes=1))
+    assert not actions_due(None, None)
+
+
+def test_minutes_are_kept_of_the_newest_sessions_only() -> None:
+    days = sessions_from(date(2024, 1, 2), 30)
+    assert sessions_kept(days, 3) == days[-3:]
+    assert sessions_kept(days, 0) == ()
+
+
+def test_a_label_of_files_changes_with_any_of_them() -> None:
+    first, second = (RemoteFile(day, "day", "key", "etag", 1) for day in (date(2024, 1, 2), date(2024, 1, 3)))
+    assert label_of([first, second]) == label_of([second, first])
+    assert label_of([first, replace(second, etag="new")]) != label_of([first, second])

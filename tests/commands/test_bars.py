@@ -122,6 +122,16 @@ def test_without_postgresql_ingest_fails_before_anything_is_written(falcon: Falc
 def test_a_missing_file_on_a_session_is_a_failure(falcon: Falcon) -> None:
     done = falcon("ingest", "day", "--start", "2014-06-09", "--end", "2014-06-11")
     assert "2014-06-11.csv.gz" in failure(done, 1)
+    several = failure(falcon("ingest", "day", "--start", "2014-06-09", "--end", "2014-06-13"), 1)
+    assert "2014-06-11.csv.gz" in several
+    assert "2 more sessions failed: 2014-06-12, 2014-06-13" in several
+    report = falcon("ingest", "day", "--start", "2014-06-09", "--end", "2014-06-13", "--json")
+    assert report.returncode == 1
+    document = json.loads(report.stdout)
+    assert document["sessions"] == 2
+    assert [(item["session"], item["error"]) for item in document["failed"]] == [
+        (f"2014-06-{day}", "SessionMissing") for day in (11, 12, 13)
+    ]
 
 
 def test_securities_actions_and_the_store_are_looked_after_from_the_shell(

@@ -22,12 +22,12 @@ from falcon_pipelines.trading.replay import bars_by_time, replay
 from falcon_pipelines.trading.script import exact_ratio, parse_script
 from falcon_pipelines.trading.store import (
     AccountExists,
-    Trader,
     close_account,
     create_account,
     load_account,
     submit,
 )
+from falcon_pipelines.trading.writer import Trader
 from tests.trading.panels import days, flat
 
 OPENED = datetime.fromisoformat("2026-11-02T09:30-05:00")

@@ -32,7 +32,8 @@ from falcon_pipelines.trading.orders import (
 from falcon_pipelines.trading.reconciliation import reconcile
 from falcon_pipelines.trading.risk import Limits
 from falcon_pipelines.trading.script import exact_ratio
-from falcon_pipelines.trading.store import Trader, create_account, load_account, submit
+from falcon_pipelines.trading.store import create_account, load_account, submit
+from falcon_pipelines.trading.writer import Trader
 from tests.trading.panels import MONDAY
 
 RULES = Rules(Costs(1.5, 2.5), Limits(max_positions=2, daily_loss=0.05))

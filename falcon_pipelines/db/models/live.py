@@ -16,6 +16,7 @@ class LiveBar(Base):
     __table_args__ = (
         CheckConstraint("revision >= 0", name="revision_not_negative"),
         Index("ix_live_bars_sequence", "sequence", unique=True),
+        Index("ix_live_bars_starts_at", "starts_at"),
     )
 
     ticker: Mapped[str] = mapped_column(primary_key=True)

@@ -6,10 +6,10 @@ from falcon_pipelines.strategies.extraction import operands
 from falcon_pipelines.strategies.extraction.operands import NUMBER
 
 UP = (
-    r"at least|no less than|above|up through|higher than|greater than|more than|bigger than|exceeds|"
-    r"to the upside of"
+    r"greater than or equal to|at or above|at least|no less than|above|up through|higher than|greater than|"
+    r"more than|bigger than|exceeds|to the upside of"
 )
-DOWN = r"at most|no more than|below|down through|lower than|less than|smaller than|sub"
+DOWN = r"less than or equal to|at or below|at most|no more than|below|down through|lower than|less than|smaller than|sub"
 _MOVES = (
     r"drops?|dropped|dropping|falls?|fell|falling|fallen|dips?|dipped|dipping|goes|go|going|gone|gets?|"
     r"getting|got|closes?|closed|closing|"
@@ -63,12 +63,18 @@ BREAKOUT = re.compile(
     rf"fresh) )"
     rf"(?P<right>(?:new )?(?:{operands.CHANNEL}))(?!\S)"
 )
+FOR_BARS = re.compile(
+    rf" (?:for |on )?(?:at least )?(?:(?P<counted>{NUMBER}) (?:straight |consecutive )(?:day|bar|session|close|closes)"
+    rf"|(?P<bars>{NUMBER}) (?:day|bar|session|close|closes) (?:in a row|straight|running))(?!\S)"
+)
 UNDIRECTED = re.compile(
     rf"(?<!\S)(?P<left>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|"
     rf"{operands.MACD}) (?:cross(?:es|ed|ing)?|crosses and|meets) "
     rf"(?P<right>{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}|{operands.MACD})(?!\S)"
 )
-TO_A_SIDE = re.compile(r" (?:to the (?P<side>upside|downside)|from (?P<origin>below|above))(?!\S)")
+TO_A_SIDE = re.compile(
+    r" (?:to the (?P<side>upside|downside)|from (?P<origin>below|above)|on the way (?P<way>up|down))(?!\S)"
+)
 PAIR_VERB = re.compile(
     rf"(?<!\S)(?:the |a )?(?P<left>{NUMBER}) (?:and )?(?:the )?(?P<right>{operands.AVERAGE}|"
     rf"{operands.DAY_AVERAGE}|{operands.BARE_AVERAGE}) "
@@ -91,8 +97,8 @@ NAMED_CROSS = re.compile(r"(?<!\S)(?:a |the )?(?P<name>golden|death) cross(?:es)
 REACHES = re.compile(
     rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}|{operands.PRICE}|{operands.PRONOUN}) "
     rf"(?P<aux>(?:(?:{_AUXILIARY}) )*)(?:hits?|reaches|reach|touches|touch|tags?|gets? (?:back |up |"
-    rf"down |all the way )*to|comes? (?:back |up |down )*to|(?:goes|moves|rises|climbs|drops|falls|"
-    rf"dips) (?:back |up |down )*to) "
+    rf"down |all the way )*to|comes? (?:back |up |down )*to|(?:go|goes|moves?|rises?|climbs?|drops?|"
+    rf"falls?|dips?) (?:back |up |down )*to) "
     rf"(?P<right>{operands.BAND}|{operands.AVERAGE}|{operands.DAY_AVERAGE}|{operands.CHANNEL}|"
     rf"{operands.LEVEL})(?!\S)"
 )
@@ -104,7 +110,7 @@ BETWEEN = re.compile(
 EXTREME = re.compile(
     rf"(?<!\S)(?:(?P<left>{operands.RSI}|{operands.OSCILLATOR}|{operands.PRICE}|{operands.PRONOUN}) (?:"
     rf"(?:{_AUXILIARY}|gets|goes|becomes|looks|says|shows) )*)?(?P<mood>oversold|overbought)(?! "
-    rf"(?:bounce|strategy|level|territory means))(?!\S)"
+    rf"(?:bounce|strategy|level|territory means))(?: (?P<named>{operands.RSI}|{operands.OSCILLATOR}))?(?!\S)"
 )
 LEVEL_OR = re.compile(
     rf"(?<!\S)(?P<left>{operands.RSI}|{operands.OSCILLATOR}) (?:(?:{_AUXILIARY}|goes|gets|drops|falls|"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from falcon_pipelines.strategies.extraction import comparison_patterns as said
@@ -24,8 +25,26 @@ def find_conditions(visible: str) -> tuple[list[Condition], list[tuple[int, int,
             refused.append((match.start(), match.end(), str(error)))
             continue
         if condition is not None:
-            found.append(condition)
+            found.append(_for_bars(visible, condition))
     return found, refused
+
+
+def _for_bars(visible: str, condition: Condition) -> Condition:
+    """The condition held for some bars, where the words after it say so: "for two days in a row"."""
+    tail = said.FOR_BARS.match(visible, condition.end)
+    bars = float(tail["counted"] or tail["bars"]) if tail else 0.0
+    if tail is None or not 2 <= bars <= 100 or bars != int(bars):
+        return condition
+
+    def held(value: Any) -> Any:
+        return {"for_n_bars": {"bars": int(bars), "of": value}}
+
+    return replace(
+        condition,
+        end=tail.end(),
+        value=None if condition.value is None else held(condition.value),
+        readings=tuple(held(reading) for reading in condition.readings),
+    )
 
 
 def _matches(visible: str) -> Iterator[re.Match[str]]:
@@ -82,8 +101,8 @@ def _compare(match: re.Match[str], before: list[Condition]) -> Condition | None:
     name = ("crosses_above" if up else "crosses_below") if is_cross else ("gt" if up else "lt")
     if direction.split()[-1] in ("least", "most") or direction == "no less than":
         name = {"gt": "gte", "lt": "lte"}.get(name, name)
-    if direction == "no more than":
-        name = "lte"
+    if direction == "no more than" or direction.endswith(("or equal to", "or below", "or above")):
+        name = {"gt": "gte", "lt": "lte"}.get(name, name)
     value: dict[str, Any] = {name: [left.value, right.value]}
     return make(match, negate(value) if match["neg"] else value, left, right, **more)
 

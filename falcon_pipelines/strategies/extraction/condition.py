@@ -1,5 +1,6 @@
 """A condition found in canonical text, its opposite, and what other conditions tell of its indicators."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,6 +9,7 @@ from falcon_pipelines.strategies.extraction import operands
 from falcon_pipelines.strategies.extraction.atoms import IndicatorUse, State
 from falcon_pipelines.strategies.extraction.operands import Operand
 
+_MENTION = re.compile(rf"(?<!\S)(?:{operands.AVERAGE}|{operands.RSI})(?!\S)")
 _NEGATED = {"lt": "gte", "lte": "gt", "gt": "lte", "gte": "lt"}
 
 
@@ -44,15 +46,29 @@ def negate(value: dict[str, Any]) -> dict[str, Any]:
     return {"not": value}
 
 
-def with_known_types(conditions: Sequence[Condition]) -> list[Condition]:
+def mentioned_indicators(visible: str) -> tuple[IndicatorUse, ...]:
+    """Averages with their type and oscillators with their period anywhere in canonical text, used or not."""
+    found: list[IndicatorUse] = []
+    for match in _MENTION.finditer(visible):
+        try:
+            operand = operands.read_operand(match[0])
+        except operands.NotExpressible:
+            continue
+        found.extend(operand.indicators if operand is not None else ())
+    return tuple(found)
+
+
+def with_known_types(
+    conditions: Sequence[Condition], mentioned: Sequence[IndicatorUse] = ()
+) -> list[Condition]:
     """The conditions, in which an average whose type is not said has the one type its period is said to have.
 
     "The ten day e m a crosses above the thirty day e m a" tells what "the ten" is later; "the two period r s i"
-    tells the period of "the r s i".
+    tells the period of "the r s i". `mentioned` are those spoken of outside conditions.
     """
     spoken: dict[tuple[float, str | None], set[str]] = {}
     periods: dict[float, IndicatorUse] = {}
-    for use in (use for condition in conditions for use in condition.indicators):
+    for use in (*mentioned, *(use for condition in conditions for use in condition.indicators)):
         states, params = dict(use.states), dict(use.params)
         if states.get("fn") == "stated":
             spoken.setdefault((params["period"], use.timeframe), set()).add(use.fn)

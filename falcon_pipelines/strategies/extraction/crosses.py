@@ -47,7 +47,7 @@ def _cross(match: re.Match[str], left: Operand, right: Operand, up: bool | None,
 
 
 def _upwards(tail: re.Match[str]) -> bool:
-    return tail["side"] == "upside" or tail["origin"] == "below"
+    return tail["side"] == "upside" or tail["origin"] == "below" or tail["way"] == "up"
 
 
 def undirected(match: re.Match[str], before: list[Condition]) -> Condition | None:

@@ -18,7 +18,12 @@ from falcon_pipelines.strategies.extraction.atoms import (
     tidy,
 )
 from falcon_pipelines.strategies.extraction.comparisons import find_conditions
-from falcon_pipelines.strategies.extraction.condition import Condition, negate, with_known_types
+from falcon_pipelines.strategies.extraction.condition import (
+    Condition,
+    mentioned_indicators,
+    negate,
+    with_known_types,
+)
 from falcon_pipelines.strategies.extraction.normalise import Text, tokens
 from falcon_pipelines.strategies.extraction.operands import NUMBER
 from falcon_pipelines.strategies.extraction.order_phrases import Phrase
@@ -88,7 +93,7 @@ def extract(transcript: Transcript) -> Finding:
             over = "x" if phrase.field == "timeframe" else "#"
             visible = _mask(visible, phrase.start, phrase.end, over)
     conditions, more = find_conditions(visible)
-    conditions = with_known_types(conditions)
+    conditions = with_known_types(conditions, mentioned_indicators(draft.text.string))
     _read_conditions(draft, visible, conditions, surroundings)
     for condition in conditions:
         visible = _mask(visible, condition.start, condition.end)

@@ -131,7 +131,8 @@ def between(match: re.Match[str], before: list[Condition]) -> Condition | None:
 
 
 def extreme(match: re.Match[str], before: list[Condition]) -> Condition | None:
-    left = operands.read_operand(match["left"]) if match["left"] else None
+    named = match["left"] or match["named"]
+    left = operands.read_operand(named) if named else None
     if left is None or left.kind != "oscillator":
         left = last_oscillator(match, before)
     if left is None:

@@ -4,6 +4,7 @@ Every canonical token remembers the spoken words it came from, so that a match c
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -52,10 +53,13 @@ class Text:
 
     def words_of(self, start: int, end: int) -> tuple[int, int]:
         """First and last spoken word of the characters from `start` up to `end`."""
+        begin = max(0, bisect_right(self.starts, start) - 1)
         inside = [
             token
-            for token, position in zip(self.tokens, self.starts, strict=True)
-            if position < end and position + len(token.text) > start
+            for token, position in zip(
+                self.tokens[begin : bisect_left(self.starts, end)], self.starts[begin:], strict=False
+            )
+            if position + len(token.text) > start
         ]
         return min(token.first for token in inside), max(token.last for token in inside)
 
@@ -174,6 +178,8 @@ _SAME = {
     "purchased": "bought",
     "stochastics": "stochastic",
     "currently": "presently",
+    "buyers": "buyer",
+    "sellers": "seller",
     "r's": "r",
     "i's": "i",
     "a's": "a",
@@ -248,6 +254,8 @@ _PHRASES = {
     "any time": "when",
     "every time": "when",
     "each time": "when",
+    "up and above": "above",
+    "down and below": "below",
     "above and above": "",
     "game above": "",
     "above the last": "of the last",

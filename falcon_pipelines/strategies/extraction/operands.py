@@ -317,7 +317,7 @@ def level(words: str) -> Operand | None:
 _BUILDERS = (
     (CHANNEL, _channel),
     (AVERAGE, _average),
-    (RSI, _rsi),
+    (rf"{RSI}|{DET}rsi {NUMBER}", _rsi),
     (OSCILLATOR, _oscillator),
     (MACD, _macd),
     (BAND, _band),

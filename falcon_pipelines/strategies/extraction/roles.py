@@ -35,6 +35,8 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
         rf"(?:sell(?:ing)?(?: signal)?|exit(?:ing|s)?(?: signal| rule| is)?|get(?:ting)? out(?: of)?|"
         rf"close (?:out )?(?:the trade|the position|my position|it out|it|out|everything)|take (?:it|"
         rf"the trade) off|(?:am|are|get|be|is) out|dump|bail(?: out)?|liquidate|take (?:my |the )?profit|"
+        rf"(?:ride|riding|hold|holding|stay|staying|keep|keeping|let)(?: (?:it|on|in|them|long|run|onto|to|the|"
+        rf"position|trade|stock|everything|this|that|my|winner|winners))*(?= (?:until|till|til)\b)|"
         rf"way out|done with|step aside|unload|flatten|go to cash|(?:go|am|are|be) flat|in cash|(?:am |"
         rf"are )?a sell(?:er)?)(?: (?:half|all))?{_THING}",
     ),
@@ -49,7 +51,8 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
         rf"place the trade|"
         rf"get me in|{_NOT_A_PRICE}(?:entry|entries)(?! price)(?: signal| rule| trigger| condition|"
         rf" criteria)?|long (?:signal|entry)|signal to buy|go in|my signal|the signal|my trigger|"
-        rf"the trigger|time to buy|(?:am |are |is )?a buy(?:er)?|"
+        rf"the trigger|time to buy|(?:my |the |our )?(?:system|strategy|setup|trade|entry|signal) (?:buys|enters|goes long|"
+        rf"triggers|is triggered|fires)|(?:am |are |is )?a buy(?:er)?|"
         rf"is (?:my|the|our|your) buy(?! (?:price|point|order|zone|list|side|signal|trigger|rule|condition))){_THING}",
     ),
     (
@@ -60,7 +63,7 @@ _TABLE: tuple[tuple[Kind, str], ...] = (
         r"touch|touching|longs|leave it alone|"
         r"(?:pass on|skip|sit out)(?= (?:it|them|that|those|anything|the trade|the stock|this|any)\b)|"
         r"no long|take trades|taking trades|take longs|take long trades|own|"
-        r"hold anything|consider|look at|interested in|stay(?:ing)? (?:away from|away|out(?: of)?)|in play)"
+        r"hold anything|consider|look at|interested(?: in)?|stay(?:ing)? (?:away from|away|out(?: of)?)|in play)"
         r"(?: (?:anything|stock|it|a stock|names|them|a trade|it at all|stock at all))?",
     ),
     (
@@ -82,7 +85,7 @@ _DENIAL = re.compile(
 )
 _ONLY = re.compile(r"(?<!\S)only(?: (?:ever|want|going|to|be|like|take|a|the))* $")
 _INTRO = (
-    r"(?:when|if|once|until|unless|till|on|after|while|as long as|because|where|only|whose|with|as|for|"
+    r"(?:equals|means|when|if|once|until|unless|till|on|after|while|as long as|because|where|only|whose|with|as|for|"
     r"that|which|in case|provided)"
 )
 _TO_CONDITION = re.compile(
@@ -259,6 +262,10 @@ def _chain(
 ) -> Assignment | None:
     if not number or (previous := result[number - 1]) is None:
         return None
+    if previous.cue.start >= conditions[number - 1].end and not previous.shares_cue:
+        onward = visible[previous.cue.end : condition.start]
+        if _TO_CONDITION.match(onward) and not re.search(r"[.?#]", onward):
+            return Assignment(condition, previous.cue, condition.start, condition.end, number - 1)
     gap = visible[conditions[number - 1].end : condition.start]
     if previous.end > conditions[number - 1].end or not _CHAIN.match(gap):
         return None
@@ -304,6 +311,8 @@ def _choose(
             return None
     if before is not None and before.cue.kind in _PATIENT:
         return after or before
+    if before is not None and after is not None and before.cue.kind == "trade" and not before.cue.denied:
+        return after
     if before is not None and after is not None:
         kinds = {before.cue.kind, after.cue.kind}
         direct = visible[before.cue.end : condition.start].strip()

@@ -46,7 +46,8 @@ def number_text(value: float) -> str:
 
 def is_number(text: str) -> bool:
     """Whether a canonical token is a number."""
-    return text[:1].isdigit() and text.replace(".", "", 1).isdigit()
+    digits = text.removeprefix("-")
+    return digits[:1].isdigit() and digits.replace(".", "", 1).isdigit()
 
 
 def merge_numbers(found: "Sequence[Token]") -> "list[Token]":

@@ -73,6 +73,8 @@ _NOT_SAID = re.compile(
 _LOOKING_BACK = re.compile(
     r" (?:would have|would not have|had you|did not work|did|had|got me|saved me|was)(?!\S)"
 )
+_SENTENCE_END = re.compile(r"(?<!\S)[.?](?!\S)")
+_LONGEST_SENTENCE = 1000
 _BOUNDARY = re.compile(r"(?<!\S)(?:[.?]|\|\S+)(?!\S)")
 
 
@@ -128,7 +130,7 @@ class Surroundings:
 
     def is_question(self, position: int) -> bool:
         """Whether the sentence that holds `position` ends with a question mark."""
-        end = re.compile(r"(?<!\S)[.?](?!\S)").search(self.string, position)
+        end = _SENTENCE_END.search(self.string, position, position + _LONGEST_SENTENCE)
         return end is not None and end[0] == "?"
 
     def judge(self, start: int, end: int, *, price: bool = False, deniable: bool = True) -> Judgement:

@@ -34,6 +34,9 @@ _CLAIMS = (
     r"(?:2|3|10) times (?:my|your|his|her) (?:money|account)(?: [a-z]+){0,4}",
     rf"(?:made|making|makes|earned|profit of)(?: me)?(?: (?:over|about|almost|nearly|more than))* "
     rf"(?:dollars )?{NUMBER}(?: k| thousand| million)? dollars(?: [a-z]+){{0,5}}",
+    rf"average[sd]? (?:about |around |over )?{_PERCENT} (?:per|a|each|on (?:each|every|a)) trade",
+    r"(?:doubles?|triples?|doubled|tripled) (?:my|your|his|her|the) (?:money|account)(?: [a-z]+){0,3}",
+    rf"make (?:dollars )?{NUMBER}(?: k| thousand)? dollars (?:a|per|every|each) {_PERIOD}",
     r"(?:can not lose|never loses|never had a losing (?:year|month|week)|guaranteed(?: profits?|"
     r" returns?| to win)?|free money|money machine|holy grail)",
 )
@@ -53,6 +56,12 @@ INSTRUCTION = re.compile(
     r"that|you|i|was|"
     r"were|is|have|been|told|said))* (?:above|before|previously|earlier)(?= (?:and|set|buy|the|mark|"
     r"change|write|output|make)\b)|"
+    r"(?:do not|never|stop) (?:follow|following|obey|obeying|listen to)(?: (?:your|any|the|all|previous|prior|"
+    r"earlier|original|other|system)){1,3} (?:instructions?|rules?|prompts?)|"
+    r"(?:override|bypass|ignore|disregard|forget) your (?:rules?|programming|training|safety|guardrails|filters?)"
+    r"(?= and (?:set|buy|sell|mark|change|write|output|make|report|put|use)\b)|"
+    r"if you are (?:an? )?(?:ai|bot|robot|machine|program|crawler|llm|language model|chatgpt|assistant)|"
+    r"(?:chatgpt|claude|gemini|copilot|gpt)(?= (?:if|please|you|set|ignore|buy|must|should|add|report|put)\b)|"
     r"(?<=\. )system you (?:must|should|will|are)|^system you (?:must|should|will|are)|"
     r"(?:new|following|updated|these) (?:system )?instructions?|system prompt|(?:you are|you are now|"
     r"act as|as) (?:an? )?(?:ai|language model|llm|chatbot|chatgpt|assistant|gpt)|"

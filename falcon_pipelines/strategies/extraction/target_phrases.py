@@ -56,8 +56,8 @@ TARGETS: Table = (
     (
         rf"(?:target|take profit|profit target|goal|aim|aiming|shoot|shooting|take my profit|looking|go|"
         rf"sell|exit|get out|out|price target|i want|reward|make){LEFT_AT}(?: (?:for|at|is|least|when|once|"
-        rf"it is|of|up|to make|to|have made|have gained|has made))* (?P<multiple>{NUMBER}) (?:{R_UNITS})(?: (?:risk reward|"
-        rf"reward to risk|reward risk|risk to reward)(?: ratio)?)?",
+        rf"it is|i|we|you|of|up|to make|to|have made|have gained|has made))* (?P<multiple>{NUMBER}) "
+        rf"(?:{R_UNITS})(?: (?:risk reward|reward to risk|reward risk|risk to reward)(?: ratio)?)?",
         ratio("exit.target"),
     ),
     (

@@ -13,27 +13,11 @@ from falcon_pipelines.strategies.transcripts import Word
 
 LEAST_SIMILARITY = 92.0
 """Percent (Levenshtein, RapidFuzz ratio). Not enough alone: "RSI below 70" is 97 like "below 30"."""
-_DIRECTIONS = {
-    "above": "up",
-    "up": "up",
-    "higher": "up",
-    "greater": "up",
-    "more": "up",
-    "rises": "up",
-    "upside": "up",
-    "long": "up",
-    "buy": "up",
-    "below": "down",
-    "down": "down",
-    "lower": "down",
-    "less": "down",
-    "falls": "down",
-    "drops": "down",
-    "drop": "down",
-    "downside": "down",
-    "short": "down",
-    "sell": "down",
-}
+_UP = "above up higher greater more least exceeds rises rising climbs upside positive bullish breakout high long buy"
+_DOWN = (
+    "below down lower less most falls falling drops drop dips sinks downside negative bearish low short sell"
+)
+_DIRECTIONS = dict.fromkeys(_UP.split(), "up") | dict.fromkeys(_DOWN.split(), "down")
 _NEGATIONS = frozenset({"not", "never", "no", "without", "unless", "nor", "neither", "avoid", "except"})
 
 
@@ -64,12 +48,24 @@ def find_quote(words: Sequence[Word], quote: str, first: int = 0, last: int | No
     return evidence(words, first + found[0].first, first + found[-1].last)
 
 
-def says_direction(quote: str, up: bool) -> bool:
-    """Whether a quote says "above" (or its like) where `up`, "below" where not; a buy or a sale is neither."""
+def says_direction(quote: str, up: bool, number: float | None = None) -> bool:
+    """Whether a quote says "above" (or its like) where `up`, "below" where not; a buy or a sale is neither.
+
+    Where it says both, the one before `number` counts: "buy below thirty and sell above seventy".
+    """
     words = [token.text for token in tokens([(word, None) for word in quote.split()])]
     wanted = "up" if up else "down"
     trade = ("buy", "sell", "long", "short")
-    return any(_DIRECTIONS.get(word) == wanted and word not in trade for word in words)
+    said = [
+        (i, _DIRECTIONS[word]) for i, word in enumerate(words) if word in _DIRECTIONS and word not in trade
+    ]
+    directions = {direction for _, direction in said}
+    if number is not None and len(directions) == 2:
+        places = [i for i, word in enumerate(words) if is_number(word) and float(word) == number]
+        nearest = [[direction for i, direction in said if i < place][-1:] for place in places]
+        if any(nearest):
+            return [wanted] in nearest
+    return wanted in directions
 
 
 def denies(quote: str) -> bool:
@@ -89,4 +85,4 @@ def _meaning(words: Sequence[str]) -> tuple[list[str], list[str], int]:
 def numbers_in(quote: str) -> set[float]:
     """The numbers that canonical words of a quote hold."""
     text = Text.of(tokens([(word, None) for word in quote.split()]))
-    return {float(number) for number in re.findall(r"(?<!\S)\d+(?:\.\d+)?(?!\S)", text.string)}
+    return {float(number) for number in re.findall(r"(?<!\S)-?\d+(?:\.\d+)?(?!\S)", text.string)}

@@ -12,6 +12,7 @@ _DAY = 86_400
 _MOST_DOLLARS = 1e9
 _MOST_SHARES = 1e12
 _LONGEST_TICKER = 32
+_FORBIDDEN = frozenset(' "\\')
 
 
 class MinuteBar(NamedTuple):
@@ -39,7 +40,7 @@ def fault(bar: MinuteBar) -> str | None:
     """What is wrong with a bar's content, in two words; None when nothing is."""
     ticker, time, open_, high, low, close, volume, _ = bar
     if not (0 < len(ticker) <= _LONGEST_TICKER and ticker.isascii() and ticker.isprintable()) or (
-        " " in ticker or "\\" in ticker
+        not _FORBIDDEN.isdisjoint(ticker)
     ):
         return "bad ticker"
     if time % MINUTE:

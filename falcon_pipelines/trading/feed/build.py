@@ -1,5 +1,7 @@
 """Puts the feed together as the settings say."""
 
+import time
+
 from pydantic import SecretStr
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -8,7 +10,7 @@ from falcon_pipelines.bars.flat_files import BadCredentials
 from falcon_pipelines.bars.massive_rest import MassiveRest
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.watchlist import AlpacaFeed
-from falcon_pipelines.db.engine import transaction
+from falcon_pipelines.db.engine import DatabaseUnavailable, transaction
 from falcon_pipelines.errors import InputError
 from falcon_pipelines.services.service import Service
 from falcon_pipelines.settings import Settings
@@ -22,8 +24,11 @@ from falcon_pipelines.trading.feed.replay import Replay
 from falcon_pipelines.trading.feed.segments import LiveKeeper
 from falcon_pipelines.trading.feed.sources import BackFill, Source
 from falcon_pipelines.trading.feed.symbols import MostTraded, wanted_symbols, watched
-from falcon_pipelines.trading.feed.table import newest_sequence, read_feed
+from falcon_pipelines.trading.feed.table import newest_sequence, read_feed, worked_through
 from falcon_pipelines.trading.feed.upkeep import Upkeep
+
+REPLAY_LEAD = 50_000
+"""So many bars a replay may be ahead of the slowest account."""
 
 
 class NoFeed(InputError):
@@ -61,7 +66,7 @@ def feed_from_settings(
         Healer(backfill, arrivals),
         symbols,
         Upkeep(
-            service, engine, source.name, keeper, newest_sequence, keep_sessions=settings.feed_keep_sessions
+            service, engine, source.name, keeper, worked_through, keep_sessions=settings.feed_keep_sessions
         ),
         Rules(
             stale_seconds=settings.feed_stale_seconds,
@@ -82,6 +87,7 @@ def _source(
             end=settings.feed_replay_end,
             speed=settings.feed_replay_speed,
             resume_at=_resume_at(engine),
+            room=ReadersKeepUp(engine),
         )
         return replay, StoredBackFill(replay.stored)
     if settings.feed == "massive":
@@ -94,6 +100,26 @@ def _source(
     data = AlpacaFeed(*keys, endpoint=settings.alpaca_endpoint, basis=settings.alpaca_feed)
     stream = AlpacaStream(*keys, arrivals, basis=settings.alpaca_feed, socket=settings.alpaca_socket)
     return stream, AlpacaBackFill(data)
+
+
+class ReadersKeepUp:
+    """Whether the traders are at most REPLAY_LEAD bars behind; asked at most a few times a second."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._answer = True
+        self._ask_at = 0.0
+
+    def __call__(self) -> bool:
+        if time.monotonic() >= self._ask_at:
+            try:
+                with transaction(self._engine) as session:
+                    lag = newest_sequence(session) - worked_through(session)
+            except DatabaseUnavailable:
+                lag = 0
+            self._answer = lag <= REPLAY_LEAD
+            self._ask_at = time.monotonic() + 0.2
+        return self._answer
 
 
 def _resume_at(engine: Engine) -> int | None:

@@ -66,12 +66,15 @@ class Progress:
             self._open[ticker] = Gap(ticker, start, until)
             self._changed.add(ticker)
 
-    def interrupted(self, tickers: Iterable[str], now: int, *, earliest: int, unknown: int) -> None:
+    def interrupted(
+        self, tickers: Iterable[str], now: int, *, earliest: int, unknown: int, ahead: int = 0
+    ) -> None:
         """The connection begins now: what came after each cursor may be missing, back to `earliest` at most.
 
-        `unknown` is where to start for a ticker of which there is no bar yet.
+        `unknown` is where to start for a ticker of which there is no bar yet; `ahead` is how many minutes of what
+        comes next may have been read without it.
         """
-        until = until_now(now)
+        until = until_now(now) + ahead * MINUTE
         for ticker in tickers:
             newest = self._newest.get(ticker)
             self.missed(ticker, unknown if newest is None else max(newest + MINUTE, earliest), until)

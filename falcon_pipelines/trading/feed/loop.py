@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 BATCH = 5_000
 _WAIT_SECONDS = 0.25
 _DAY_SECONDS = 86_400
+_READ_AHEAD_MINUTES = 2
 Symbols = Callable[[Session], Mapping[str, tuple[str, ...]]]
 
 
@@ -237,9 +238,13 @@ class FeedLoop:
         if not self._source.live:
             tickers -= self._progress.known
         opens = self._session_open(at)
-        unknown = until_now(at) if opens is None else opens
-        earliest = at - self._rules.backfill_days * _DAY_SECONDS
-        self._progress.interrupted(tickers, at, earliest=earliest, unknown=unknown)
+        self._progress.interrupted(
+            tickers,
+            at,
+            earliest=at - self._rules.backfill_days * _DAY_SECONDS,
+            unknown=until_now(at) if opens is None else opens,
+            ahead=0 if self._source.live else _READ_AHEAD_MINUTES,
+        )
 
     def _look_after_gaps(self) -> None:
         if self._healer.idle:

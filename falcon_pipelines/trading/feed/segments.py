@@ -104,9 +104,9 @@ class LiveKeeper:
         """
         with transaction(self._engine) as session:
             row = session.get_one(LiveSession, (self._basis, day))
-            through = row.segmented_through
+            through, before = row.segmented_through, row.outcome
         segments = sorted(self._folder(day).glob("*.parquet"))
-        outcome = self._publish(day, segments) if segments else (row.outcome or STORED)
+        outcome = self._publish(day, segments) if segments else (before or STORED)
         with transaction(self._engine) as session:
             session.execute(
                 update(LiveSession)
@@ -137,11 +137,11 @@ class LiveKeeper:
 
     def _publish(self, day: date, segments: Sequence[Path]) -> str:
         log_now = self._store.log()
+        if log_now.basis not in (None, self._basis):
+            return self._beside(day, segments, f"kept beside the store, which holds {log_now.basis} bars")
         entry = log_now.sessions("minute").get(day)
         if entry is not None and not is_live(entry):
             return f"the published file of {entry.source} is in the store"
-        if log_now.basis not in (None, self._basis):
-            return self._beside(day, segments, f"kept beside the store, which holds {log_now.basis} bars")
         with temporary_area(self._store.root) as area:
             target = area / f"{day}.parquet"
             sha256, rows = write_parquet(target, map(arrow_table, self._newest(segments, entry)))
@@ -189,7 +189,7 @@ class LiveKeeper:
                 .collect()
                 .sort("ticker", "timestamp", "revision")
                 .unique(["ticker", "timestamp"], keep="last", maintain_order=True)
-                .select(BAR_SCHEMA)
+                .select(*BAR_SCHEMA)
             )
 
     def _folder(self, day: date) -> Path:

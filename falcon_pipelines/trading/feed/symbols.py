@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.bars.store import BarStore, NoBars
-from falcon_pipelines.db.models import Account, Order, Posting, ScreenPick, ScreenRun, StrategySpec
+from falcon_pipelines.db.candidates import candidates
+from falcon_pipelines.db.models import Account, Order, Posting, StrategySpec
 from falcon_pipelines.strategies.spec import MostLiquid
 from falcon_pipelines.strategies.store import spec_of
 from falcon_pipelines.strategies.universe import DEFAULT_UNIVERSE, SELECTION_SESSIONS, most_traded
@@ -28,7 +29,7 @@ def wanted_symbols(session: Session, watchlist: Iterable[str], liquid: Liquid) -
     for reason, tickers in (
         ("held", _held(session)),
         ("order", _ordered(session)),
-        ("candidate", _candidates(session)),
+        ("candidate", [candidate.ticker for candidate in candidates(session)]),
         ("strategy", _of_strategies(session, liquid)),
         ("watchlist", watchlist),
     ):
@@ -90,15 +91,6 @@ def _ordered(session: Session) -> Iterable[str]:
         .where(Account.closed_at.is_(None), Order.status.in_(RESTING))
         .distinct()
     ).all()
-
-
-def _candidates(session: Session) -> Iterable[str]:
-    """The picks of each profile's newest run, as far as it is of the newest session screened."""
-    newest = select(func.max(ScreenRun.session)).scalar_subquery()
-    runs = (
-        select(func.max(ScreenRun.id)).where(ScreenRun.session == newest).group_by(ScreenRun.profile)
-    ).scalar_subquery()
-    return session.scalars(select(ScreenPick.ticker).where(ScreenPick.run_id.in_(runs)).distinct()).all()
 
 
 def _of_strategies(session: Session, liquid: Liquid) -> Iterable[str]:

@@ -12,6 +12,7 @@ from falcon_pipelines.llm.store import PostgresStore
 from falcon_pipelines.settings import LlmProvider
 from falcon_pipelines.strategies.extraction import ExtractionResult, extract_by_model
 from falcon_pipelines.strategies.extraction.language_model import ModelUnavailable, chunks
+from falcon_pipelines.strategies.extraction.model_reply import ModelAtom
 from falcon_pipelines.strategies.extraction.verification import find_quote
 from tests.llm.chat_server import chat_server, completion, failure
 from tests.strategies.extraction.talks import stated, states, transcript
@@ -24,16 +25,9 @@ TALK = (
 
 
 def atom(place: str, quote: str, **changes: Any) -> dict[str, Any]:
-    empty = dict.fromkeys(("left", "left_period", "comparison", "right", "right_number", "measure", "amount"))
-    return {
-        "place": place,
-        "state": "stated",
-        "quote": quote,
-        "first_segment": 0,
-        "last_segment": 2,
-        **empty,
-        **changes,
-    }
+    empty = dict.fromkeys(ModelAtom.model_fields)
+    said = {"place": place, "state": "stated", "quote": quote, "first_segment": 0, "last_segment": 2}
+    return empty | said | changes
 
 
 def rsi(place: str, quote: str, comparison: str, level: float, **changes: Any) -> dict[str, Any]:
@@ -188,3 +182,194 @@ def test_no_model_is_one_clear_failure_and_a_missing_chunk_is_flagged(engine: En
 )
 def test_a_quote_must_have_the_same_numbers_direction_and_negations(quote: str, found: bool) -> None:
     assert (find_quote(transcript(TALK).words, quote) is not None) is found
+
+
+def average(
+    place: str, quote: str, comparison: str, fast: float, slow: float, **changes: Any
+) -> dict[str, Any]:
+    named = {"left": "average_of_unknown_type", "left_period": fast, "right": "average_of_unknown_type"}
+    return atom(place, quote, **named, comparison=comparison, right_number=slow, **changes)
+
+
+SHAPES: dict[str, tuple[str, dict[str, Any], str, object]] = {
+    "a cross of averages": (
+        "i buy when the ten week crosses above the forty week",
+        average("entry_long", "", "crosses_above", 10, 40, left_unit="week", right_unit="week"),
+        "entry.long",
+        {"crosses_above": ["sma_10_week", "sma_40_week"]},
+    ),
+    "a margin": (
+        "i buy when the close is two percent above the fifty day",
+        atom(
+            "entry_long",
+            "",
+            left="close",
+            comparison="above",
+            right="average_of_unknown_type",
+            right_number=50,
+            margin_percent=2,
+        ),
+        "entry.long",
+        {"gt": ["close", {"mul": ["sma_50", 1.02]}]},
+    ),
+    "between": (
+        "i buy when the rsi is between forty and fifty",
+        atom(
+            "entry_long", "", left="rsi", comparison="between", right="level", right_number=40, right_upper=50
+        ),
+        "entry.long",
+        {"between": ["rsi", 40, 50]},
+    ),
+    "a negative level": (
+        "i buy when the c c i drops below minus one hundred",
+        atom("entry_long", "", left="cci", comparison="below", right="level", right_number=-100),
+        "entry.long",
+        {"lt": ["cci", -100]},
+    ),
+    "a breakout": (
+        "i buy a breakout above the fifty five day high",
+        atom("entry_long", "", left="close", comparison="above", right="highest_high", right_number=55),
+        "entry.long",
+        {"gt": ["close", {"lag": [{"highest": ["high", 55]}, 1]}]},
+    ),
+    "volume": (
+        "i buy when volume is above two times its twenty day average volume",
+        atom(
+            "entry_long",
+            "",
+            left="volume",
+            comparison="above",
+            right="average_volume",
+            right_number=20,
+            right_multiple=2,
+        ),
+        "entry.long",
+        {"gt": ["volume", {"mul": ["volume_sma_20", 2]}]},
+    ),
+    "bars in a row": (
+        "i buy after three closes in a row below the previous close",
+        atom("entry_long", "", left="close", comparison="below", right="previous_close", bars_in_a_row=3),
+        "entry.long",
+        {"for_n_bars": {"bars": 3, "of": {"lt": ["close", {"lag": ["close", 1]}]}}},
+    ),
+    "a stop at an average": (
+        "my stop goes below the twenty day e m a",
+        atom("stop", "", left="ema", left_period=20, measure="at_the_indicator"),
+        "exit.stop",
+        {"indicator": "ema_20"},
+    ),
+    "a swing stop": (
+        "my stop goes below the low of the last five days",
+        atom("stop", "", measure="swing_bars", amount=5),
+        "exit.stop",
+        {"swing": {"bars": 5}},
+    ),
+    "a volatility stop": (
+        "my stop is two times the twenty day a t r",
+        atom("stop", "", measure="atr_multiple", amount=2, atr_period=20),
+        "exit.stop",
+        {"atr": {"period": 20, "multiple": 2}},
+    ),
+    "breakeven": (
+        "i move my stop to break even when i am up four percent",
+        atom("breakeven", "", measure="percent", amount=4),
+        "exit.breakeven",
+        {"percent": 4},
+    ),
+    "a part": (
+        "i sell half when i am up five percent",
+        atom("partial_exit", "", measure="percent", amount=5, part_percent=50),
+        "exit.partial",
+        [{"at": {"percent": 5}, "fraction": 0.5}],
+    ),
+    "weeks": (
+        "i hold for three weeks",
+        atom("time_stop", "", measure="bars", amount=15),
+        "exit.time_stop",
+        {"bars": 15},
+    ),
+    "a timeframe": (
+        "i trade this on the fifteen minute chart",
+        atom("timeframe", "", timeframe="15m"),
+        "timeframe",
+        "15m",
+    ),
+    "volatility sizing": (
+        "i target a volatility of fifteen percent",
+        atom("sizing", "", measure="volatility_percent", amount=15),
+        "sizing",
+        {"volatility_target": 15},
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_a_model_can_report_what_the_grammar_can_say(
+    engine: Engine, shape: tuple[str, dict[str, Any], str, object]
+) -> None:
+    words, report, field, value = shape
+    result = extracted(engine, [{**report, "quote": words, "last_segment": 0}], words=words)
+    assert stated(result, field) == [value]
+    assert result.refused == ()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bars_in_a_row": 9},
+        {"margin_percent": 7},
+        {"right_upper": 90},
+        {"left": "percent_change", "left_period": 4},
+        {"left": "macd_line"},
+        {"left": "volume"},
+        {"right": "rsi"},
+        {"right": "average_volume"},
+        {"place": "stop", "measure": "at_the_indicator"},
+        {"place": "partial_exit", "measure": "percent", "amount": 30},
+        {"place": "timeframe"},
+        {"left": "ema", "left_unit": "month"},
+        {"comparison": "between"},
+    ],
+)
+def test_a_report_of_a_wrong_shape_is_refused_and_nothing_fails(
+    engine: Engine, changes: dict[str, Any]
+) -> None:
+    result = extracted(engine, [{**ENTRY, **changes}])
+    assert [rule for rule in result.rules if rule.state == "stated"] == []
+    assert result.refused
+
+
+def test_the_direction_that_counts_is_the_one_before_the_number(engine: Engine) -> None:
+    quote = "i buy when the r s i drops below thirty and i sell when the r s i goes above seventy"
+    wrong = rsi("entry_long", quote, "above", 30)
+    right = rsi("entry_long", quote, "below", 30)
+    assert stated(extracted(engine, [wrong]), "entry.long") == []
+    assert stated(extracted(engine, [right]), "entry.long") == [{"lt": ["rsi", 30]}]
+
+
+def test_what_a_model_finds_open_becomes_a_variant(engine: Engine) -> None:
+    result = extracted(engine, [ENTRY, EXIT, {**STOP, "state": "ambiguous"}])
+    assert states(result, "exit.stop") == ["ambiguous"]
+    assert [variant.value for variant in result.variants] == [{"percent": 5}]
+    assert result.spec is not None
+    assert result.spec.exit.stop is None
+
+
+def test_conditions_said_with_or_are_joined_with_or(engine: Engine) -> None:
+    words = "i buy when the rsi is below thirty or when the stochastic is below twenty"
+    first = rsi("entry_long", "i buy when the rsi is below thirty", "below", 30, last_segment=0)
+    second = atom(
+        "entry_long",
+        "or when the stochastic is below twenty",
+        left="stochastic",
+        comparison="below",
+        right="level",
+        right_number=20,
+        joined_to_previous="or",
+        last_segment=0,
+    )
+    result = extracted(engine, [first, second], words=words)
+    assert result.spec is not None
+    assert result.spec.document()["entry"] == {
+        "long": {"any": [{"lt": ["rsi", 30]}, {"lt": ["stochastic.k", 20]}]}
+    }

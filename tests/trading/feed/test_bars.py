@@ -36,6 +36,7 @@ NAN, INFINITY = float("nan"), float("inf")
         ({"ticker": "A\tB"}, "bad ticker"),
         ({"ticker": "A\\N"}, "bad ticker"),
         ({"ticker": "A B"}, "bad ticker"),
+        ({"ticker": 'A"B'}, "bad ticker"),
         ({"ticker": "Ä"}, "bad ticker"),
         ({"ticker": "A" * 33}, "bad ticker"),
     ],

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, text
+from sqlalchemy.engine import make_url
 
 from falcon_pipelines.db.engine import DatabaseUnavailable, database_engine, transaction
 from falcon_pipelines.db.models import LiveBar
@@ -145,3 +146,16 @@ def test_cursors_and_reasons_are_kept_apart(database_url: str) -> None:
     with transaction(engine) as session:
         assert table.read_cursors(session, "massive") == {"A": OPEN, "B": OPEN + 60}
         assert table.read_cursors(session, "alpaca") == {}
+
+
+def test_the_application_role_may_do_all_of_it(database_url: str) -> None:
+    engine = database_engine(make_url(database_url).set(username="falcon_app").render_as_string())
+    awkward = [bar(ticker, 0) for ticker in ("NULL", "NA", "A,B", "{}", "A'B", "TRUE", "BRK.B")]
+    assert write(engine, *awkward).inserted == len(awkward)
+    assert write(engine, *awkward).inserted == 0
+    assert [row[0] for row in rows(engine)] == [item.ticker for item in awkward]
+    with transaction(engine) as session:
+        table.save_symbols(session, "massive", {"A": ("held",)})
+        table.save_cursors(session, "massive", {"A": OPEN})
+        table.save_feed(session, "massive", basis="sip", state="live", detail=None, counts={})
+        assert table.delete_bars(session, "massive", moment(OPEN + 60), 3, most=10) == 3

@@ -91,6 +91,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ticker", "starts_at", "revision", name=op.f("pk_live_bars")),
     )
     op.create_index("ix_live_bars_sequence", "live_bars", ["sequence"], unique=True)
+    op.create_index("ix_live_bars_starts_at", "live_bars", ["starts_at"], unique=False)
     op.create_table(
         "live_sessions",
         sa.Column("basis", sa.String(), nullable=False),
@@ -124,6 +125,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("live_sessions")
+    op.drop_index("ix_live_bars_starts_at", table_name="live_bars")
     op.drop_index("ix_live_bars_sequence", table_name="live_bars")
     op.drop_table("live_bars")
     op.drop_table("feeds")

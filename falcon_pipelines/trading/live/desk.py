@@ -1,0 +1,338 @@
+"""The work of the trader, turn by turn: what arrived into fills, complete bars into orders. Knows no service."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from falcon_pipelines.bars.calendar import NEW_YORK, is_session, midnight, session_open_close
+from falcon_pipelines.bars.store import BarStore
+from falcon_pipelines.db.engine import DatabaseUnavailable, transaction
+from falcon_pipelines.db.notifications import notify
+from falcon_pipelines.errors import FalconError
+from falcon_pipelines.trading.account import AccountState, Outcome
+from falcon_pipelines.trading.brokers import Broker
+from falcon_pipelines.trading.commands import accounts_with_commands
+from falcon_pipelines.trading.errors import BooksDoNotBalance
+from falcon_pipelines.trading.live.accounts import LiveAccount, live_accounts
+from falcon_pipelines.trading.live.arrivals import Batch, batches, read_rows
+from falcon_pipelines.trading.live.candidate_desk import (
+    CandidateDesk,
+    Decision,
+    skip,
+    skip_rejected,
+    stale_orders,
+)
+from falcon_pipelines.trading.live.candidates import skipped_row
+from falcon_pipelines.trading.live.metrics import Metrics
+from falcon_pipelines.trading.live.notices import tell
+from falcon_pipelines.trading.live.spec_desk import SpecDesk
+from falcon_pipelines.trading.lived_actions import due_actions
+from falcon_pipelines.trading.moments import Moment, moment_of_minute
+from falcon_pipelines.trading.orders import Input
+from falcon_pipelines.trading.reconciliation import halt_account
+from falcon_pipelines.trading.store import AccountClosed, submit
+
+log = logging.getLogger(__name__)
+
+MINUTE = timedelta(minutes=1)
+ACTIONS_REACH = timedelta(days=14)
+"""How late a corporate action may be published and still be lived through."""
+ACTIONS_EVERY = timedelta(minutes=10)
+RETRY_DECISION = timedelta(minutes=5)
+MakeBroker = Callable[[LiveAccount], Broker]
+
+
+@dataclass
+class Worker:
+    """One account, who fills its orders and who decides for it."""
+
+    account: LiveAccount
+    broker: Broker
+    desk: SpecDesk | None
+    state: AccountState
+    cursor: int
+    trouble: str | None = None
+    acted_for: date | None = None
+    actions_at: datetime | None = None
+    retry_at: datetime | None = None
+
+
+@dataclass
+class TradingDesk:
+    """All live accounts on one database.
+
+    Every method may raise DatabaseUnavailable; calling `turn` again goes on where it stopped.
+    """
+
+    engine: Engine
+    store: BarStore
+    candidates: CandidateDesk
+    make_broker: MakeBroker
+    cash: Decimal
+    broker: str
+    metrics: Metrics
+    workers: dict[int, Worker] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    newest_bar: datetime | None = None
+    replaying: bool = False
+
+    @property
+    def troubles(self) -> str | None:
+        """What is wrong with single accounts."""
+        found = [f"{w.account.name}: {w.trouble}" for w in self.workers.values() if w.trouble]
+        found += [f"{name}: {problem}" for name, problem in self.unreadable.items()]
+        return "; ".join(found) or None
+
+    def market_now(self, now: datetime) -> datetime:
+        """The time of the market: the clock's, or that of the bars where old ones are replayed."""
+        if self.replaying and self.newest_bar is not None:
+            return self.newest_bar + MINUTE
+        return now
+
+    def refresh(self, now: datetime) -> None:
+        """Look which accounts and candidates there are; a new account's books are proved first."""
+        with transaction(self.engine) as session:
+            accounts = live_accounts(
+                session, self.cash, self.broker, now, synthetic=self.store.is_synthetic()
+            )
+            self.candidates.refresh(session, self.market_now(now))
+        known = {account.id: account for account in accounts}
+        self.unreadable.clear()
+        for gone in self.workers.keys() - known.keys():
+            del self.workers[gone]
+        for account in accounts:
+            worker = self.workers.get(account.id)
+            if worker is None:
+                try:
+                    self._add(account)
+                except BooksDoNotBalance as error:
+                    self.unreadable[account.name] = str(error)
+                    with transaction(self.engine) as session:
+                        halt_account(session, account.id, str(error))
+            else:
+                worker.account = account
+
+    def _add(self, account: LiveAccount) -> None:
+        broker = self.make_broker(account)
+        desk = None if account.spec is None else SpecDesk(account.spec, self.store, account.opened_at)
+        problems = broker.start()
+        stored = broker.account
+        worker = Worker(account, broker, desk, stored.state, stored.live_sequence or 0)
+        self.workers[account.id] = worker
+        if problems:
+            worker.trouble = problems[0]
+            with transaction(self.engine) as session:
+                halt_account(session, account.id, problems[0])
+        if stored.cursor is not None:
+            last = moment_of_minute(stored.cursor)
+            if last is not None:
+                self._decide(worker, last)
+
+    def turn(self, now: datetime, stopping: Callable[[], bool] = lambda: False) -> int:
+        """Obey, live through corporate actions and work through what has arrived; returns the number of bars."""
+        self.before_opens(now)
+        rest = min((worker.cursor for worker in self.workers.values()), default=None)
+        if rest is None:
+            return 0
+        with transaction(self.engine) as session:
+            rows = read_rows(session, rest)
+        for batch in batches(rows, now):
+            self.work(batch)
+            if stopping():
+                break
+        return len(rows)
+
+    def before_opens(self, now: datetime) -> None:
+        """Commands, and what has to happen before a session's first bar; safe to call at any time."""
+        market = self.market_now(now)
+        day = market.astimezone(NEW_YORK).date()
+        with transaction(self.engine) as session:
+            commanded = accounts_with_commands(session)
+        for worker in list(self.workers.values()):
+            inputs: Mapping[str, Input] = {}
+            again = worker.actions_at is None or market - worker.actions_at >= ACTIONS_EVERY
+            if is_session(day) and (worker.acted_for != day or again):
+                inputs = self._inputs_of(worker, Moment(market, market, day), day)
+                worker.acted_for, worker.actions_at = day, market
+            if not inputs and worker.account.id not in commanded:
+                continue
+            session_day = worker.state.session or day
+            shown = day if is_session(day) and day >= session_day else session_day
+            self._act(worker, Moment(market, market, shown), inputs)
+
+    def _inputs_of(self, worker: Worker, moment: Moment, day: date) -> Mapping[str, Input]:
+        """Corporate actions up to that session, and purchases that outlived theirs."""
+        tickers = sorted(worker.state.tickers())
+        inputs: dict[str, Input] = {}
+        if tickers:
+            try:
+                listed = self.store.corporate_actions(
+                    tickers, day - ACTIONS_REACH, day, self.store.current_version()
+                )
+            except FalconError as error:
+                log.warning("%s: corporate actions are not known: %s", worker.account.name, error)
+                listed = ()
+            due, too_late = due_actions(listed, worker.state, day)
+            inputs.update(due)
+            for name in too_late:
+                self._tell_once(
+                    f"late_action:{worker.account.name}:{name}",
+                    "reconciliation",
+                    f"{worker.account.name}: {name} was published late",
+                    "There were trades after its ex-date, so it was not applied; check the position.",
+                )
+        opens = session_open_close(day)[0]
+        if moment.time < opens or worker.state.session is None or worker.state.session < day:
+            inputs.update(stale_orders(worker.state, Moment(moment.time, midnight(day), day)))
+        return inputs
+
+    def _act(self, worker: Worker, moment: Moment, inputs: Mapping[str, Input]) -> None:
+        outcome = self._guarded(
+            worker, lambda: worker.broker.act(moment, inputs, record=self._record(worker))
+        )
+        if outcome is not None:
+            worker.state = outcome.state
+            self._measure(worker, outcome)
+
+    def work(self, batch: Batch) -> None:
+        """One batch through every account, then the decisions it allows."""
+        self.replaying = batch.from_replay
+        self.newest_bar = max(self.newest_bar or batch.starts_at, batch.starts_at)
+        moment = moment_of_minute(batch.starts_at)
+        for worker in list(self.workers.values()):
+            if moment is None:
+                self._pass_over(worker, batch.done_up_to)
+            elif batch.highest > worker.cursor:
+                self._work_one(worker, batch, moment)
+        self.metrics.bars.inc(len(batch.bars))
+        if moment is None:
+            return
+        self.metrics.delay.observe(max(0.0, (datetime.now(UTC) - batch.newest_arrival).total_seconds()))
+        for worker in list(self.workers.values()):
+            self._decide(worker, moment)
+        fresh = {ticker: bar for ticker, bar in batch.bars.items() if ticker not in batch.missed}
+        self._consider(fresh, moment)
+
+    def _pass_over(self, worker: Worker, sequence: int) -> None:
+        self._guarded(worker, lambda: worker.broker.pass_over(sequence))
+        worker.cursor = max(worker.cursor, sequence)
+
+    def _work_one(self, worker: Worker, batch: Batch, moment: Moment) -> None:
+        if worker.acted_for is None or worker.acted_for < moment.session:
+            start = Moment(midnight(moment.session), midnight(moment.session), moment.session)
+            self._act(worker, start, self._inputs_of(worker, start, moment.session))
+            worker.acted_for = moment.session
+        outcome = self._guarded(
+            worker,
+            lambda: worker.broker.work_live(
+                *(moment, batch.bars, batch.highest, batch.done_up_to),
+                replayed=batch.missed,
+                record=self._record(worker),
+            ),
+        )
+        worker.cursor = max(worker.cursor, batch.done_up_to)
+        if outcome is not None:
+            worker.state = outcome.state
+            self._measure(worker, outcome)
+
+    def _record(self, worker: Worker) -> Callable[[Session, AccountState, Outcome], None]:
+        def record(session: Session, before: AccountState, outcome: Outcome) -> None:
+            tell(session, before, outcome)
+            skip_rejected(session, worker.account.id, outcome)
+
+        return record
+
+    def _guarded(self, worker: Worker, work: Callable[[], Outcome | None]) -> Outcome | None:
+        """One account's trouble is not another's."""
+        try:
+            return work()
+        except BooksDoNotBalance as error:
+            if worker.trouble is None:
+                log.exception("%s: the books do not balance", worker.account.name)
+            worker.trouble = str(error)
+            with transaction(self.engine) as session:
+                halt_account(session, worker.account.id, str(error))
+        except AccountClosed:
+            self.workers.pop(worker.account.id, None)
+        return None
+
+    def _decide(self, worker: Worker, moment: Moment) -> None:
+        """What a strategy wants after a completed bar; the same bar gives the same orders, so repeating is safe."""
+        desk = worker.desk
+        if desk is None or not desk.is_due(moment):
+            return
+        if worker.retry_at is not None and moment.time < worker.retry_at:
+            return
+        try:
+            with transaction(self.engine) as session:
+                orders = desk.decide(
+                    *(session, moment, worker.cursor, worker.state), entries=worker.account.promoted
+                )
+                submit(session, worker.account.id, orders)
+            worker.retry_at = worker.trouble = None
+        except DatabaseUnavailable:
+            raise
+        except FalconError as error:
+            worker.trouble, worker.retry_at = str(error), moment.time + RETRY_DECISION
+            self._tell_once(
+                f"undecided:{worker.account.name}:{moment.session}",
+                "decision",
+                f"{worker.account.name}: no decision",
+                str(error),
+            )
+
+    def _consider(self, bars: Mapping[str, object], moment: Moment) -> None:
+        by_name = {w.account.name: w for w in self.workers.values()}
+        desks = {
+            w.desk.spec.name: (w.account.name, w.desk)
+            for w in self.workers.values()
+            if w.desk is not None and w.account.promoted
+        }
+        states = {name: worker.state for name, worker in by_name.items()}
+        at = moment.time + MINUTE
+        decisions = self.candidates.consider(bars, at, states, desks)  # type: ignore[arg-type]
+        decisions += [d for d in self.candidates.expired(at) if d not in decisions]
+        self._write(decisions, by_name, at)
+
+    def _write(self, decisions: Sequence[Decision], by_name: Mapping[str, Worker], at: datetime) -> None:
+        if not decisions:
+            return
+        with transaction(self.engine) as session:
+            for made in decisions:
+                account = by_name[made.account].account.id if made.account in by_name else None
+                if made.order is not None and account is not None:
+                    submit(session, account, [made.order])
+                elif made.refusal is not None:
+                    skip(session, [skipped_row(made.candidate, made.refusal, at, made.strategy, account)])
+        self.candidates.forget(decisions)
+        for made in decisions:
+            if made.refusal is not None:
+                self.metrics.skipped.labels(made.refusal.rule).inc()
+
+    def _tell_once(self, key: str, kind: str, title: str, body: str) -> None:
+        with transaction(self.engine) as session:
+            notify(session, key, kind, title, body)
+
+    def _measure(self, worker: Worker, outcome: Outcome) -> None:
+        name, metrics = worker.account.name, self.metrics
+        metrics.fills.labels(name).inc(len(outcome.fills))
+        metrics.refused.labels(name).inc(len(outcome.rejections))
+        metrics.equity.labels(name).set(float(outcome.state.equity))
+        metrics.positions.labels(name).set(len(outcome.state.books.lots))
+        metrics.halts.labels(name).set(len(outcome.state.halts))
+        for fill in outcome.fills:
+            log.info(
+                "fill",
+                extra={
+                    "account": name, "order": fill.order, "ticker": fill.ticker, "side": fill.side,
+                    "quantity": fill.quantity, "price": str(fill.price), "bar": fill.time.isoformat(),
+                    "flags": list(fill.flags),
+                },
+            )  # fmt: skip
+        for refused in outcome.rejections:
+            log.info("refused", extra={"account": name, "order": refused.order, "reason": refused.reason})

@@ -1,0 +1,48 @@
+"""What people are told of an account: messages into the outbox, in the transaction of what they tell."""
+
+from sqlalchemy.orm import Session
+
+from falcon_pipelines.db.notifications import notify
+from falcon_pipelines.trading.account import AccountState, Outcome
+from falcon_pipelines.trading.orders import Fill, Halt, Order
+from falcon_pipelines.trading.turn import STOP_ROLES
+
+
+def tell(session: Session, before: AccountState, outcome: Outcome) -> None:
+    """Put fills, refusals and new halts of an account in the outbox, each once however often it is written."""
+    name = outcome.state.name
+    orders = {**before.orders, **{order.id: order for order in outcome.orders}}
+    for fill in outcome.fills:
+        order = orders.get(fill.order)
+        kind = "stop" if order is not None and order.role in STOP_ROLES else "fill"
+        notify(session, f"fill:{fill.id}", kind, _fill_title(fill), _fill_body(name, fill, order))
+    for refused in outcome.rejections:
+        notify(
+            session,
+            f"reject:{name}:{refused.order}:{refused.time.isoformat()}",
+            "reject",
+            f"Refused: {refused.order}",
+            f"{name}: {refused.reason}",
+        )
+    for halt in outcome.state.halts:
+        if halt not in before.halts:
+            tell_halt(session, name, halt)
+
+
+def tell_halt(session: Session, name: str, halt: Halt) -> None:
+    """Say that an account makes no entries."""
+    kind = "reconciliation" if halt.kind == "reconciliation" else "halt"
+    key = f"halt:{name}:{halt.kind}:{halt.since.isoformat()}"
+    notify(session, key, kind, f"{name}: entries are halted", f"{halt.kind}: {halt.reason}. Exits still run.")
+
+
+def _fill_title(fill: Fill) -> str:
+    verb = "Bought" if fill.side == "buy" else "Sold"
+    return f"{verb} {fill.quantity:,} {fill.ticker} at {fill.price:,.4f}".rstrip("0").rstrip(".")
+
+
+def _fill_body(name: str, fill: Fill, order: Order | None) -> str:
+    parts = [name, f"order {fill.order}", f"{fill.time:%Y-%m-%dT%H:%MZ}"]
+    if order is not None and order.role != "order":
+        parts.append(f"by its {order.role}")
+    return ", ".join([*parts, *fill.flags])

@@ -1,0 +1,225 @@
+"""The service as a process: kill -9 at any step, clean stop, database outages, one writer, signs of life."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from sqlalchemy import Engine, event, func, select
+
+from falcon_pipelines.bars.store import BarStore
+from falcon_pipelines.db import models
+from falcon_pipelines.db.embedded import EmbeddedPostgres
+from falcon_pipelines.db.engine import DatabaseUnavailable, database_engine, transaction
+from falcon_pipelines.trading.live.lock import SingleTrader
+from falcon_pipelines.trading.reconciliation import broken_books
+from tests.conftest import new_database
+from tests.services.outage import outage
+from tests.services.waiting import until
+from tests.trading.live.bars import arrive, minute
+from tests.trading.live.books import buy, fill_hash, fills, hand_in, told
+from tests.trading.live.conftest import MakeDesk, trading_desk
+
+MINUTES = 7
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """`falcon trader` on the test's database."""
+
+    def __init__(self, url: str, home: Path, **environment: str) -> None:
+        self.port = free_port()
+        self.log = (home / f"trader-{self.port}.log").open("wb")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "falcon_pipelines", "trader"],
+            env={
+                **os.environ,
+                "FALCON_HOME": str(home),
+                "FALCON_DATABASE_URL": url,
+                "FALCON_TRADER_PORT": str(self.port),
+                **environment,
+            },
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def get(self, path: str) -> str:
+        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as reply:
+            return str(reply.read().decode())
+
+    def is_up(self) -> bool:
+        assert self.process.poll() is None, Path(self.log.name).read_text()
+        try:
+            return bool(json.loads(self.get("/healthz"))["alive"])
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(20)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in Path(self.log.name).read_text().splitlines()]
+
+
+@pytest.fixture
+def traders(database_url: str, tmp_path: Path) -> Iterator[Any]:
+    started: list[Process] = []
+
+    def start(**environment: str) -> Process:
+        process = Process(database_url, tmp_path, **environment)
+        started.append(process)
+        until(process.is_up, 60)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+def accounts(engine: Engine) -> int:
+    with transaction(engine) as session:
+        return session.scalar(select(func.count()).select_from(models.Account)) or 0
+
+
+def test_it_trades_through_a_database_outage_says_how_it_is_and_stops_cleanly(
+    engine: Engine, traders: Any, database_url: str, tmp_path: Path
+) -> None:
+    heard: list[str] = []
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(tmp_path / "notify"))
+    threading.Thread(
+        target=lambda: [heard.append(manager.recv(4096).decode()) for _ in range(500)], daemon=True
+    ).start()
+    trader = traders(NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="1000000")
+    until(lambda: accounts(engine))
+    hand_in(engine, buy("in", minute(0), stop=95))
+    arrive(engine, minute(0), {"X": (100,) * 4})
+    until(lambda: fills(engine))
+    assert 'falcon_trader_fills_total{account="candidates"} 1.0' in trader.get("/metrics")
+    engine.dispose()
+    with outage(database_url):
+        until(lambda: "not available" in trader.get("/healthz"))
+    arrive(engine, minute(1), {"X": (96, 96, 94, 95)}, late=True)
+    until(lambda: len(fills(engine)) == 2)
+    assert fills(engine) == [("in", 10, 100.05, ()), ("in.stop", 10, 94.9525, ("replayed",))]
+    until(lambda: "not available" not in trader.get("/healthz"))
+    assert told(engine, "stop") == ["Sold 10 X at 94.9525"]
+    assert trader.stop() == 0
+    for message in ("READY=1", "WATCHDOG=1", "STOPPING=1"):
+        assert any(message in text for text in heard)
+    assert [line["side"] for line in trader.lines if line["message"] == "fill"] == ["buy", "sell"]
+    with transaction(engine) as session:
+        beat = session.scalars(select(models.Heartbeat)).one()
+        assert (beat.service, beat.state) == ("falcon-trader", "stopping")
+
+
+def test_only_one_of_two_traders_works(engine: Engine, database_url: str) -> None:
+    first, second = SingleTrader(engine), SingleTrader(engine)
+    assert first.held()
+    assert not second.held()
+    engine.dispose()
+    with outage(database_url), pytest.raises(DatabaseUnavailable):
+        first.held()  # the lock went with the connection
+    assert second.held()
+    assert not first.held()
+    second.release()
+    assert first.held()
+    first.release()
+
+
+def bars_of(number: int) -> dict[str, tuple[float, ...]]:
+    """Five tickers that fall and rise, so that stops and targets are met."""
+    return {
+        f"T{n}": (
+            p := 100 + 4 * ((number * (n + 1)) % 5) - 2 * n,
+            p + 2,
+            p - 5 - n % 2,
+            p - 1,
+            200.0 + 40 * n,
+        )
+        for n in range(5)
+    }
+
+
+def scenario(engine: Engine) -> None:
+    """Orders and bars of a stretch of market: entries, partial fills, stops, targets, refusals."""
+    for n in range(5):
+        hand_in(
+            engine,
+            buy(f"a{n}", minute(0), f"T{n}", 15, stop=92, target=112),
+            buy(f"b{n}", minute(4), f"T{n}", 8, stop=94, protect={"trail_pct": 4.0}),
+            buy(f"c{n}", minute(7), f"T{n}", 400),
+        )
+    for number in range(MINUTES):
+        arrive(engine, minute(number), bars_of(number))
+
+
+def test_kill_9_at_every_step_gives_the_fills_of_an_undisturbed_run(
+    engine: Engine, make_desk: MakeDesk, database_url: str, store: BarStore, postgres: EmbeddedPostgres
+) -> None:
+    """A child is killed before one SQL statement after another, commits included, until the work is done."""
+    make_desk(minute(0))
+    scenario(engine)
+    engine.dispose()
+    killed, step, code = 0, 3, -signal.SIGKILL
+    while code == -signal.SIGKILL:
+        child = get_context("fork").Process(target=work_until, args=(database_url, store.root, step))
+        child.start()
+        child.join(300)
+        code = child.exitcode or 0
+        killed += code != 0
+        step += 4
+    assert code == 0
+    assert killed > 6
+    with transaction(engine) as session:
+        assert broken_books(session) == {}
+        fills_told = models.Notification.kind.in_(("fill", "stop"))
+        keys = session.scalars(select(models.Notification.dedupe_key).where(fills_told)).all()
+    assert len(keys) == len(fills(engine)) > 8
+    with new_database(postgres, template="falcon") as url:
+        other = database_engine(url)
+        calm = trading_desk(other, store)
+        calm.refresh(minute(0))
+        scenario(other)
+        calm.turn(minute(MINUTES))
+        assert fill_hash(other) == fill_hash(engine)
+        other.dispose()
+
+
+def work_until(url: str, root: Path, step: int) -> None:
+    """Take turns; die at the statement numbered `step`."""
+    engine = database_engine(url)
+    count = 0
+
+    def statement(*_arguments: Any) -> None:
+        nonlocal count
+        count += 1
+        if count >= step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(engine, "before_cursor_execute", statement)
+    event.listen(engine, "commit", statement)
+    desk = trading_desk(engine, BarStore(root))
+    desk.refresh(minute(0))
+    desk.turn(minute(MINUTES))
+    os._exit(0)
