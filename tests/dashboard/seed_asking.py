@@ -14,6 +14,7 @@ from falcon_pipelines.db.models import (
     Request,
     ScreenPick,
     ScreenProfile,
+    ScreenProposal,
     ScreenRecord,
     ScreenRun,
     SkippedTrade,
@@ -150,6 +151,15 @@ def _profiles(session: Session, days: list, hostile: str) -> None:  # type: igno
                     ],
                 },
             },
+        )
+    )
+    session.add(
+        ScreenProposal(
+            profile="momentum_pullback",
+            base_version=2,
+            current={"return_126": 0.7, "rsi_14" + hostile: 0.3},
+            proposed={"return_126": 0.6, "rsi_14" + hostile: 0.4},
+            evidence={"picks": 118, "separate_horizons": 9},
         )
     )
     run = session.scalars(select(ScreenRun).where(ScreenRun.profile.startswith("momentum"))).first()

@@ -153,10 +153,34 @@ def test_profiles_are_imported_exported_run_and_deleted(page: TestClient, databa
     wrong = send(page, "/screens/profiles/momentum_pullback/run", session="yesterday")
     assert "Enter a date as 2026-11-20" in wrong.text
     send(page, "/screens/profiles/momentum_pullback/run", session="2026-11-19")
-    assert newest(database_url).payload == {"profile": "momentum_pullback", "session": "2026-11-19"}
+    assert newest(database_url).payload == {
+        "profile": "momentum_pullback",
+        "session": "2026-11-19",
+        "slot": "evening",
+    }
     send(page, "/screens/profiles/momentum_pullback/delete")
     assert newest(database_url).kind == "delete_profile"
     assert page.get("/screens/profiles/nothing").status_code == 404
+
+
+def test_an_earlier_version_is_brought_back_and_proposed_weights_are_decided(
+    page: TestClient, database_url: str
+) -> None:
+    shown = page.get("/screens/profiles/momentum_pullback").text
+    assert "for version 2" in shown
+    assert "118 picks, 9 separate horizons" in shown
+    send(page, "/screens/profiles/momentum_pullback/restore?version=1", version="1")
+    assert newest(database_url).payload == {"name": "momentum_pullback", "version": 1}
+    for wrong in ("9", "", "x", "-1", "1" * 30):
+        form = page.get("/videos")
+        fields = {name: hidden(form, name) for name in ("csrf_token", "key")} | {"version": wrong}
+        assert page.post("/screens/profiles/momentum_pullback/restore", data=fields).status_code == 404
+    decided = send(page, "/screens/proposals/1/approve")
+    assert decided.headers["location"].startswith("/screens/profiles/momentum_pullback?asked=r-")
+    assert newest(database_url).payload == {"proposal": 1, "decision": "approve"}
+    assert page.get("/screens/proposals/9/approve").status_code == 404
+    (listed,) = page.get("/api/v1/profiles/momentum_pullback/proposals").json()
+    assert {"factor": "return_126", "current": 0.7, "proposed": 0.6} in listed["weights"]
 
 
 def test_a_pause_is_asked_for_and_answered(page: TestClient, database_url: str) -> None:
@@ -325,7 +349,11 @@ def test_the_api_serves_profiles_in_every_way(page: TestClient, database_url: st
     renamed = PROFILE.replace("momentum_pullback", "x")
     assert page.put(path, json={"document": renamed}, headers=headers).status_code == 400
     ran = page.post(f"{path}/runs", json={"session": "2026-11-19"}, headers=headers)
-    assert ran.json()["payload"] == {"profile": "momentum_pullback", "session": "2026-11-19"}
+    assert ran.json()["payload"] == {
+        "profile": "momentum_pullback",
+        "session": "2026-11-19",
+        "slot": "evening",
+    }
     assert page.delete(path, headers=headers).json()["kind"] == "delete_profile"
     assert page.delete("/api/v1/profiles/nothing", headers=headers).status_code == 404
 

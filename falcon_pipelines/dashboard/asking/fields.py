@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 LONGEST_ADDRESS = 2048
 LONGEST_DOCUMENT = 100_000
 LONGEST_CHOICE = 200
+SLOTS = ("morning", "midday", "evening")
 MOST_CHOICES = 8
 _YOUTUBE = ("youtube.com", "youtu.be", "youtube-nocookie.com")
 
@@ -47,6 +48,13 @@ def session_or_newest(written: str) -> date | None:
         return date.fromisoformat(written.strip())
     except ValueError:
         raise ValueError("Enter a date as 2026-11-20, or leave it empty for the newest session") from None
+
+
+def slot(written: str) -> str:
+    """Which run of the day; the evening's when nothing is chosen."""
+    if written not in ("", *SLOTS):
+        raise ValueError("Choose morning, midday or evening")
+    return written or "evening"
 
 
 def price(written: str) -> Decimal:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.queries.documents import mappings, number, text
 from falcon_pipelines.dashboard.values import Value
-from falcon_pipelines.db.models import ScreenProfile, ScreenRecord, ScreenRun
+from falcon_pipelines.db.models import ScreenProfile, ScreenProposal, ScreenRecord, ScreenRun
 
 HISTORY = 50
 PARTS: tuple[Literal["factors", "forward", "model"], ...] = ("factors", "forward", "model")
@@ -101,11 +101,36 @@ class ProfileVersion(Value):
     saved_at: datetime
 
 
+class Weight(Value):
+    """A factor's share of the score, as it is and as proposed."""
+
+    factor: str
+    current: float | None
+    proposed: float | None
+
+
+class Proposal(Value):
+    """Other weights for a profile, shrunk to the present ones, for a person to decide on."""
+
+    id: int
+    profile: str
+    base_version: int
+    state: str
+    weights: list[Weight]
+    picks: int | None
+    separate_horizons: int | None
+    decided_by: str | None
+    decided_at: datetime | None
+    made_version: int | None
+    proposed_at: datetime
+
+
 class ProfileDetail(Value):
-    """A profile, its versions newest first, and its record."""
+    """A profile, its versions newest first, its record, and what is proposed for it."""
 
     current: ProfileVersion
     versions: list[ProfileVersion]
+    proposals: list[Proposal]
     record: Record | None
 
 
@@ -135,7 +160,12 @@ def profile(session: Session, name: str) -> ProfileDetail | None:
     if not rows:
         return None
     versions = [_version(row) for row in rows]
-    return ProfileDetail(current=versions[0], versions=versions, record=record(session, name))
+    return ProfileDetail(
+        current=versions[0],
+        versions=versions,
+        proposals=proposals(session, name),
+        record=record(session, name),
+    )
 
 
 def profile_version(session: Session, name: str, version: int | None) -> ProfileVersion | None:
@@ -153,6 +183,46 @@ def record(session: Session, name: str) -> Record | None:
         select(ScreenRecord).where(ScreenRecord.profile == name).order_by(ScreenRecord.id.desc()).limit(1)
     ).one_or_none()
     return None if row is None else _record(row)
+
+
+def proposals(session: Session, name: str) -> list[Proposal]:
+    """What was proposed for a profile, newest first."""
+    rows = session.scalars(
+        select(ScreenProposal)
+        .where(ScreenProposal.profile == name)
+        .order_by(ScreenProposal.id.desc())
+        .limit(HISTORY)
+    )
+    return [_proposal(row) for row in rows]
+
+
+def proposal(session: Session, proposal_id: int) -> Proposal | None:
+    """None when there is none with this id."""
+    row = session.get(ScreenProposal, proposal_id)
+    return None if row is None else _proposal(row)
+
+
+def _proposal(row: ScreenProposal) -> Proposal:
+    current = row.current if isinstance(row.current, dict) else {}
+    proposed = row.proposed if isinstance(row.proposed, dict) else {}
+    evidence = row.evidence if isinstance(row.evidence, dict) else {}
+    picks, horizons = number(evidence.get("picks")), number(evidence.get("separate_horizons"))
+    return Proposal(
+        id=row.id,
+        profile=row.profile,
+        base_version=row.base_version,
+        state=row.state,
+        weights=[
+            Weight(factor=name, current=number(current.get(name)), proposed=number(proposed.get(name)))
+            for name in dict.fromkeys([*current, *proposed])
+        ],
+        picks=None if picks is None else int(picks),
+        separate_horizons=None if horizons is None else int(horizons),
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+        made_version=row.made_version,
+        proposed_at=row.created_at,
+    )
 
 
 def _newest_runs(session: Session) -> dict[str, ScreenRun]:
