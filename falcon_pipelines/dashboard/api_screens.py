@@ -20,13 +20,12 @@ from falcon_pipelines.dashboard.queries.profiles import (
     ProfileRow,
     ProfileVersion,
     Proposal,
-    Record,
     profile,
     profile_version,
     profiles,
     proposals,
-    record,
 )
+from falcon_pipelines.dashboard.queries.records import Record, record
 from falcon_pipelines.dashboard.values import Problem, Value
 from falcon_pipelines.db.requests import Text
 

@@ -1,69 +1,17 @@
-"""Screening profiles as stored, with their runs and their records."""
+"""Screening profiles as stored: their versions, their newest runs, and what is proposed for them."""
 
-from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.queries.documents import mappings, number, text
+from falcon_pipelines.dashboard.queries.documents import number, text
+from falcon_pipelines.dashboard.queries.records import Record, newest_records, record
 from falcon_pipelines.dashboard.values import Value
-from falcon_pipelines.db.models import ScreenProfile, ScreenProposal, ScreenRecord, ScreenRun
+from falcon_pipelines.db.models import ScreenProfile, ScreenProposal, ScreenRun
 
 HISTORY = 50
-PARTS: tuple[Literal["factors", "forward", "model"], ...] = ("factors", "forward", "model")
-
-
-class Measure(Value):
-    """One number of a record with its interval and what it rests on; without a value `state` says what is missing."""
-
-    name: str
-    meaning: str | None
-    unit: str
-    value: float | None
-    low: float | None
-    high: float | None
-    compared_with: float | None
-    n: int | None
-    state: str | None
-
-
-class Reliability(Value):
-    """Picks by the confidence a model stated, and how many of them rose, with the interval of that."""
-
-    low: float
-    high: float
-    n: int
-    stated: float | None
-    observed: float | None
-    observed_low: float | None
-    observed_high: float | None
-
-
-class RecordPart(Value):
-    """A record over some of the runs: `factors` over all, `forward` those stored before, `model` what it kept."""
-
-    name: Literal["factors", "forward", "model"]
-    verdict: str | None
-    runs: int
-    picks: int
-    measures: list[Measure]
-    reliability: list[Reliability]
-    placebo_p: float | None
-
-
-class Record(Value):
-    """What came of a profile's picks so far; `waiting` runs have a horizon that has not closed."""
-
-    verdict: str
-    runs: int
-    picks: int
-    through: date | None
-    waiting: int | None
-    next_close: str | None
-    parts: list[RecordPart]
-    written_at: datetime
 
 
 class ProfileRow(Value):
@@ -141,7 +89,7 @@ def profiles(session: Session, *, deleted: bool = False) -> list[ProfileRow]:
         select(ScreenProfile).where(ScreenProfile.id.in_(newest)).order_by(ScreenProfile.name)
     ).all()
     runs = _newest_runs(session)
-    records = _records(session)
+    records = newest_records(session)
     return [
         _profile_row(row, runs.get(row.name), records.get(row.name))
         for row in rows
@@ -175,14 +123,6 @@ def profile_version(session: Session, name: str, version: int | None) -> Profile
         query = query.where(ScreenProfile.version == version)
     row = session.scalars(query.order_by(ScreenProfile.version.desc()).limit(1)).one_or_none()
     return None if row is None else _version(row)
-
-
-def record(session: Session, name: str) -> Record | None:
-    """The newest record of a profile."""
-    row = session.scalars(
-        select(ScreenRecord).where(ScreenRecord.profile == name).order_by(ScreenRecord.id.desc()).limit(1)
-    ).one_or_none()
-    return None if row is None else _record(row)
 
 
 def proposals(session: Session, name: str) -> list[Proposal]:
@@ -230,12 +170,6 @@ def _newest_runs(session: Session) -> dict[str, ScreenRun]:
     return {run.profile: run for run in session.scalars(select(ScreenRun).where(ScreenRun.id.in_(newest)))}
 
 
-def _records(session: Session) -> dict[str, Record]:
-    newest = select(func.max(ScreenRecord.id)).group_by(ScreenRecord.profile)
-    rows = session.scalars(select(ScreenRecord).where(ScreenRecord.id.in_(newest)))
-    return {row.profile: _record(row) for row in rows}
-
-
 def _profile_row(row: ScreenProfile, run: ScreenRun | None, record: Record | None) -> ProfileRow:
     content = row.content if isinstance(row.content, dict) else {}
     schedule = content.get("schedule")
@@ -271,62 +205,3 @@ def _version(row: ScreenProfile) -> ProfileVersion:
         saved_by=row.saved_by,
         saved_at=row.created_at,
     )
-
-
-def _record(row: ScreenRecord) -> Record:
-    document = row.document if isinstance(row.document, dict) else {}
-    waiting = number(document.get("waiting"))
-    return Record(
-        verdict=row.verdict,
-        runs=row.runs,
-        picks=row.picks,
-        through=row.through,
-        waiting=None if waiting is None else int(waiting),
-        next_close=text(document.get("next_close")),
-        parts=list(_parts(document)),
-        written_at=row.created_at,
-    )
-
-
-def _parts(document: Mapping[str, Any]) -> Iterator[RecordPart]:
-    for name in PARTS:
-        part = document.get(name)
-        if isinstance(part, dict):
-            yield RecordPart(
-                name=name,
-                verdict=text(part.get("verdict")),
-                runs=int(number(part.get("runs")) or 0),
-                picks=int(number(part.get("picks")) or 0),
-                measures=list(_measures(part)),
-                reliability=[row for row in _reliability(part) if row.n],
-                placebo_p=number(part.get("placebo_p")),
-            )
-
-
-def _measures(document: Mapping[str, Any]) -> Iterator[Measure]:
-    for item in mappings(document.get("measures")):
-        count = number(item.get("n"))
-        yield Measure(
-            name=text(item.get("name")) or "?",
-            meaning=text(item.get("meaning")),
-            unit=text(item.get("unit")) or "number",
-            value=number(item.get("value")),
-            low=number(item.get("low")),
-            high=number(item.get("high")),
-            compared_with=number(item.get("compared_with")),
-            n=None if count is None else int(count),
-            state=text(item.get("state")),
-        )
-
-
-def _reliability(document: Mapping[str, Any]) -> Iterator[Reliability]:
-    for item in mappings(document.get("reliability")):
-        yield Reliability(
-            low=number(item.get("low")) or 0.0,
-            high=number(item.get("high")) or 0.0,
-            n=int(number(item.get("n")) or 0),
-            stated=number(item.get("stated")),
-            observed=number(item.get("observed")),
-            observed_low=number(item.get("observed_low")),
-            observed_high=number(item.get("observed_high")),
-        )
