@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all test-browser lint format lock bench clean
+.PHONY: demo test test-all test-browser pictures lint format lock bench clean
 
 demo: $(READY)
 	$(BIN)/falcon demo
@@ -19,11 +19,17 @@ test-browser: $(READY)
 	@command -v chromium >/dev/null || { apt-get -qq update && apt-get -qqy install chromium; }
 	$(BIN)/pytest -m browser tests/browser
 
+# Takes the README's pictures anew.
+pictures: $(READY)
+	FALCON_PICTURES=docs/images $(BIN)/pytest -m browser tests/browser/test_dashboard.py -k pictures
+
 # Speed and memory as ratios in one run; takes a while, best on an idle machine.
 bench: $(READY)
 	$(BIN)/python -m benchmarks.bars
 	$(BIN)/python -m benchmarks.backtests
 	$(BIN)/python -m benchmarks.paper_trading
+	$(BIN)/python -m benchmarks.screening
+	$(BIN)/python -m benchmarks.dashboard
 
 lint: $(READY)
 	$(BIN)/ruff check .

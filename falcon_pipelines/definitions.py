@@ -8,7 +8,7 @@ import dagster as dg
 from falcon_pipelines.assets.market_data import corporate_actions, day_bars, minute_bars, securities
 from falcon_pipelines.assets.paper_books import BOOK_ASSETS
 from falcon_pipelines.assets.research import backtests, weigh_evidence
-from falcon_pipelines.assets.screening import screen_candidates, screen_features
+from falcon_pipelines.assets.screening import screen_candidates, screen_features, screen_record
 from falcon_pipelines.assets.trading import paper_trades, promotions
 from falcon_pipelines.assets.videos import strategy_specs, transcripts
 from falcon_pipelines.bar_sensors import ALL_BAR_SENSORS
@@ -22,10 +22,15 @@ from falcon_pipelines.resources.videos import Videos
 from falcon_pipelines.schedules import (
     daily_books,
     daily_freshness,
-    daily_screens,
+    daily_record,
+    evening_screens,
+    midday_screens,
+    morning_screens,
     weekly_corporate_actions,
     weekly_securities,
 )
+from falcon_pipelines.screen_checks import SCREEN_CHECKS
+from falcon_pipelines.screen_sensors import asked_screens, scheduled_screens
 from falcon_pipelines.sensors import decisions, new_specs, reports
 from falcon_pipelines.trading_sensors import halted_accounts, live_trading
 from falcon_pipelines.video_sensors import overlays, submissions, transcript_folder, watched_feeds
@@ -49,6 +54,7 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             securities,
             screen_features,
             screen_candidates,
+            screen_record,
             transcripts,
             strategy_specs,
             backtests,
@@ -57,15 +63,26 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             paper_trades,
             *BOOK_ASSETS,
         ],
-        asset_checks=list(ALL_CHECKS),
+        asset_checks=[*ALL_CHECKS, *SCREEN_CHECKS],
         jobs=list(ALL_JOBS),
-        schedules=[daily_books, daily_freshness, daily_screens, weekly_corporate_actions, weekly_securities],
+        schedules=[
+            daily_books,
+            daily_freshness,
+            morning_screens,
+            midday_screens,
+            evening_screens,
+            daily_record,
+            weekly_corporate_actions,
+            weekly_securities,
+        ],
         sensors=[
             *ALL_BAR_SENSORS,
             submissions,
             transcript_folder,
             watched_feeds,
             overlays,
+            scheduled_screens,
+            asked_screens,
             new_specs,
             decisions,
             reports,

@@ -50,6 +50,13 @@ screen_market = dg.define_asset_job(
     executor_def=_IN_ONE_PROCESS,
     tags={"dagster/max_runtime": "1800"},
 )
+score_screens = dg.define_asset_job(
+    "score_screens",
+    selection=dg.AssetSelection.assets("screen_record"),
+    description="Outcomes of the picks whose horizon has closed, and every profile's record.",
+    executor_def=_IN_ONE_PROCESS,
+    tags={"dagster/max_runtime": "3600"},
+)
 study_videos = dg.define_asset_job(
     "study_videos",
     selection=dg.AssetSelection.assets("transcripts", "strategy_specs"),
@@ -99,6 +106,7 @@ ALL_JOBS = (
     ingest_securities,
     compute_features,
     screen_market,
+    score_screens,
     study_videos,
     judge_strategies,
     trade_on_paper,

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -116,36 +116,48 @@ def _report_checks(
     storage = instance.event_log_storage
     for key in checks:
         asset, name = key.asset_key.to_user_string(), key.name
-        known = set(
-            session.scalars(
-                select(CheckResult.storage_id).where(CheckResult.asset == asset, CheckResult.name == name)
+        known = {
+            row.partition: row.storage_id
+            for row in session.execute(
+                select(CheckResult.partition, CheckResult.storage_id).where(
+                    CheckResult.asset == asset, CheckResult.name == name
+                )
             )
-        )
+        }
+        mended: set[str] = set()
         newest: dict[str, dict[str, Any]] = {}
         for record in storage.get_asset_check_execution_history(
             key, limit=EVALUATIONS_A_REPORT, status=_EVALUATED
         ):
             evaluation = record.evaluation
-            if evaluation is None or record.id in known:
+            if evaluation is None:
                 continue
-            partition = record.partition or ""
-            newest.setdefault(
-                partition,
-                {
-                    "asset": asset,
-                    "name": name,
-                    "partition": partition,
-                    "passed": evaluation.passed,
-                    "severity": evaluation.severity.value,
-                    "description": evaluation.description,
-                    "run_id": record.run_id,
-                    "evaluated_at": _moment(
-                        record.event.timestamp if record.event else record.create_timestamp
-                    ),
-                    "storage_id": record.id,
-                },
+            row = {
+                "asset": asset,
+                "name": name,
+                "evaluated_partition": record.partition,
+                "passed": evaluation.passed,
+                "severity": evaluation.severity.value,
+                "description": evaluation.description,
+                "run_id": record.run_id,
+                "evaluated_at": _moment(record.event.timestamp if record.event else record.create_timestamp),
+                "storage_id": record.id,
+            }
+            newest.setdefault("", {**row, "partition": ""})
+            if record.partition is None or record.partition in newest or record.partition in mended:
+                continue
+            if evaluation.passed:
+                mended.add(record.partition)
+            else:
+                newest[record.partition] = {**row, "partition": record.partition}
+        rows += [row for part, row in newest.items() if known.get(part, -1) < row["storage_id"]]
+        gone = mended & known.keys()
+        if gone:
+            session.execute(
+                delete(CheckResult).where(
+                    CheckResult.asset == asset, CheckResult.name == name, CheckResult.partition.in_(gone)
+                )
             )
-        rows += newest.values()
     if rows:
         _save_checks(session, rows)
 

@@ -13,23 +13,64 @@ from falcon_pipelines.bars.session_quality import check_session
 from falcon_pipelines.jobs import (
     check_freshness,
     close_books,
+    compute_features,
     ingest_corporate_actions,
     ingest_securities,
-    screen_market,
+    score_screens,
 )
-from falcon_pipelines.partitions import NEW_YORK, profiles, screen_key
-from falcon_pipelines.resources.bar_store import Bars
+from falcon_pipelines.partitions import NEW_YORK
 
 
-def screens_to_run(
-    ingested: Collection[str], screened: Collection[str], profile_names: Collection[str]
-) -> tuple[dg.MultiPartitionKey, ...]:
-    """The newest ingested session's partition of each profile that has not screened it yet."""
-    if not ingested:
-        return ()
-    newest = date.fromisoformat(max(ingested))
-    wanted = (screen_key(newest, name) for name in sorted(profile_names))
-    return tuple(key for key in wanted if key not in screened)
+def run_to_start(
+    day: date, slot: str, is_trading_day: bool, wanted_by: Collection[str], has_bars: bool
+) -> str | None:
+    """Why the run of the day is not started; None where it is."""
+    if not is_trading_day:
+        return f"{day} is no trading session"
+    if not has_bars:
+        return "no day bars are ingested"
+    if not wanted_by:
+        return f"no profile is scheduled for the {slot}"
+    return None
+
+
+def _features_schedule(slot: str, hour: int) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{slot}_screens",
+        job=compute_features,
+        cron_schedule=f"0 {hour} * * *",
+        execution_timezone=NEW_YORK,
+        required_resource_keys={"database", "bars"},
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"The {slot} run at {hour:02}:00 on sessions: features first, then every profile scheduled for it.",
+    )
+    def screens(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        from falcon_pipelines.profiles.store import list_profiles, seed_bundled
+
+        day = context.scheduled_execution_time.astimezone(ZoneInfo(NEW_YORK)).date()
+        with context.resources.database.transaction() as session:
+            seed_bundled(session)
+            wanted = [one.name for one in list_profiles(session) if slot in one.profile.schedule]
+        store = context.resources.bars.reader()
+        visible = [known for known in store.sessions("day") if known <= day]
+        reason = run_to_start(day, slot, is_session(day), wanted, bool(visible))
+        if reason is None and not store.is_synthetic():
+            problem = unfit(check_session(store, visible[-1], warnings=False))
+            reason = f"the bars of {visible[-1]} have an error: {problem}" if problem else None
+        if reason is not None:
+            return dg.SkipReason(reason)
+        return dg.RunRequest(
+            run_key=f"{day}:{slot}",
+            partition_key=day.isoformat(),
+            run_config={"ops": {"screen_features": {"config": {"slot": slot}}}},
+        )
+
+    return screens
+
+
+morning_screens, midday_screens, evening_screens = (
+    _features_schedule(slot, hour) for slot, hour in (("morning", 4), ("midday", 10), ("evening", 19))
+)
 
 
 def unfit(results: Sequence[QualityResult]) -> str | None:
@@ -39,28 +80,16 @@ def unfit(results: Sequence[QualityResult]) -> str | None:
 
 
 @dg.schedule(
-    job=screen_market,
+    job=score_screens,
     # A session's file is complete about 11:00 the next day; Friday's comes on Saturday.
-    cron_schedule="30 11 * * 2-6",
+    cron_schedule="0 12 * * *",
     execution_timezone=NEW_YORK,
-    description="Screens the newest session with every profile.",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Scores the picks whose horizon has closed.",
 )
-def daily_screens(context: dg.ScheduleEvaluationContext, bars: Bars) -> list[dg.RunRequest] | dg.SkipReason:
-    """Asks for the screens of the newest session that are not there yet, unless its bars have an error."""
-    instance = context.instance
-    keys = screens_to_run(
-        ingested=instance.get_materialized_partitions(dg.AssetKey("day_bars")),
-        screened=instance.get_materialized_partitions(dg.AssetKey("screen_candidates")),
-        profile_names=instance.get_dynamic_partitions(profiles.name or ""),
-    )
-    if not keys:
-        return dg.SkipReason("no session is ingested, or every profile has screened the newest one")
-    store, newest = bars.reader(), date.fromisoformat(keys[0].keys_by_dimension["session"])
-    if not store.is_synthetic() and newest in store.sessions():
-        problem = unfit(check_session(store, newest, warnings=False))
-        if problem is not None:
-            return dg.SkipReason(f"{newest} is not screened: {problem}")
-    return [dg.RunRequest(run_key=str(key), partition_key=key) for key in keys]
+def daily_record() -> dg.RunRequest:
+    """Asks every day: what has not closed waits."""
+    return dg.RunRequest()
 
 
 @dg.schedule(

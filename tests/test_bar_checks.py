@@ -14,11 +14,11 @@ from falcon_pipelines.bars.session_quality import ERROR_CHECKS, WARN_CHECKS
 from falcon_pipelines.bars.synthetic import write_synthetic_flat_files
 from falcon_pipelines.checks import day_bars_fresh, day_bars_quality
 from falcon_pipelines.jobs import check_freshness, ingest_day_bars
-from falcon_pipelines.partitions import profiles, trading_sessions
+from falcon_pipelines.partitions import trading_sessions
 from falcon_pipelines.resources.bar_store import Bars
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.flat_files import FlatFiles
-from falcon_pipelines.schedules import daily_screens
+from falcon_pipelines.schedules import evening_screens
 from tests.bars.market import line, write_lines
 
 DAYS = sessions_from(date(2024, 1, 2), 24)
@@ -250,13 +250,14 @@ def test_a_session_with_an_error_is_not_screened(
     for session in DAYS:
         publish(tmp_path, session, 30 if session != LAST else 20)
     run(resources, dagster_instance, DAYS[0], LAST)
-    dagster_instance.add_dynamic_partitions(str(profiles.name), ["momentum"])
 
-    def screens() -> dg.SkipReason | list[dg.RunRequest]:
+    def screens() -> dg.SkipReason | dg.RunRequest:
         with dg.build_schedule_context(
-            instance=dagster_instance, resources={"bars": resources["bars"]}
+            instance=dagster_instance,
+            resources={name: resources[name] for name in ("bars", "database")},
+            scheduled_execution_time=datetime(LAST.year, LAST.month, LAST.day, 23, tzinfo=UTC),
         ) as context:
-            return daily_screens(context)  # type: ignore[no-any-return]
+            return evening_screens(context)  # type: ignore[no-any-return]
 
     refused = screens()
     assert isinstance(refused, dg.SkipReason)
@@ -264,8 +265,8 @@ def test_a_session_with_an_error_is_not_screened(
     publish(tmp_path, LAST, 30)
     run(resources, dagster_instance, LAST, LAST)
     asked = screens()
-    assert isinstance(asked, list)
-    assert [str(LAST) in str(request.partition_key) for request in asked] == [True]
+    assert isinstance(asked, dg.RunRequest)
+    assert asked.partition_key == str(LAST)
 
 
 def test_actions_are_fetched_for_a_new_session_once(

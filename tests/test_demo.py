@@ -105,6 +105,7 @@ def test_every_step_is_a_dagster_run_that_succeeded(first: Document, home: Path)
     assert {name for name, _ in runs} == {
         "ingest_day_bars",
         "ingest_corporate_actions",
+        "compute_features",
         "screen_market",
         "study_videos",
         "judge_strategies",

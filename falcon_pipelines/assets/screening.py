@@ -150,3 +150,42 @@ def screen_candidates(
         "picks": dg.MetadataValue.table(records, _PICK_COLUMNS),
     }
     return dg.MaterializeResult(metadata=metadata)
+
+
+@dg.asset(
+    deps=[
+        dg.AssetDep(screen_candidates, partition_mapping=dg.AllPartitionMapping()),
+        dg.AssetDep(day_bars, partition_mapping=dg.AllPartitionMapping()),
+    ],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"python", "postgres"},
+    code_version="1",
+    metadata=columns(profile="string", runs="int", picks="int", verdict="string", through="date"),
+    description="What the picks were worth against their pool, the benchmark and random picks, once horizons close.",
+)
+def screen_record(context: dg.AssetExecutionContext, bars: Bars, database: Database) -> dg.MaterializeResult:
+    """Settles the runs whose horizon has closed and keeps every profile's record."""
+    from falcon_pipelines.screening.bar_sources import StoreBars
+    from falcon_pipelines.screening.track import record_all
+
+    with database.transaction() as session:
+        settled, made = record_all(session, StoreBars(bars.reader()))
+    records = [
+        dg.TableRecord(
+            {
+                "profile": one.profile,
+                "runs": one.factors.runs,
+                "picks": one.factors.picks,
+                "verdict": one.factors.verdict,
+                "through": str(one.factors.through or ""),
+            }
+        )
+        for one in made
+    ]
+    metadata: dict[str, Any] = {
+        "dagster/partition_row_count": len(made),
+        "settled_runs": len(settled),
+        "records": dg.MetadataValue.table(records) if records else "no profile has runs",
+    }
+    return dg.MaterializeResult(metadata=metadata)

@@ -87,7 +87,8 @@ def load_all() -> list[Loaded]:
 
 
 @contextmanager
-def _stored() -> Iterator[Any]:
+def stored_session() -> Iterator[Any]:
+    """A session on the application database, in which the bundled profiles are."""
     from falcon_pipelines.db.engine import transaction
     from falcon_pipelines.local.stack import application_engine
     from falcon_pipelines.profiles.store import seed_bundled
@@ -102,7 +103,7 @@ def list_all(json: Json = False) -> None:
     """Every profile in its newest version."""
     from falcon_pipelines.profiles.store import list_profiles
 
-    with _stored() as session:
+    with stored_session() as session:
         found = list_profiles(session)
     _print(found, json=json)
 
@@ -112,7 +113,7 @@ def show(name: Name, version: Version = None, json: Json = False) -> None:
     """One profile as YAML."""
     from falcon_pipelines.profiles.store import get_profile
 
-    with _stored() as session:
+    with stored_session() as session:
         found = get_profile(session, name, version)
     if json:
         print_json(_document(found))
@@ -126,7 +127,7 @@ def history(name: Name, json: Json = False) -> None:
     from falcon_pipelines.profiles.documents import unknown
     from falcon_pipelines.profiles.store import list_profiles, profile_history
 
-    with _stored() as session:
+    with stored_session() as session:
         found = profile_history(session, name)
         if not found:
             raise unknown(name, [one.name for one in list_profiles(session)])
@@ -142,7 +143,7 @@ def import_file(
     from falcon_pipelines.profiles.store import save_profile
 
     load_profile(file)  # names the file and the line
-    with _stored() as session:
+    with stored_session() as session:
         found = save_profile(session, file.read_text(encoding="utf-8"), getpass.getuser())
     _say(found, "stored", json=json)
 
@@ -156,7 +157,7 @@ def export(
     """Write a profile as YAML that `import` takes."""
     from falcon_pipelines.profiles.store import get_profile
 
-    with _stored() as session:
+    with stored_session() as session:
         found = get_profile(session, name, version)
     if to is None:
         typer.echo(found.document, nl=False)
@@ -172,7 +173,7 @@ def delete(name: Name, json: Json = False) -> None:
     """Take a profile out of use; its versions, runs and record stay."""
     from falcon_pipelines.profiles.store import delete_profile
 
-    with _stored() as session:
+    with stored_session() as session:
         found = delete_profile(session, name, getpass.getuser())
     _say(found, "deleted", json=json)
 
@@ -186,7 +187,7 @@ def restore(
     """Make an earlier version the newest again."""
     from falcon_pipelines.profiles.store import restore_profile
 
-    with _stored() as session:
+    with stored_session() as session:
         found = restore_profile(session, name, version, getpass.getuser())
     _say(found, f"version {version} restored", json=json)
 

@@ -3,53 +3,36 @@
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from falcon_pipelines import settings as settings_module
+from falcon_pipelines.commands import screen_records
 from falcon_pipelines.commands.console import Json, out, print_json
+from falcon_pipelines.commands.screen_inputs import (
+    At,
+    Bars,
+    Minutes,
+    ProfileName,
+    ReferenceCsv,
+    Seed,
+    Session,
+    bar_source,
+    reference_source,
+    slot_named,
+)
 from falcon_pipelines.commands.screen_profiles import Loaded, load_named, profiles_app
 from falcon_pipelines.errors import InputError
 
 if TYPE_CHECKING:
-    from falcon_pipelines.screening.bar_sources import BarSource
     from falcon_pipelines.screening.judging import Judged
-    from falcon_pipelines.screening.reference import ReferenceSource
     from falcon_pipelines.screening.screens import Screen
 
 screen_app = typer.Typer(help="Rank the market by profiles, and see what came of it.", no_args_is_help=True)
 screen_app.add_typer(profiles_app, name="profiles")
-
-ProfileName = Annotated[
-    str,
-    typer.Argument(
-        help="Name of a stored or bundled profile, or a profile file (.yaml).", show_default=False
-    ),
-]
-Session = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Session to screen; default: the newest.")
-]
-At = Annotated[
-    str,
-    typer.Option(
-        help="Run of the day: morning and midday see the bars of the session before, evening its own."
-    ),
-]
-Bars = Annotated[
-    Path | None,
-    typer.Option(
-        help="Day bars: CSV or Parquet of ticker,timestamp,open,high,low,close,volume, or a folder of LEAN coarse "
-        "files; default: the bar store."
-    ),
-]
-Minutes = Annotated[Path | None, typer.Option(help="Minute bars in the same columns, with --bars.")]
-ReferenceCsv = Annotated[
-    Path | None,
-    typer.Option("--reference", help="CSV of ticker and sector, earnings_date, ...; default: as configured."),
-]
-Seed = Annotated[int, typer.Option(help="Of tie-breaking and shuffles.", min=0, max=2**31 - 1)]
+screen_records.register(screen_app)
 
 
 @screen_app.command("run")
@@ -152,40 +135,9 @@ def _screens(
         bar_source(bars, minutes),
         reference_source(reference),
         session.date() if session else None,
-        _slot(at),
+        slot_named(at),
         seed,
     )
-
-
-def _slot(at: str) -> Any:
-    from falcon_pipelines.profiles.schema import SLOT_TIMES, nearest
-
-    if at not in SLOT_TIMES:
-        raise InputError(f"--at: unknown run '{at}'; {nearest(at, SLOT_TIMES)}")
-    return at
-
-
-def bar_source(bars: Path | None, minutes: Path | None) -> "BarSource":
-    """The bars of the files given, else the bar store. Raises InputError, BadBarFile."""
-    from falcon_pipelines.bars.bar_files import read_bar_file
-    from falcon_pipelines.screening.bar_sources import FileBars
-    from falcon_pipelines.screening.coarse_files import read_coarse_folder
-    from falcon_pipelines.screening.sources import stored_bars
-
-    if bars is None:
-        if minutes is not None:
-            raise InputError("--minutes goes with --bars; the bar store has minutes of its own")
-        return stored_bars(settings_module.load())
-    days = read_coarse_folder(bars) if bars.is_dir() else read_bar_file(bars)
-    return FileBars(days, read_bar_file(minutes) if minutes is not None else None)
-
-
-def reference_source(path: Path | None) -> "ReferenceSource | None":
-    """The CSV given, else the configured source."""
-    from falcon_pipelines.screening.reference_csv import CsvReference
-    from falcon_pipelines.screening.sources import configured_reference
-
-    return CsvReference(path) if path is not None else configured_reference(settings_module.load())
 
 
 def _judge_and_save(

@@ -97,7 +97,7 @@ async def get_checks(request: Request) -> list[checks.CheckSummary]:
 
 
 @router.get("/checks/failed")
-async def get_failed_checks(request: Request, limit: Limit = 200) -> list[checks.CheckRow]:
+async def get_failed_checks(request: Request, limit: Limit = 50) -> list[checks.CheckRow]:
     """Failed evaluations that no newer one has mended, newest first."""
     return await _database(request).read(lambda session: checks.failed_checks(session, limit=limit))
 
@@ -109,13 +109,13 @@ async def get_disk(request: Request) -> list[store.Area]:
 
 
 @router.get("/data/quarantine")
-async def get_quarantine(request: Request, limit: Limit = 200) -> list[store.QuarantineRow]:
+async def get_quarantine(request: Request, limit: Limit = 50) -> list[store.QuarantineRow]:
     """Why lines of source files were refused, newest sessions first."""
     return await _database(request).read(lambda session: store.quarantine(session, limit=limit))
 
 
 @router.get("/data/revisions")
-async def get_revisions(request: Request, limit: Limit = 200) -> list[store.RevisionRow]:
+async def get_revisions(request: Request, limit: Limit = 50) -> list[store.RevisionRow]:
     """Sessions whose source file was replaced, newest replacement first."""
     return await _database(request).read(lambda session: store.revisions(session, limit=limit))
 

@@ -25,6 +25,7 @@ from falcon_pipelines.dashboard.queries.strategies import StrategyRow, WaitingSt
 from falcon_pipelines.dashboard.values import Value
 
 RUNS_LOOKED_BACK = timedelta(days=1)
+CANDIDATES_SHOWN = 10
 STRATEGIES_SHOWN = 10
 NOTIFICATIONS_SHOWN = 8
 
@@ -60,7 +61,7 @@ def overview(session: Session, account_id: int | None = None, now: datetime | No
         standing=standing,
         positions=[] if account is None else held.positions(session, account.id),
         halts=[] if account is None else control.halts(session, account.id),
-        screens=screening.newest_screens(session),
+        screens=screening.newest_screens(session, limit=CANDIDATES_SHOWN),
         strategies=best,
         waiting=strategies.waiting_for_decision(best),
         data=market_data.data_health(session),

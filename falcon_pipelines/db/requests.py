@@ -83,6 +83,21 @@ class RunScreen(_Payload):
 
     profile: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
     session: date | None = Field(None, description="default: the newest session with bars")
+    slot: Literal["morning", "midday", "evening"] = "evening"
+
+
+class RestoreProfile(_Payload):
+    """Make an earlier version of a screening profile the newest again."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    version: int = Field(ge=1)
+
+
+class DecideProposal(_Payload):
+    """Approve or reject proposed weights of a profile, or go back from approved ones."""
+
+    proposal: int = Field(ge=1)
+    decision: Literal["approve", "reject", "revert"]
 
 
 KINDS: dict[str, type[_Payload]] = {
@@ -92,6 +107,8 @@ KINDS: dict[str, type[_Payload]] = {
     "lay_overlay": LayOverlay,
     "save_profile": SaveProfile,
     "delete_profile": DeleteProfile,
+    "restore_profile": RestoreProfile,
+    "decide_proposal": DecideProposal,
     "run_screen": RunScreen,
 }
 """Every kind of request. Trading commands and decisions on strategies have tables of their own."""

@@ -53,6 +53,7 @@ def environment_checks(settings: Settings) -> Iterator[Check]:
     yield _database(settings)
     yield _source(settings)
     yield _javascript()
+    yield _watched_folder(settings)
 
 
 def _answers(name: str, request: Request, must_contain: bytes = b"") -> Check:
@@ -116,3 +117,11 @@ def _javascript() -> Check:
             "JavaScript for YouTube", ok=False, detail="yt-dlp finds no runtime; install the package deno"
         )
     return Check("JavaScript for YouTube", ok=True, detail=found[0])
+
+
+def _watched_folder(settings: Settings) -> Check:
+    """Only a folder that was chosen must be there; `falcon up` makes its own."""
+    folder = settings.watched_transcripts
+    if settings.transcripts_dir is not None and not folder.is_dir():
+        return Check("watched transcripts", ok=False, detail=f"{folder} is no folder; make it")
+    return Check("watched transcripts", ok=True, detail=str(folder))

@@ -88,6 +88,8 @@ def running_stack(settings: Settings) -> Iterator[Stack]:
             database_pid=pid,
         )
         stack.dagster_home.mkdir(exist_ok=True)
+        if settings.transcripts_dir is None:
+            settings.watched_transcripts.mkdir(exist_ok=True)
         shutil.copyfile(configuration_file("dagster.yaml"), stack.dagster_home / "dagster.yaml")
         os.environ.update(stack.environment())
         yield stack

@@ -198,7 +198,7 @@ class Judging(_Model):
     chain: tuple[str, ...] | None = Field(
         None, description="names of providers, in order; default: all configured"
     )
-    budget_usd: Decimal = Field(Decimal("0.10"), ge=0, description="for one run, within the settings' limits")
+    budget_usd: Decimal = Field(Decimal("0.50"), ge=0, description="for one run, within the settings' limits")
     permutations: int = Field(3, ge=3, le=15)
     entry_within_percent: float = Field(2.0, gt=0, le=50)
 

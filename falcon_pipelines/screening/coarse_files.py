@@ -44,12 +44,7 @@ def read_coarse_folder(folder: Path) -> Panel:
         content = path.read_bytes()
         digest.update(f"{day}".encode() + content)
         try:
-            table = pl.read_csv(
-                content,
-                has_header=False,
-                new_columns=list(_COLUMNS),
-                schema_overrides=dict(enumerate_types()),
-            )
+            table = pl.read_csv(content, has_header=False, schema=_COLUMNS)
         except pl.exceptions.PolarsError as error:
             raise BadCoarseFiles(f"{path}: {str(error).splitlines()[0]}") from error
         tables.append(
@@ -83,11 +78,6 @@ def read_coarse_folder(folder: Path) -> Panel:
         frequency="day",
         version=f"coarse-{digest.hexdigest()[:12]}",
     )
-
-
-def enumerate_types() -> list[tuple[str, type[pl.DataType]]]:
-    """Polars' names of columns without a header, with their types."""
-    return [(f"column_{number}", kind) for number, kind in enumerate(_COLUMNS.values(), start=1)]
 
 
 def _day_of(path: Path) -> date | None:

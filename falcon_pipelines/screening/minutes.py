@@ -1,6 +1,6 @@
 """What minute bars of the session tell up to the moment of a run: nothing of a minute that is not over is used."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ _LONGEST_SILENCE = timedelta(minutes=15)
 
 def moment_of(session: date, slot: Slot) -> datetime:
     """When that run starts, in UTC."""
-    return datetime.combine(session, SLOT_TIMES[slot], tzinfo=NEW_YORK)
+    return datetime.combine(session, SLOT_TIMES[slot], tzinfo=NEW_YORK).astimezone(UTC)
 
 
 def minute_features(bars: pl.DataFrame, session: date, slot: Slot, days: Panel) -> pl.DataFrame | None:

@@ -52,3 +52,11 @@ def screenshots() -> Path:
     folder = Path(os.environ.get("FALCON_SCREENSHOTS", ROOT / "build" / "screenshots"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def pictures(screenshots: Path) -> Path:
+    """Where the README's pictures go: FALCON_PICTURES (docs/images in `make pictures`), else beside the others."""
+    folder = Path(os.environ.get("FALCON_PICTURES", screenshots / "readme"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -15,6 +15,7 @@ PAGES = CHARTED | {
     "screens": "/screens",
     "screen": "/screens/1",
     "strategies": "/strategies",
+    "strategy-untested": "/strategies/3",
     "videos": "/videos",
     "video": "/videos/demo0000001",
     "trading": "/trading",
@@ -70,6 +71,20 @@ def test_each_page_draws_without_console_errors_and_fits_the_screen(
     expect(page.locator("h1").first).to_be_visible()
     page.screenshot(path=screenshots / f"{name}-{width}-{theme}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width]["width"]
+
+
+README = ("today", "strategy", "data", "system")
+
+
+@pytest.mark.parametrize("name", README)
+def test_the_readmes_pictures_are_of_pages_as_they_are(open_page: Open, pictures: Path, name: str) -> None:
+    page = open_page(PAGES[name])
+    if name in CHARTED:
+        expect(page.locator(".chart[data-drawn] .main-svg path.js-line").first).to_be_attached()
+    expect(page.locator("[data-live-state]")).to_have_text("Live")
+    page.screenshot(
+        path=pictures / f"{name}.png", clip={"x": 0, "y": 0, "width": 1280, "height": 1200}, full_page=True
+    )
 
 
 def test_the_chart_shows_strategy_and_benchmark_and_names_both_ends(open_page: Open) -> None:
@@ -155,3 +170,34 @@ def test_a_long_table_is_paged(open_page: Open) -> None:
     trades.get_by_role("button", name="Next").click()
     assert len(first_column(page, "trades-table")) == 8
     expect(trades.get_by_role("button", name="Next")).to_be_disabled()
+
+
+def test_a_server_side_filter_and_its_export_agree(open_page: Open) -> None:
+    page = open_page("/strategies")
+    page.get_by_label("Verdict").select_option("insufficient evidence")
+    page.get_by_role("button", name="Show").click()
+    assert first_column(page, "leaderboard-table")[0].startswith("golden cross")
+    expect(page.locator("#leaderboard-table tbody tr")).to_have_count(1)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="all as CSV").click()
+    exported = Path(download.value.path()).read_text().splitlines()
+    assert [line.split(",")[1] for line in exported] == ["name", "golden_cross"]
+
+
+def test_the_best_and_the_worst_cell_of_a_heatmap_differ_in_colour(open_page: Open) -> None:
+    page = open_page("/strategies/1")
+    colours = {
+        text: page.locator(".heatmap td", has_text=text).evaluate(
+            "cell => getComputedStyle(cell).backgroundColor"
+        )
+        for text in ("0.91", "\N{MINUS SIGN}0.20")
+    }
+    assert len(set(colours.values())) == 2
+
+
+def test_details_open_with_the_keyboard(open_page: Open) -> None:
+    page = open_page("/strategies/1")
+    summary = page.get_by_text("1 value that nobody stated")
+    summary.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("exit.stop = 8 percent")).to_be_visible()

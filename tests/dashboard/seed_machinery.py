@@ -175,6 +175,7 @@ def _checks(session: Session, hostile: str) -> None:
                 asset="day_bars",
                 name=name,
                 partition=partition,
+                evaluated_partition=partition or None,
                 passed=passed,
                 severity="WARN" if name == "large_moves" else "ERROR",
                 description="1 close moved by more than 40 % without a split" + hostile,

@@ -15,8 +15,10 @@ from falcon_pipelines.llm.store import PostgresStore
 from falcon_pipelines.settings import LlmProvider
 from falcon_pipelines.strategies.extraction import ExtractionResult
 from falcon_pipelines.strategies.extraction.model_reply import ModelAtom
-from falcon_pipelines.strategies.store import save_transcript
+from falcon_pipelines.strategies.spec import dump_yaml, parse_spec
+from falcon_pipelines.strategies.store import save_transcript, spec_of
 from falcon_pipelines.strategies.studies import lay_over_stored, read_strategy, save_study
+from falcon_pipelines.strategies.transcripts import Transcript, parse_words
 from tests.llm.chat_server import Scripted, chat_server, completion, failure
 from tests.strategies.extraction.talks import transcript
 
@@ -133,3 +135,26 @@ def test_what_is_laid_over_a_stored_strategy_is_stored_with_who_chose_it(engine:
             ("overlay", "chosen by ann", True),
             ("overlay", "chosen by ann", False),
         ]
+
+
+HOSTILE = "<script>alert(1)</script> {{ 7*7 }} ${jndi:ldap://x} '; DROP TABLE videos; -- !!python/object:os.system \u202e"
+
+
+def test_code_in_every_field_of_a_talk_stays_text_in_files_and_in_the_database(engine: Engine) -> None:
+    words = f"{HOSTILE} {TALK} and this {HOSTILE} wins eighty percent of the time"
+    content = json.dumps({"events": [{"tStartMs": 0, "segs": [{"utf8": f"{words} \ud800"}]}]}).encode()
+    talk = Transcript(
+        "abc123", HOSTILE, None, HOSTILE, "file", parse_words(content, ".json3", "talk"), content
+    )
+    with transaction(engine) as session:
+        save_transcript(session, talk)
+        study = save_study(session, talk.id, read_strategy(talk, None))
+    with transaction(engine) as session:
+        row = session.scalars(select(StrategySpec).where(StrategySpec.name == study.spec_name)).one()
+        again = spec_of(row)
+        assert again == study.result.spec
+        assert session.scalars(select(Extraction)).one().document["status"] == "runnable"
+    assert parse_spec(dump_yaml(again)) == again
+    assert again.name.replace("_", "").isalnum()
+    assert again.document()["entry"] == {"long": {"lt": ["rsi", 30]}}
+    assert {flag.kind for flag in study.result.flags} >= {"code"}

@@ -20,6 +20,9 @@ from falcon_pipelines.dashboard.values import Page, Value
 
 router = page_router()
 
+CSV_ROWS = 100_000
+"""Far more than there can be sessions with something wrong."""
+
 
 class DataView(Value):
     """All that the page shows."""
@@ -100,3 +103,25 @@ async def log_csv(request: Request) -> Response:
         return page
 
     return await csv_pages("additions", LogEntry, fetch)
+
+
+@router.get("/data/quarantine.csv")
+async def quarantine_csv(request: Request) -> Response:
+    """Why lines were refused, of all sessions that compute reported."""
+
+    async def fetch(_: str | None, __: int) -> Page[store.QuarantineRow]:
+        rows, _synthetic = await read(request, lambda session: store.quarantine(session, limit=CSV_ROWS))
+        return Page(items=rows, next=None)
+
+    return await csv_pages("quarantine", store.QuarantineRow, fetch)
+
+
+@router.get("/data/failed-checks.csv")
+async def failed_checks_csv(request: Request) -> Response:
+    """Every partition that fails a check."""
+
+    async def fetch(_: str | None, __: int) -> Page[CheckRow]:
+        rows, _synthetic = await read(request, lambda session: failed_checks(session, limit=CSV_ROWS))
+        return Page(items=rows, next=None)
+
+    return await csv_pages("failed-checks", CheckRow, fetch)

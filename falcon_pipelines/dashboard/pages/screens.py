@@ -47,7 +47,7 @@ async def screens(request: Request, profile: OptionalText = None, before: Option
 
     def query(session: Session) -> ScreensView:
         return ScreensView(
-            newest=newest_screens(session),
+            newest=newest_screens(session, limit=25),
             profiles=profiles(session),
             requests=newest_requests(session, KINDS),
             runs=screen_runs(session, profile=name, before=before),

@@ -1,7 +1,6 @@
 """What the asset checks found, as compute reported it."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -11,7 +10,7 @@ from falcon_pipelines.db.models import CheckResult
 
 
 class CheckRow(Value):
-    """One evaluation of a check; `partition` is None for one of the whole asset or run."""
+    """One evaluation of a check; `partition` is None for one of a whole run."""
 
     asset: str
     name: str
@@ -32,12 +31,6 @@ class CheckSummary(Value):
 
 def check_summaries(session: Session) -> list[CheckSummary]:
     """Every check that was ever evaluated: the failing ones first."""
-    newest = (
-        select(CheckResult)
-        .distinct(CheckResult.asset, CheckResult.name)
-        .order_by(CheckResult.asset, CheckResult.name, CheckResult.storage_id.desc())
-        .subquery()
-    )
     failing = (
         select(CheckResult.asset, CheckResult.name, func.count().label("failing"))
         .where(~CheckResult.passed, CheckResult.partition != "")
@@ -45,29 +38,30 @@ def check_summaries(session: Session) -> list[CheckSummary]:
         .subquery()
     )
     rows = session.execute(
-        select(newest, func.coalesce(failing.c.failing, 0).label("failing"))
-        .outerjoin(failing, (failing.c.asset == newest.c.asset) & (failing.c.name == newest.c.name))
-        .order_by(newest.c.passed, newest.c.asset, newest.c.name)
+        select(CheckResult, func.coalesce(failing.c.failing, 0).label("failing"))
+        .outerjoin(failing, (failing.c.asset == CheckResult.asset) & (failing.c.name == CheckResult.name))
+        .where(CheckResult.partition == "")
+        .order_by(CheckResult.passed, CheckResult.asset, CheckResult.name)
     )
-    return [CheckSummary(newest=_row(row), failing=row.failing) for row in rows]
+    return [CheckSummary(newest=_row(check), failing=failing) for check, failing in rows]
 
 
-def failed_checks(session: Session, *, limit: int = 200) -> list[CheckRow]:
-    """Failed evaluations that no newer one of the same partition has mended, newest first."""
+def failed_checks(session: Session, *, limit: int = 50) -> list[CheckRow]:
+    """The partitions that fail a check by their newest evaluation, the newest first."""
     rows = session.scalars(
         select(CheckResult)
-        .where(~CheckResult.passed)
+        .where(~CheckResult.passed, CheckResult.partition != "")
         .order_by(CheckResult.evaluated_at.desc(), CheckResult.storage_id.desc())
         .limit(limit)
     )
     return [_row(row) for row in rows]
 
 
-def _row(row: Any) -> CheckRow:
+def _row(row: CheckResult) -> CheckRow:
     return CheckRow(
         asset=row.asset,
         name=row.name,
-        partition=row.partition or None,
+        partition=row.evaluated_partition,
         passed=row.passed,
         severity=row.severity,
         description=row.description,

@@ -65,13 +65,13 @@ class LogEntry(Value):
 
 def coverage(session: Session, frequency: str | None = None, year: int | None = None) -> Coverage:
     """The calendar of one year, by default the newest of the day bars."""
-    bars = select(ManifestEntry).where(ManifestEntry.kind == "bars").subquery()
     spans = session.execute(
-        select(bars.c.frequency, func.min(bars.c.session), func.max(bars.c.session))
-        .group_by(bars.c.frequency)
-        .order_by(bars.c.frequency)
+        select(ManifestEntry.frequency, func.min(ManifestEntry.session), func.max(ManifestEntry.session))
+        .where(ManifestEntry.kind == "bars")
+        .group_by(ManifestEntry.frequency)
+        .order_by(ManifestEntry.frequency)
     ).all()
-    found = {row[0]: (row[1], row[2]) for row in spans}
+    found = {name: (first, last) for name, first, last in spans if name and first and last}
     chosen = frequency if frequency in found else next(iter(found), None)
     if chosen is None:
         return Coverage(

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Select, case, func, select, true
+from sqlalchemy import Select, func, select, true
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.values import Value
@@ -43,8 +43,8 @@ class DataHealth(Value):
 
 def _newest_revisions() -> Select:
     return (
-        select(ManifestEntry)
-        .where(ManifestEntry.kind == "bars", ManifestEntry.session.is_not(None))
+        select(ManifestEntry.frequency, ManifestEntry.session, ManifestEntry.rows, ManifestEntry.quarantined)
+        .where(ManifestEntry.kind == "bars")
         .distinct(ManifestEntry.frequency, ManifestEntry.session)
         .order_by(ManifestEntry.frequency, ManifestEntry.session, ManifestEntry.revision.desc())
     )
@@ -52,35 +52,47 @@ def _newest_revisions() -> Select:
 
 def any_synthetic(session: Session) -> bool:
     """Whether any stored bar was made up."""
-    return bool(
-        session.scalar(select(select(ManifestEntry).where(ManifestEntry.basis == SYNTHETIC).exists()))
-    )
+    origins = select(ManifestEntry.source, ManifestEntry.basis).distinct().subquery()
+    return bool(session.scalar(select(select(origins).where(origins.c.basis == SYNTHETIC).exists())))
 
 
 def data_health(session: Session) -> DataHealth:
     """What the bar store holds."""
     newest = _newest_revisions().subquery()
-    ranked = select(
-        newest,
-        func.max(newest.c.session).over(partition_by=newest.c.frequency).label("newest_session"),
-    ).subquery()
-    is_newest = ranked.c.session == ranked.c.newest_session
-    by_frequency = (
+    spans = (
         select(
-            ranked.c.frequency,
-            func.min(ranked.c.session).label("first_session"),
-            func.max(ranked.c.session).label("newest_session"),
+            newest.c.frequency,
+            func.min(newest.c.session).label("first_session"),
+            func.max(newest.c.session).label("newest_session"),
             func.count().label("sessions"),
-            func.sum(ranked.c.rows).label("rows"),
-            func.sum(ranked.c.quarantined).label("quarantined"),
-            func.sum(case((is_newest, ranked.c.rows), else_=0)).label("newest_rows"),
-            func.sum(case((is_newest, ranked.c.quarantined), else_=0)).label("newest_quarantined"),
-            func.array_agg(ranked.c.source.distinct()).label("sources"),
-            func.array_agg(ranked.c.basis.distinct()).label("basis"),
+            func.sum(newest.c.rows).label("rows"),
+            func.sum(newest.c.quarantined).label("quarantined"),
         )
-        .group_by(ranked.c.frequency)
+        .group_by(newest.c.frequency)
         .subquery()
     )
+    at_end = (
+        select(ManifestEntry.rows, ManifestEntry.quarantined)
+        .where(
+            ManifestEntry.kind == "bars",
+            ManifestEntry.frequency == spans.c.frequency,
+            ManifestEntry.session == spans.c.newest_session,
+        )
+        .order_by(ManifestEntry.revision.desc())
+        .limit(1)
+        .lateral()
+    )
+    by_frequency = (
+        select(
+            spans,
+            at_end.c.rows.label("newest_rows"),
+            at_end.c.quarantined.label("newest_quarantined"),
+        )
+        .join(at_end, true())
+        .subquery()
+    )
+    origins = select(ManifestEntry.source, ManifestEntry.basis).distinct().subquery()
+    origin = select(func.jsonb_agg(func.jsonb_build_array(origins.c.source, origins.c.basis)))
     last = (
         select(ManifestEntry.seq, ManifestEntry.digest, ManifestEntry.created_at)
         .order_by(ManifestEntry.seq.desc())
@@ -88,16 +100,18 @@ def data_health(session: Session) -> DataHealth:
         .subquery()
     )
     found = session.execute(
-        select(last, by_frequency).outerjoin(by_frequency, true()).order_by(by_frequency.c.frequency)
+        select(last, by_frequency, origin.scalar_subquery().label("origins"))
+        .outerjoin(by_frequency, true())
+        .order_by(by_frequency.c.frequency)
     ).all()
     if not found:
         return DataHealth(version=None, stored_at=None, sources=[], basis=[], synthetic=False, frequencies=[])
     rows = [row for row in found if row.frequency is not None]
-    basis = sorted({name for row in rows for name in row.basis})
+    basis = sorted({basis for _, basis in found[0].origins}) if rows else []
     return DataHealth(
         version=f"v{found[0].seq}-{found[0].digest[:12]}",
         stored_at=found[0].created_at,
-        sources=sorted({source for row in rows for source in row.sources}),
+        sources=sorted({source for source, _ in found[0].origins}) if rows else [],
         basis=basis,
         synthetic=SYNTHETIC in basis,
         frequencies=[

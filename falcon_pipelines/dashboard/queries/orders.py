@@ -92,10 +92,13 @@ def fills(
     query = (
         select(Fill, Order)
         .join(Order, Fill.order_id == Order.id)
-        .where(*_matching(account_id, ticker))
         .order_by(Fill.filled_at.desc(), Fill.id.desc())
         .limit(limit + 1)
     )
+    if account_id is not None:
+        query = query.where(Fill.account_id == account_id)
+    if ticker is not None:
+        query = query.where(Order.ticker == ticker, *_matching(account_id, None))
     if after is not None:
         query = query.where(tuple_(Fill.filled_at, Fill.id) < (after.at, after.id))
     rows = session.execute(query).all()

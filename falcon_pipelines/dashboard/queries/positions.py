@@ -11,7 +11,7 @@ from falcon_pipelines.dashboard.queries.documents import mappings, number
 from falcon_pipelines.dashboard.values import Dollars, PerShare, Quantity, Ratio, Value
 
 STOP_ROLES = ("stop", "trail")
-WALK_LIMIT = 500
+WALK_LIMIT = 100
 """Postings of one ticker that are gone back through to find when the position was opened."""
 
 

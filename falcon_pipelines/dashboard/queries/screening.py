@@ -1,9 +1,10 @@
 """Screening runs and their candidates."""
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import ColumnElement, ScalarSelect, and_, func, select
+from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.queries.documents import number, text
 from falcon_pipelines.dashboard.values import Page, PerShare, Ratio, Value
@@ -40,13 +41,14 @@ class Candidate(Value):
 
 
 class Screen(Value):
-    """One run of a profile over one session."""
+    """One run of a profile over one session; `picks` counts its candidates, of which some may be left out."""
 
     id: int
     profile: str
     session: date
     data_version: str
     universe: int
+    picks: int
     judged_by: str
     run_at: datetime
     candidates: list[Candidate]
@@ -69,10 +71,7 @@ def screen_runs(
     session: Session, *, profile: str | None = None, before: int | None = None, limit: int = 50
 ) -> Page[ScreenRow]:
     """Runs, newest first; `before` is the id that a page ended with."""
-    picks = (
-        select(func.count()).where(ScreenPick.run_id == ScreenRun.id).correlate(ScreenRun).scalar_subquery()
-    )
-    query = select(ScreenRun, picks).order_by(ScreenRun.id.desc()).limit(limit + 1)
+    query = select(ScreenRun, _picks_of_run()).order_by(ScreenRun.id.desc()).limit(limit + 1)
     if profile is not None:
         query = query.where(ScreenRun.profile == profile)
     if before is not None:
@@ -96,37 +95,76 @@ def screen_runs(
 
 def screen(session: Session, run_id: int) -> Screen | None:
     """One run with its candidates; None when there is none with this id."""
-    run = session.get(ScreenRun, run_id)
-    return None if run is None else _screen(run)
+    return next(iter(_screens(session, ScreenRun.id == run_id, None)), None)
 
 
-def newest_screens(session: Session) -> list[Screen]:
-    """The newest run of each profile on the newest screened session."""
-    newest = select(func.max(ScreenRun.session)).scalar_subquery()
-    ids = select(func.max(ScreenRun.id)).where(ScreenRun.session == newest).group_by(ScreenRun.profile)
-    runs = session.scalars(
-        select(ScreenRun)
-        .where(ScreenRun.id.in_(ids))
-        .options(joinedload(ScreenRun.picks))
-        .order_by(ScreenRun.profile)
-    ).unique()
-    return [_screen(run) for run in runs]
+def newest_screens(session: Session, limit: int | None = None) -> list[Screen]:
+    """The newest run of each profile on the newest screened session, each with its best `limit` candidates."""
+    newest = select(func.max(ScreenRun.session)).where(ScreenRun.state == "done").scalar_subquery()
+    ids = (
+        select(func.max(ScreenRun.id))
+        .where(ScreenRun.session == newest, ScreenRun.state == "done")
+        .group_by(ScreenRun.profile)
+    )
+    return _screens(session, ScreenRun.id.in_(ids), limit)
 
 
-def _screen(run: ScreenRun) -> Screen:
-    return Screen(
-        id=run.id,
-        profile=run.profile,
-        session=run.session,
-        data_version=run.data_version,
-        universe=run.universe,
-        judged_by=run.judged_by,
-        run_at=run.created_at,
-        candidates=[_candidate(pick) for pick in run.picks],
+def _screens(session: Session, wanted: ColumnElement[bool], limit: int | None) -> list[Screen]:
+    """Runs by profile with their candidates, of which only what a list shows is read."""
+    shown = ScreenPick.run_id == ScreenRun.id
+    if limit is not None:
+        shown = and_(shown, ScreenPick.rank <= limit)
+    rows = session.execute(
+        select(
+            ScreenRun.id,
+            ScreenRun.profile,
+            ScreenRun.session,
+            ScreenRun.data_version,
+            ScreenRun.universe,
+            ScreenRun.judged_by,
+            ScreenRun.created_at,
+            _picks_of_run().label("picks"),
+            ScreenPick.rank,
+            ScreenPick.ticker,
+            ScreenPick.score,
+            ScreenPick.factors,
+            ScreenPick.close,
+            ScreenPick.entry_low,
+            ScreenPick.entry_high,
+            ScreenPick.stop,
+            ScreenPick.target,
+            ScreenPick.confidence,
+        )
+        .outerjoin(ScreenPick, shown)
+        .where(wanted)
+        .order_by(ScreenRun.profile, ScreenRun.id, ScreenPick.rank)
+    ).all()
+    found: dict[int, list[Any]] = {}
+    for row in rows:
+        found.setdefault(row.id, []).append(row)
+    return [
+        Screen(
+            id=run[0].id,
+            profile=run[0].profile,
+            session=run[0].session,
+            data_version=run[0].data_version,
+            universe=run[0].universe,
+            picks=run[0].picks,
+            judged_by=run[0].judged_by,
+            run_at=run[0].created_at,
+            candidates=[_candidate(row) for row in run if row.rank is not None],
+        )
+        for run in found.values()
+    ]
+
+
+def _picks_of_run() -> ScalarSelect[int]:
+    return (
+        select(func.count()).where(ScreenPick.run_id == ScreenRun.id).correlate(ScreenRun).scalar_subquery()
     )
 
 
-def _candidate(pick: ScreenPick) -> Candidate:
+def _candidate(pick: Any) -> Candidate:
     factors = pick.factors if isinstance(pick.factors, dict) else {}
     return Candidate(
         rank=pick.rank,

@@ -42,13 +42,7 @@ def signals(
     rejected = select(func.count()).where(
         Order.account_id == account_id, Order.status == "rejected", Order.submitted_at >= rejected_since
     )
-    newest = (
-        select(CheckResult.asset, CheckResult.name, CheckResult.passed, CheckResult.severity)
-        .distinct(CheckResult.asset, CheckResult.name)
-        .order_by(CheckResult.asset, CheckResult.name, CheckResult.storage_id.desc())
-        .subquery()
-    )
-    failing = select(func.count()).select_from(newest).where(~newest.c.passed)
+    failing = select(func.count()).where(CheckResult.partition == "", ~CheckResult.passed)
     unsent = select(func.count()).where(Notification.sent_at.is_(None), Notification.problem.is_not(None))
     unanswered = select(func.count()).where(
         Request.handled_at.is_(None), Request.requested_at < now_less_an_hour
@@ -67,8 +61,8 @@ def signals(
     row = session.execute(
         select(
             rejected.scalar_subquery(),
-            failing.where(newest.c.severity == "ERROR").scalar_subquery(),
-            failing.where(newest.c.severity != "ERROR").scalar_subquery(),
+            failing.where(CheckResult.severity == "ERROR").scalar_subquery(),
+            failing.where(CheckResult.severity != "ERROR").scalar_subquery(),
             unsent.scalar_subquery(),
             unanswered.scalar_subquery(),
             spent.scalar_subquery(),

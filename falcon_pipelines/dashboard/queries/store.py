@@ -69,7 +69,7 @@ def disk_usage(session: Session) -> list[Area]:
     ]
 
 
-def quarantine(session: Session, *, limit: int = 200) -> list[QuarantineRow]:
+def quarantine(session: Session, *, limit: int = 50) -> list[QuarantineRow]:
     """Why lines were refused, the newest sessions first."""
     rows = session.scalars(
         select(QuarantineCount)
@@ -90,7 +90,7 @@ def quarantine(session: Session, *, limit: int = 200) -> list[QuarantineRow]:
     ]
 
 
-def revisions(session: Session, *, limit: int = 200) -> list[RevisionRow]:
+def revisions(session: Session, *, limit: int = 50) -> list[RevisionRow]:
     """Replaced sessions, the newest replacement first."""
     newer = (
         select(ManifestEntry)

@@ -52,5 +52,6 @@
     const tables = JSON.parse(event.data);
     if (tables.includes("*") || tables.some((table) => watched.includes(table))) soon();
   });
+  setInterval(soon, 60_000); // ages grow and prices become stale without any table changing
   addEventListener("pagehide", () => stream.close());
 })();

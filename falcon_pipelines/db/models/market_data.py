@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from sqlalchemy import BigInteger, CheckConstraint, Index
+from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from falcon_pipelines.db.models.base import Base, Moment
@@ -18,6 +18,15 @@ class ManifestEntry(Base):
             "(kind = 'bars') = (session IS NOT NULL AND frequency IS NOT NULL)", name="bars_session"
         ),
         Index("ix_manifest_session", "kind", "frequency", "session"),
+        Index(
+            "ix_manifest_newest",
+            "frequency",
+            "session",
+            text("revision DESC"),
+            postgresql_include=["rows", "quarantined"],
+            postgresql_where=text("kind = 'bars'"),
+        ),
+        Index("ix_manifest_source", "source", "basis"),
     )
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

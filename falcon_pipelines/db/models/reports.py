@@ -5,7 +5,7 @@ Every row can be made again from where it came; nothing else reads these tables.
 
 from datetime import date
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from falcon_pipelines.db.models.base import Base, Moment
@@ -35,23 +35,20 @@ class PipelineRun(Base):
 
 
 class CheckResult(Base):
-    """The newest evaluation of an asset check, one for each partition that was evaluated by itself."""
+    """The newest evaluation of an asset check, and those of the partitions that fail it."""
 
     __tablename__ = "check_results"
-    __table_args__ = (
-        Index("ix_check_results_failed", "evaluated_at", postgresql_where=text("NOT passed")),
-        Index("ix_check_results_storage_id", "storage_id"),
-    )
 
     asset: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
-    partition: Mapped[str] = mapped_column(primary_key=True, comment="empty: of the whole asset or run")
+    partition: Mapped[str] = mapped_column(primary_key=True, comment="empty: the check's newest evaluation")
+    evaluated_partition: Mapped[str | None] = mapped_column(comment="what was evaluated; null: the whole run")
     passed: Mapped[bool]
     severity: Mapped[str] = mapped_column(comment="ERROR or WARN")
     description: Mapped[str | None]
     run_id: Mapped[str]
     evaluated_at: Mapped[Moment]
-    storage_id: Mapped[int] = mapped_column(BigInteger, comment="Dagster's: reports go on from there")
+    storage_id: Mapped[int] = mapped_column(BigInteger, comment="Dagster's: larger is newer")
 
 
 class DiskUsage(Base):

@@ -52,7 +52,7 @@ class Backtest(Base):
     """One run of a spec over one data version; running it again gives the same bytes."""
 
     __tablename__ = "backtests"
-    __table_args__ = (Index("ix_backtests_newest", "spec_id", "id"),)
+    __table_args__ = (Index("ix_backtests_newest", "spec_id", "id", postgresql_include=["excess_return"]),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     spec_id: Mapped[int] = mapped_column(ForeignKey("strategy_specs.id"), index=True)
@@ -89,6 +89,7 @@ class Verdict(Base):
     """What a backtest's evidence allows to be said, and every number it was said from."""
 
     __tablename__ = "verdicts"
+    __table_args__ = (Index("ix_verdicts_of_backtest", "backtest_id", "verdict"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     backtest_id: Mapped[int] = mapped_column(ForeignKey("backtests.id"), unique=True)

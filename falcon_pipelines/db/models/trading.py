@@ -45,6 +45,7 @@ class Order(Base):
         CheckConstraint("quantity >= 0", name="quantity_not_negative"),
         Index("ix_orders_account", "account_id", "status"),
         Index("ix_orders_newest", "account_id", "submitted_at", "id"),
+        Index("ix_orders_ticker", "account_id", "ticker"),
     )
 
     id: Mapped[str] = mapped_column(primary_key=True, comment="client order id, derived from the intent")
@@ -75,8 +76,12 @@ class Fill(Base):
     """A trade at a price on one bar."""
 
     __tablename__ = "fills"
+    __table_args__ = (Index("ix_fills_account", "account_id", "filled_at", "id"),)
 
     id: Mapped[str] = mapped_column(primary_key=True, comment="hash of order, bar and sequence")
+    account_id: Mapped[int | None] = mapped_column(
+        comment="its order's, set by a trigger: so that an account's newest fills are found at once"
+    )
     order_id: Mapped[str] = mapped_column(ForeignKey("orders.id"), index=True)
     quantity: Mapped[Shares]
     price: Mapped[Price]

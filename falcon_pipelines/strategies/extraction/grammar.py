@@ -24,12 +24,13 @@ from falcon_pipelines.strategies.extraction.condition import (
     negate,
     with_known_types,
 )
+from falcon_pipelines.strategies.extraction.cues import find_cues
 from falcon_pipelines.strategies.extraction.normalise import Text, tokens
 from falcon_pipelines.strategies.extraction.operands import NUMBER
 from falcon_pipelines.strategies.extraction.order_phrases import Phrase
 from falcon_pipelines.strategies.extraction.orders import find_phrases
 from falcon_pipelines.strategies.extraction.revisions import revise
-from falcon_pipelines.strategies.extraction.roles import Assignment, assign, find_cues
+from falcon_pipelines.strategies.extraction.roles import Assignment, assign
 from falcon_pipelines.strategies.extraction.surroundings import Judgement, Surroundings
 from falcon_pipelines.strategies.transcripts import Transcript, Word
 

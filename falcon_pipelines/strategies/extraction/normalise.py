@@ -9,6 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from falcon_pipelines.strategies.extraction.spoken_numbers import is_number, merge_numbers
+from falcon_pipelines.strategies.extraction.vocabulary import (
+    CONTRACTIONS,
+    FILLERS,
+    FRACTIONS,
+    LETTERS,
+    PHRASES,
+    SAME,
+    SYMBOLS,
+    TURNS,
+)
 from falcon_pipelines.strategies.transcripts import Word
 
 SENTENCE_END = "."
@@ -68,246 +78,6 @@ _PIECE = re.compile(
     r"\d+(?:st|nd|rd|th)\b|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d+|\.\d+|\d+|[a-z]+(?:'[a-z]+)?|"
     r"[%$<>≤≥:/\-\u2013\u2014+]|[.?!;,]"
 )
-_SYMBOLS = {
-    "%": "percent",
-    "$": "dollars",
-    "<": "below",
-    ">": "above",
-    "≤": "below",
-    "≥": "above",
-    "+": "and",
-}
-_CONTRACTIONS = {
-    "i'm": "i am",
-    "im": "i am",
-    "i'll": "i will",
-    "i'd": "i would",
-    "i've": "i have",
-    "it's": "it is",
-    "it'll": "it will",
-    "that's": "that is",
-    "thats": "that is",
-    "that'll": "that will",
-    "there's": "there is",
-    "here's": "here is",
-    "what's": "what is",
-    "let's": "let us",
-    "lets": "let us",
-    "don't": "do not",
-    "dont": "do not",
-    "doesn't": "does not",
-    "didn't": "did not",
-    "won't": "will not",
-    "wouldn't": "would not",
-    "can't": "can not",
-    "cannot": "can not",
-    "isn't": "is not",
-    "isnt": "is not",
-    "aren't": "are not",
-    "wasn't": "was not",
-    "you're": "you are",
-    "you'll": "you will",
-    "you'd": "you would",
-    "you've": "you have",
-    "we're": "we are",
-    "we'll": "we will",
-    "we've": "we have",
-    "they're": "they are",
-    "they'll": "they will",
-    "price's": "price is",
-    "stock's": "stock is",
-    "gonna": "going to",
-    "wanna": "want to",
-    "gotta": "have to",
-}
-_SAME = {
-    "averages": "average",
-    "crossover": "cross",
-    "crossovers": "cross",
-    "mas": "ma",
-    "smas": "sma",
-    "emas": "ema",
-    "bands": "band",
-    "bollinger's": "bollinger",
-    "bollingers": "bollinger",
-    "days": "day",
-    "day's": "day",
-    "days'": "day",
-    "periods": "period",
-    "bars": "bar",
-    "candles": "bar",
-    "candle": "bar",
-    "candlestick": "bar",
-    "candlesticks": "bar",
-    "sessions": "session",
-    "weeks": "week",
-    "months": "month",
-    "hours": "hour",
-    "minutes": "minute",
-    "min": "minute",
-    "mins": "minute",
-    "pct": "percent",
-    "percentage": "percent",
-    "stops": "stop",
-    "stoploss": "stop loss",
-    "losses": "loss",
-    "targets": "target",
-    "takeprofit": "take profit",
-    "atrs": "atr",
-    "rsi's": "rsi",
-    "underneath": "below",
-    "beneath": "below",
-    "under": "below",
-    "over": "above",
-    "twice": "2 times",
-    "double": "2 times",
-    "triple": "3 times",
-    "dollar": "dollars",
-    "bucks": "dollars",
-    "shares": "share",
-    "stocks": "stock",
-    "gains": "gain",
-    "profits": "profit",
-    "whenever": "when",
-    "anytime": "when",
-    "everytime": "when",
-    "gotten": "got",
-    "purchase": "buy",
-    "purchases": "buy",
-    "purchasing": "buying",
-    "purchased": "bought",
-    "stochastics": "stochastic",
-    "currently": "presently",
-    "buyers": "buyer",
-    "sellers": "seller",
-    "r's": "r",
-    "i's": "i",
-    "a's": "a",
-    "atr's": "atr",
-    "reclaim": "cross above",
-    "reclaims": "crosses above",
-    "reclaiming": "crossing above",
-    "retakes": "crosses above",
-    "retake": "cross above",
-}
-_PHRASES = {
-    "chat gpt": "chatgpt",
-    "chat g p t": "chatgpt",
-    "per cent": "percent",
-    "percent age": "percent",
-    "relative strength index": "rsi",
-    "average true range": "atr",
-    "simple moving average": "sma",
-    "exponential moving average": "ema",
-    "weighted moving average": "wma",
-    "simple average": "sma",
-    "exponential average": "ema",
-    "volume weighted average price": "vwap",
-    "v wap": "vwap",
-    "mac d": "macd",
-    "mack d": "macd",
-    "mac dee": "macd",
-    "rs i": "rsi",
-    "are s i": "rsi",
-    "bowl inger": "bollinger",
-    "break even": "breakeven",
-    "pick up share": "buy",
-    "pick up some": "buy",
-    "pick some up": "buy",
-    "picking up share": "buying",
-    "start buying": "buy",
-    "begin buying": "buy",
-    "start selling": "sell",
-    "begin selling": "sell",
-    "at the moment": "presently",
-    "at present": "presently",
-    "as of late": "lately",
-    "williams percent r": "williams_r",
-    "williams r": "williams_r",
-    "right now": "presently",
-    "from now on": "presently",
-    "or so": "or_so",
-    "just because": "just_because",
-    "as well": "",
-    "you know": "",
-    "kind of": "",
-    "sort of": "",
-    "of course": "",
-    "pretty much": "",
-    "you guys": "you",
-    "right away": "",
-    "at this point": "",
-    "i mean": "i_mean",
-    "s and p": "sp",
-    "r squared": "rsquared",
-    "say so": "say_so",
-    "if so": "if_so",
-    "so far": "so_far",
-    "so that": "so_that",
-    "so much": "so_much",
-    "so many": "so_many",
-    "as soon as": "once",
-    "the moment": "once",
-    "the minute": "once",
-    "the second": "the_second",
-    "the instant": "once",
-    "any time": "when",
-    "every time": "when",
-    "each time": "when",
-    "up and above": "above",
-    "down and below": "below",
-    "above and above": "",
-    "game above": "",
-    "above the last": "of the last",
-    "above the past": "of the last",
-    "of the past": "of the last",
-    "above the previous": "of the last",
-    "of the previous": "of the last",
-}
-_FRACTIONS = {
-    "half a percent": "0.5 percent",
-    "half percent": "0.5 percent",
-    "a half percent": "0.5 percent",
-    "a half a percent": "0.5 percent",
-    "half of a percent": "0.5 percent",
-    "half of 1 percent": "0.5 percent",
-    "quarter percent": "0.25 percent",
-    "quarter of a percent": "0.25 percent",
-    "a quarter percent": "0.25 percent",
-    "a quarter of a percent": "0.25 percent",
-    "a percent": "1 percent",
-    "for a week": "for 1 week",
-    "for a month": "for 1 month",
-    "after a week": "after 1 week",
-    "after a month": "after 1 month",
-}
-_FILLER_WORDS = """
-    um uh uhh er erm hmm mm mhm ah oh really simply always usually typically generally normally
-    obviously definitely immediately automatically personally essentially basically literally
-    actually honestly clearly also even just then please guys folks exactly strictly quickly finally
-    eventually like very quite super
-"""
-_FILLERS = frozenset(_FILLER_WORDS.split())
-_TURNS = frozenset(
-    {"so", "now", "okay", "ok", "alright", "anyway", "anyways", "well", "but", "however", "because", "cause"}
-)
-_LETTERS = (
-    "vwap",
-    "spy",
-    "qqq",
-    "macd",
-    "rsi",
-    "ema",
-    "sma",
-    "wma",
-    "atr",
-    "adx",
-    "cci",
-    "mfi",
-    "obv",
-    "dma",
-    "ma",
-)
 
 
 def tokens(words: Sequence[Word]) -> tuple[Token, ...]:
@@ -317,10 +87,10 @@ def tokens(words: Sequence[Word]) -> tuple[Token, ...]:
     """
     found = _pieces(words)
     found = _join_letters(found)
-    found = _replace_phrases(found, _PHRASES)
+    found = _replace_phrases(found, PHRASES)
     found = merge_numbers(found)
     found = _signed(found)
-    found = _replace_phrases(found, _FRACTIONS)
+    found = _replace_phrases(found, FRACTIONS)
     return tuple(_mark_turns(found))
 
 
@@ -360,12 +130,12 @@ def _append_pieces(found: list[Token], text: str, index: int) -> None:
         elif piece in "-\u2013\u2014:/":
             if before.isdigit() and after.isdigit() and piece != "/":
                 found.append(Token("to", index, index))
-        elif piece in _SYMBOLS:
-            found.append(Token(_SYMBOLS[piece], index, index))
+        elif piece in SYMBOLS:
+            found.append(Token(SYMBOLS[piece], index, index))
         else:
             plain = piece.replace(",", "")
             plain = f"0{plain}" if plain.startswith(".") else plain
-            spoken = _CONTRACTIONS.get(plain, _SAME.get(plain, plain)).split()
+            spoken = CONTRACTIONS.get(plain, SAME.get(plain, plain)).split()
             found.extend(Token(part, index, index) for part in spoken)
             if dollars and plain[0].isdigit():
                 found.append(Token("dollars", index, index))
@@ -380,7 +150,7 @@ def _join_letters(found: list[Token]) -> list[Token]:
         while run < len(found) and len(found[run].text) == 1 and found[run].text.isalpha():
             run += 1
         letters = "".join(token.text for token in found[position:run])
-        known = next((name for name in _LETTERS if letters.startswith(name)), None)
+        known = next((name for name in LETTERS if letters.startswith(name)), None)
         if known:
             last = found[position + len(known) - 1]
             joined.append(Token(known, found[position].first, last.last, last.comma))
@@ -424,9 +194,9 @@ def _signed(found: list[Token]) -> list[Token]:
 def _mark_turns(found: list[Token]) -> list[Token]:
     marked: list[Token] = []
     for token in found:
-        if token.text in _FILLERS:
+        if token.text in FILLERS:
             continue
-        if token.text in _TURNS:
+        if token.text in TURNS:
             marked.append(replace(token, text=TURN + token.text))
             continue
         marked.append(token)

@@ -43,6 +43,14 @@ BEGIN
 END
 $$
 """
+_ACCOUNT_OF_FILL = """
+CREATE FUNCTION account_of_fill() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT account_id INTO NEW.account_id FROM orders WHERE id = NEW.order_id;
+    RETURN NEW;
+END
+$$
+"""
 _TRIGGERS = {
     "INSERT": "REFERENCING NEW TABLE AS added",
     "DELETE": "REFERENCING OLD TABLE AS removed",
@@ -83,7 +91,6 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("ledger = 'securities'"),
     )
-    op.create_index("ix_backtests_newest", "backtests", ["spec_id", "id"], unique=False)
     op.create_index("ix_strategy_specs_newest", "strategy_specs", ["name", "id"], unique=False)
     op.add_column(
         "backtests",
@@ -99,6 +106,40 @@ def upgrade() -> None:
             comment="over the benchmark, as a ratio of the starting cash",
         ),
     )
+    op.create_index(
+        "ix_backtests_newest",
+        "backtests",
+        ["spec_id", "id"],
+        unique=False,
+        postgresql_include=["excess_return"],
+    )
+    op.create_index("ix_verdicts_of_backtest", "verdicts", ["backtest_id", "verdict"], unique=False)
+    op.create_index(
+        "ix_manifest_newest",
+        "manifest",
+        ["frequency", "session", sa.text("revision DESC")],
+        unique=False,
+        postgresql_include=["rows", "quarantined"],
+        postgresql_where=sa.text("kind = 'bars'"),
+    )
+    op.create_index("ix_manifest_source", "manifest", ["source", "basis"], unique=False)
+    op.create_index("ix_orders_ticker", "orders", ["account_id", "ticker"], unique=False)
+    op.add_column(
+        "fills",
+        sa.Column(
+            "account_id",
+            sa.Integer(),
+            nullable=True,
+            comment="its order's, set by a trigger: so that an account's newest fills are found at once",
+        ),
+    )
+    op.execute("UPDATE fills SET account_id = orders.account_id FROM orders WHERE orders.id = fills.order_id")
+    op.execute(_ACCOUNT_OF_FILL)
+    op.execute(
+        "CREATE TRIGGER account_of_fill BEFORE INSERT ON fills "
+        "FOR EACH ROW WHEN (NEW.account_id IS NULL) EXECUTE FUNCTION account_of_fill()"
+    )
+    op.create_index("ix_fills_account", "fills", ["account_id", "filled_at", "id"], unique=False)
     op.add_column(
         "strategy_specs",
         sa.Column(
@@ -120,25 +161,21 @@ def _reports() -> None:
         "check_results",
         sa.Column("asset", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
-        sa.Column("partition", sa.String(), nullable=False, comment="empty: of the whole asset or run"),
+        sa.Column("partition", sa.String(), nullable=False, comment="empty: the check's newest evaluation"),
+        sa.Column(
+            "evaluated_partition",
+            sa.String(),
+            nullable=True,
+            comment="what was evaluated; null: the whole run",
+        ),
         sa.Column("passed", sa.Boolean(), nullable=False),
         sa.Column("severity", sa.String(), nullable=False, comment="ERROR or WARN"),
         sa.Column("description", sa.String(), nullable=True),
         sa.Column("run_id", sa.String(), nullable=False),
         sa.Column("evaluated_at", _MOMENT, nullable=False),
-        sa.Column(
-            "storage_id", sa.BigInteger(), nullable=False, comment="Dagster's: reports go on from there"
-        ),
+        sa.Column("storage_id", sa.BigInteger(), nullable=False, comment="Dagster's: larger is newer"),
         sa.PrimaryKeyConstraint("asset", "name", "partition", name=op.f("pk_check_results")),
     )
-    op.create_index(
-        "ix_check_results_failed",
-        "check_results",
-        ["evaluated_at"],
-        unique=False,
-        postgresql_where=sa.text("NOT passed"),
-    )
-    op.create_index("ix_check_results_storage_id", "check_results", ["storage_id"], unique=False)
     op.create_table(
         "corporate_actions",
         sa.Column("ticker", sa.String(), nullable=False),
@@ -201,9 +238,17 @@ def _reports() -> None:
 
 def downgrade() -> None:
     op.drop_column("strategy_specs", "meaning")
+    op.drop_index("ix_fills_account", table_name="fills")
+    op.execute("DROP TRIGGER account_of_fill ON fills")
+    op.execute("DROP FUNCTION account_of_fill()")
+    op.drop_column("fills", "account_id")
+    op.drop_index("ix_orders_ticker", table_name="orders")
+    op.drop_index("ix_manifest_source", table_name="manifest")
+    op.drop_index("ix_manifest_newest", table_name="manifest", postgresql_where=sa.text("kind = 'bars'"))
+    op.drop_index("ix_verdicts_of_backtest", table_name="verdicts")
+    op.drop_index("ix_backtests_newest", table_name="backtests")
     op.drop_column("backtests", "excess_return")
     op.drop_index("ix_strategy_specs_newest", table_name="strategy_specs")
-    op.drop_index("ix_backtests_newest", table_name="backtests")
     op.drop_index(
         "ix_postings_ticker",
         table_name="postings",
