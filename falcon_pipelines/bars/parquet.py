@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import polars as pl
+from numpy.typing import NDArray
 
 from falcon_pipelines.bars.files import write_errors
 
@@ -89,6 +90,14 @@ def arrow_table(rows: pl.DataFrame) -> "pa.Table":
     if TICKER in columns:
         columns[TICKER] = columns[TICKER].cast(pa.string()).dictionary_encode()
     return pa.table(columns)
+
+
+def values(column: "pa.Array | pa.ChunkedArray") -> NDArray[Any]:
+    """A column's values, without copying where it has none missing; a missing float is NaN.
+
+    By way of Polars: pyarrow's own conversion loads pandas, which costs more than a session's checks.
+    """
+    return pl.Series(column).to_numpy()
 
 
 def table(rows: "pa.Table") -> pl.DataFrame:

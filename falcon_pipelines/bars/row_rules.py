@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from falcon_pipelines.bars.calendar import session_bounds
 from falcon_pipelines.bars.panel import Frequency
+from falcon_pipelines.bars.parquet import values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +35,7 @@ def _rules(rows: "pa.Table", frequency: Frequency, session: date) -> Iterator[tu
     yield "ticker not printable", _with_names(tickers, lambda name: bool(_UNPRINTABLE.search(name)))
     # What is missing compares as NaN or 0; such a row is out already by the first rule.
     open_, high, low, close, volume = (
-        rows[name].to_numpy() for name in ("open", "high", "low", "close", "volume")
+        values(rows[name]) for name in ("open", "high", "low", "close", "volume")
     )
     time, transactions = (_filled(rows, name) for name in ("window_start", "transactions"))
     prices = (open_, high, low, close)
@@ -54,14 +55,13 @@ def _missing(rows: "pa.Table") -> Mask:
     missing = np.zeros(rows.num_rows, dtype=bool)
     for column in rows.columns:
         if column.null_count:
-            missing |= column.is_null().to_numpy()
+            missing |= values(column.is_null())
     return missing
 
 
 def _filled(rows: "pa.Table", name: str) -> NDArray[np.int64]:
     column = rows[name]
-    filled: NDArray[np.int64] = (column.fill_null(0) if column.null_count else column).to_numpy()
-    return filled
+    return values(column.fill_null(0) if column.null_count else column)
 
 
 def _with_names(tickers: "pa.DictionaryArray", wanted: Callable[[str], bool]) -> Mask:
@@ -70,4 +70,4 @@ def _with_names(tickers: "pa.DictionaryArray", wanted: Callable[[str], bool]) ->
     odd = [code for code, name in enumerate(names) if wanted(name)]
     if not odd:
         return np.zeros(len(tickers), dtype=bool)
-    return np.isin(tickers.indices.fill_null(-1).to_numpy(), odd)
+    return np.isin(values(tickers.indices.fill_null(-1)), odd)

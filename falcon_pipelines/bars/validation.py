@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from falcon_pipelines.bars import flat_text
 from falcon_pipelines.bars.flat_files import CSV_SCHEMA
 from falcon_pipelines.bars.panel import Frequency
-from falcon_pipelines.bars.parquet import arrow_table, table
+from falcon_pipelines.bars.parquet import arrow_table, table, values
 from falcon_pipelines.bars.refusals import (
     EVIDENCE_ROWS,
     BadFlatFile,
@@ -182,8 +182,6 @@ class FlatFileCheck:
         self, rows: "pa.Table", broken: Mapping[str, Mask], first: int, block: flat_text.Block
     ) -> tuple["pa.Table", Lines]:
         """The usable rows and their lines; the others are quarantined under the first rule they break."""
-        import pyarrow as pa
-
         unjudged = np.ones(rows.num_rows, dtype=bool)
         bad: list[tuple[int, str, str]] = []
         for rule, mask in broken.items():
@@ -192,9 +190,9 @@ class FlatFileCheck:
             text = flat_text.lines_at(block, found)
             bad += [(first + int(n), raw, rule) for n, raw in zip(found, text, strict=True)]
             if rule == OFF_SESSION:
-                self._note_strays(rows.take(found), found + first)
+                self._note_strays(rows.take(pl.Series(found).to_arrow()), found + first)
         self._quarantine(sorted(bad))
-        return rows.filter(pa.array(unjudged)), np.flatnonzero(unjudged) + first
+        return rows.filter(pl.Series(unjudged).to_arrow()), np.flatnonzero(unjudged) + first
 
     def _note_strays(self, rows: "pa.Table", lines: NDArray[np.int64]) -> None:
         self._strays += rows.num_rows
@@ -235,11 +233,11 @@ def _keys(rows: "pa.Table") -> tuple[tuple[str, int], tuple[str, int]]:
 def _is_ordered(rows: "pa.Table") -> bool:
     """Whether a block's rows are strictly in order of ticker and time."""
     tickers = rows["ticker"].combine_chunks()
-    codes = tickers.indices.to_numpy()
+    codes = values(tickers.indices)
     same = codes[1:] == codes[:-1]
     begins = np.flatnonzero(np.concatenate([[True], ~same]))
-    names = pl.Series(tickers.dictionary.take(tickers.indices.take(begins)))
-    later = np.diff(rows["window_start"].to_numpy()) > 0
+    names = pl.Series(tickers.dictionary.take(tickers.indices.take(pl.Series(begins).to_arrow())))
+    later = np.diff(values(rows["window_start"])) > 0
     return bool((later | ~same).all() and (names.slice(1) > names.head(-1)).all())
 
 
