@@ -65,6 +65,23 @@ def most_traded_before(panel: Panel, count: int, start: date | None) -> tuple[tu
     return most_traded(panel.rows(int(rows[0]), int(rows[1])), count), split.test_from
 
 
+def universe_tickers(
+    spec: Spec, store: BarStore, version: str, start: date | None = None, end: date | None = None
+) -> tuple[tuple[str, ...], date | None]:
+    """The tickers a spec is about, and the first session they may be tested on: `start`, unless choosing moved it.
+
+    A spec that names none gets the most traded ones, which day bars choose (see `split_sessions`). Raises TooShort
+    and the store's errors.
+    """
+    wanted = spec.universe or DEFAULT_UNIVERSE
+    if not isinstance(wanted, MostLiquid):
+        return wanted.tickers, start
+    days = [day for day in store.sessions("day", version) if end is None or day <= end]
+    split = split_sessions(days, start)
+    before = store.panel(None, split.choose_from, split.choose_to, ("close", "volume"), version=version)
+    return most_traded(before, int(wanted.liquid)), split.test_from
+
+
 def universe_bars(
     spec: Spec,
     store: BarStore,
@@ -75,22 +92,15 @@ def universe_bars(
 ) -> Panel:
     """The adjusted bars a spec is run on, of its own timeframe, pinned to `version`.
 
-    `tickers` replaces the spec's universe; a spec that names none gets the most traded ones, which day bars
-    choose (see `split_sessions`). Raises TooShort and the store's errors.
+    `tickers` replaces the spec's universe (see `universe_tickers`). Raises TooShort and the store's errors.
     """
     frequency: Frequency = "day" if spec.timeframe == "day" else "minute"
     sessions = [day for day in store.sessions(frequency, version) if end is None or day <= end]
-    wanted = spec.universe or DEFAULT_UNIVERSE
+    names: tuple[str, ...]
     if tickers is not None:
         names = tuple(tickers)
-    elif not isinstance(wanted, MostLiquid):
-        names = wanted.tickers
     else:
-        days = [day for day in store.sessions("day", version) if end is None or day <= end]
-        split = split_sessions(days, start)
-        before = store.panel(None, split.choose_from, split.choose_to, ("close", "volume"), version=version)
-        names = most_traded(before, int(wanted.liquid))
-        start = split.test_from
+        names, start = universe_tickers(spec, store, version, start, end)
     sessions = [day for day in sessions if start is None or day >= start]
     if not sessions:
         raise TooShort(f"{store.root}: no {frequency} bars from {start or 'the start'} to {end or 'the end'}")
