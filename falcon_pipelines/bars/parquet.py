@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 COMPRESSION: Final = "zstd"
-LEVEL: Final = 3
+LEVEL: Final = 1
 TICKER = "ticker"
 _SPLIT_BYTES = "volume"
 """Many different whole numbers: their bytes in streams are smaller and sooner written than a dictionary."""
@@ -108,6 +108,7 @@ def _encoding(schema: "pa.Schema") -> dict[str, Any]:
     if _SPLIT_BYTES not in schema.names:
         return {}
     return {
+        "write_statistics": [TICKER, "timestamp"],
         "use_dictionary": [name for name in schema.names if name != _SPLIT_BYTES],
         "column_encoding": {_SPLIT_BYTES: "BYTE_STREAM_SPLIT"},
     }
