@@ -43,7 +43,7 @@ format: $(READY)
 
 # Pins every package with its hashes for all supported Pythons and machines; names no index.
 lock: $(READY)
-	$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	$(BIN)/uv pip compile pyproject.toml --extra compute --group dev --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --quiet --output-file requirements.lock
 
 $(READY): requirements.lock pyproject.toml

@@ -19,6 +19,8 @@ from falcon_pipelines.jobs import (
     score_screens,
 )
 from falcon_pipelines.partitions import NEW_YORK
+from falcon_pipelines.resources.bar_store import Bars
+from falcon_pipelines.resources.database import Database
 
 
 def run_to_start(
@@ -40,18 +42,19 @@ def _features_schedule(slot: str, hour: int) -> dg.ScheduleDefinition:
         job=compute_features,
         cron_schedule=f"0 {hour} * * *",
         execution_timezone=NEW_YORK,
-        required_resource_keys={"database", "bars"},
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"The {slot} run at {hour:02}:00 on sessions: features first, then every profile scheduled for it.",
     )
-    def screens(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def screens(
+        context: dg.ScheduleEvaluationContext, database: Database, bars: Bars
+    ) -> dg.RunRequest | dg.SkipReason:
         from falcon_pipelines.profiles.store import list_profiles, seed_bundled
 
         day = context.scheduled_execution_time.astimezone(ZoneInfo(NEW_YORK)).date()
-        with context.resources.database.transaction() as session:
+        with database.transaction() as session:
             seed_bundled(session)
             wanted = [one.name for one in list_profiles(session) if slot in one.profile.schedule]
-        store = context.resources.bars.reader()
+        store = bars.reader()
         visible = [known for known in store.sessions("day") if known <= day]
         reason = run_to_start(day, slot, is_session(day), wanted, bool(visible))
         if reason is None and not store.is_synthetic():

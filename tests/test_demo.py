@@ -89,7 +89,7 @@ def test_the_whole_road_leaves_one_document(first: Document) -> None:
     assert first["sessions"] == 750
     assert first["bars"] > 149_000
     assert first["quarantined"] == 1
-    assert first["candidates"] == 10
+    assert first["candidates"] == 20
     assert first["specs"] == 2
     assert first["backtests"] == 2
     assert first["fills"] > 0
@@ -105,6 +105,7 @@ def test_every_step_is_a_dagster_run_that_succeeded(first: Document, home: Path)
     assert {name for name, _ in runs} == {
         "ingest_day_bars",
         "ingest_corporate_actions",
+        "ingest_minute_bars",
         "compute_features",
         "screen_market",
         "study_videos",

@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from falcon_pipelines.backtesting.fill_rules import BUY, SELL, capacity
+from falcon_pipelines.backtesting.parameters import MAX_PARTIALS
 
 REASONS = (
     "entry",
@@ -42,26 +43,32 @@ ORDER = np.dtype(
 POSITION = np.dtype(
     [
         ("quantity", np.float64),
+        ("below", np.float64),
+        ("above", np.float64),
+        ("exit_reason", np.int64),
+        ("wanted_side", np.int64),
+        ("wanted_quantity", np.float64),
+        ("wanted_level", np.float64),
+        ("wanted_distance", np.float64),
+        ("wanted_volatility", np.float64),
+        ("wanted_rank", np.float64),
         ("entry_price", np.float64),
         ("bars_held", np.int64),
         ("stop", np.float64),
         ("risk", np.float64),
         ("best", np.float64),
         ("at_breakeven", np.bool_),
-        ("below", np.float64),
-        ("above", np.float64),
-        ("exit_reason", np.int64),
-        ("wanted_side", np.int64),
-        ("wanted_quantity", np.float64),
-        ("wanted_since", np.int64),
         ("traded", np.float64),
         ("traded_at", np.int64),
-    ]
+        ("partial_left", np.float64, (MAX_PARTIALS,)),
+    ],
+    align=True,
 )
 """A ticker's position and its open orders: `exit_reason` waits for the next open unless 0; `wanted_side` is an
-entry that waits, signalled on bar `wanted_since`, its quantity 0 until it is sized; `best` is the best price of
-completed bars; a bar that stays between `below` and `above` cannot fill any exit; `traded` shares of bar
-`traded_at` count against the bar's volume."""
+entry that waits, its quantity 0 until it is sized, the other `wanted_*` what its signal said of stop, volatility
+and rank; `best` is the best price of completed bars; a bar that stays between `below` and `above` cannot fill any
+exit; `traded` shares of bar `traded_at` count against the bar's volume; `partial_left` shares wait to be sold in
+part."""
 
 ACCOUNT = np.dtype(
     [("cash", np.float64), ("fills", np.int64), ("cut", np.int64), ("dropped", np.int64), ("void", np.int64)]
@@ -71,7 +78,10 @@ and void because their stop was unknown or already passed at the open."""
 
 
 class BarArrays(NamedTuple):
-    """(T, N) bars in dollars and shares, NaN where a ticker has none; `filled` is the last close so far."""
+    """(T, N) bars in dollars and shares, NaN where a ticker has none; `filled` is the last close so far.
+
+    `gapless` says that every ticker has every bar, which spares the looking.
+    """
 
     open: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -79,20 +89,29 @@ class BarArrays(NamedTuple):
     close: NDArray[np.float64]
     volume: NDArray[np.float64]
     filled: NDArray[np.float64]
+    gapless: bool
 
 
 class SignalArrays(NamedTuple):
-    """The (T, N) arrays of `strategies.signals.Signals`."""
+    """The (T, N) arrays of `strategies.signals.Signals`: masks as bytes of 0 and 1, numbers that are the same
+    everywhere as (1, 1)."""
 
-    entry_long: NDArray[np.bool_]
-    exit_long: NDArray[np.bool_]
-    entry_short: NDArray[np.bool_]
-    exit_short: NDArray[np.bool_]
+    entry_long: NDArray[np.uint8]
+    exit_long: NDArray[np.uint8]
+    entry_short: NDArray[np.uint8]
+    exit_short: NDArray[np.uint8]
     stop_distance: NDArray[np.float64]
     stop_level_long: NDArray[np.float64]
     stop_level_short: NDArray[np.float64]
     rank: NDArray[np.float64]
     volatility: NDArray[np.float64]
+
+
+def as_read(array: NDArray[Any]) -> NDArray[Any]:
+    """One of the arrays as compiled code takes it, from numbers that may be broadcast from a single one."""
+    if array.dtype == np.bool_:
+        return np.ascontiguousarray(array).view(np.uint8)
+    return array[:1, :1].copy() if array.strides == (0, 0) else np.ascontiguousarray(array, dtype=np.float64)
 
 
 @njit

@@ -181,8 +181,9 @@ def heatmap_document(swept: "SweepResult") -> dict[str, Any] | None:
     rows = sorted({params[down] for params in swept.params}) if down else [0.0]
     grid = np.full((len(rows), len(columns)), np.nan)
     sharpe = swept.sharpe_per_bar * swept.periods**0.5
+    row_of, column_of = ({value: i for i, value in enumerate(values)} for values in (rows, columns))
     for params, value in zip(swept.params, sharpe, strict=True):
-        place = rows.index(params[down]) if down else 0, columns.index(params[across])
+        place = row_of[params[down]] if down else 0, column_of[params[across]]
         grid[place] = np.fmax(grid[place], value)
     return {
         "across": across,

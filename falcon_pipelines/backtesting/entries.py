@@ -12,27 +12,23 @@ from falcon_pipelines.backtesting.parameters import FIXED_SHARES, RISK_PER_TRADE
 
 
 @njit
-def buying_power(account: Any, positions: Any, active: Any, bar: int, bars: Any) -> Any:
-    """Equity and free cash in dollars at the open, and how many positions are held.
+def buying_power(cash: float, positions: Any, live: Any, bar: int, opens: Any, filled: Any) -> Any:
+    """Equity and free cash in dollars at the open, the columns `live` holding all positions.
 
     Shorts are backed by their proceeds and as much again.
     """
-    equity = account.cash
-    free = account.cash
-    held = 0
-    for column in range(len(positions)):
-        if not active[column]:
-            continue
+    equity = cash
+    free = cash
+    for column in live:
         quantity = positions[column].quantity
         if quantity != 0.0:
-            held += 1
-            price = bars.open[bar, column]
+            price = opens[bar, column]
             if np.isnan(price):
-                price = bars.filled[bar, column]
+                price = filled[bar, column]
             equity += quantity * price
             if quantity < 0.0:
                 free += 2.0 * quantity * price
-    return equity, free, held
+    return equity, free
 
 
 @njit
@@ -81,7 +77,7 @@ def affordable(free: float, price: float, fee_bps: float) -> Any:
 
 
 @njit
-def open_position(position: Any, partial_left: Any, filled: float, price: float, stop: float, p: Any) -> None:
+def open_position(position: Any, filled: float, price: float, stop: float, p: Any) -> None:
     """The position after `filled` more shares at `price`: its levels follow from the average fill price."""
     side = position.wanted_side
     before = abs(position.quantity)
@@ -97,25 +93,22 @@ def open_position(position: Any, partial_left: Any, filled: float, price: float,
     position.stop = stop
     position.risk = side * (position.entry_price - stop)
     for k in range(p.partials):
-        partial_left[k] = np.floor(abs(position.quantity) * p.partial_fraction[k] + 1e-9)
-    watch(position, partial_left, p)
+        position.partial_left[k] = np.floor(abs(position.quantity) * p.partial_fraction[k] + 1e-9)
+    watch(position, p)
 
 
 @njit
 def fill_entry(
-    orders: Any, account: Any, position: Any, partial_left: Any, bar: int, column: int, budget: Any, bars: Any,
-    signals: Any, p: Any,
+    orders: Any, account: Any, position: Any, bar: int, column: int, open_: float, volume: float, equity: float,
+    free: float, slots: int, p: Any,
 ) -> Any:  # fmt: skip
-    """Fill one waiting entry at the open, as far as `budget` (equity, free cash, free slots) and volume allow.
+    """Fill one waiting entry at the open, as far as free cash, free slots and volume allow.
 
     What volume does not allow stays open. Returns the orders, the free cash used and the slots used.
     """
-    equity, free, slots = budget
     side = position.wanted_side
-    since = position.wanted_since
-    price = slipped(side, bars.open[bar, column], p.slippage_bps)
-    level = signals.stop_level_long[since, column] if side > 0 else signals.stop_level_short[since, column]
-    distance = signals.stop_distance[since, column]
+    price = slipped(side, open_, p.slippage_bps)
+    level, distance = position.wanted_level, position.wanted_distance
     stop = initial_stop(side, price, distance, level, p)
     held = abs(position.quantity)
     quantity = position.wanted_quantity
@@ -130,7 +123,7 @@ def fill_entry(
             account.dropped += 1
             return orders, 0.0, 0
         if quantity == 0.0:
-            quantity = wanted_shares(equity, price, stop, signals.volatility[since, column], p)
+            quantity = wanted_shares(equity, price, stop, position.wanted_volatility, p)
     within_cash = affordable(free, price, p.fee_bps)
     if quantity > within_cash:
         if within_cash > 0.0:
@@ -140,7 +133,7 @@ def fill_entry(
         quantity = within_cash
     if quantity <= 0.0:
         return orders, 0.0, 0
-    filled = allowed(quantity, position, bar, bars.volume[bar, column], p)
+    filled = allowed(quantity, position, bar, volume, p)
     position.wanted_side = side
     if filled > 0.0:
         if held > 0.0:
@@ -148,7 +141,7 @@ def fill_entry(
             stop = initial_stop(side, average, distance, level, p)
         orders = record(orders, account, bar, column, side * filled, price, p, ENTRY, False)
         count_traded(position, bar, filled)
-        open_position(position, partial_left, filled, price, stop, p)
+        open_position(position, filled, price, stop, p)
     position.wanted_quantity = quantity - filled
     if position.wanted_quantity <= 0.0:
         position.wanted_side = 0
@@ -156,31 +149,13 @@ def fill_entry(
 
 
 @njit
-def _by_rank(positions: Any, waiting: Any, signals: Any) -> Any:
-    """Places in `waiting`, best rank first; equal ranks in column order, unknown ones last."""
-    if len(waiting) == 1:
-        return np.zeros(1, np.int64)
+def sort_by_rank(positions: Any, waiting: Any) -> None:
+    """Order the columns that wait for an entry: best rank first, equal ranks by column, unknown ones last."""
     keys = np.empty(len(waiting))
+    ordered = True
     for i in range(len(waiting)):
-        rank = signals.rank[positions[waiting[i]].wanted_since, waiting[i]]
+        rank = positions[waiting[i]].wanted_rank
         keys[i] = np.inf if np.isnan(rank) else -rank
-    return np.argsort(keys, kind="mergesort")
-
-
-@njit
-def enter_by_rank(
-    orders: Any, account: Any, positions: Any, active: Any, partial_left: Any, bar: int, waiting: Any, bars: Any,
-    signals: Any, p: Any,
-) -> Any:  # fmt: skip
-    """Fill the entries that wait for this open in the columns `waiting`, best rank first."""
-    equity, free, held = buying_power(account, positions, active, bar, bars)
-    slots = p.max_positions - held
-    for i in _by_rank(positions, waiting, signals):
-        column = waiting[i]
-        orders, cash_used, slots_used = fill_entry(
-            orders, account, positions[column], partial_left[column], bar, column, (equity, free, slots), bars,
-            signals, p,
-        )  # fmt: skip
-        free -= cash_used
-        slots -= slots_used
-    return orders
+        ordered = ordered and (i == 0 or keys[i - 1] <= keys[i])
+    if not ordered:
+        waiting[:] = waiting[np.argsort(keys, kind="mergesort")]

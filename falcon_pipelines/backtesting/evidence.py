@@ -1,6 +1,7 @@
 """Everything a verdict rests on, gathered once: the backtest, all its trials, and what happens out of sample, at
 other costs, with other fills and by chance. Decides nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -119,7 +120,8 @@ def gather(
     periods = bars_per_year(panel.timestamps)
     forward = _walk(spec, panel, grid, default, "anchored", cash, fee_bps, slippage_bps)
     optimistic, pessimistic = fill_sensitivity(result, signals)
-    tried = np.array([kept.params.index(params) for params in _thinned(kept.params, SPA_TRIALS, default)])
+    known = list(kept.params)
+    tried = np.array([known.index(params) for params in _thinned(known, SPA_TRIALS, default)])
     deviation = float(np.std(own, ddof=1)) if len(own) > 1 else 0.0
     evidence = Evidence(
         swept=everything,
@@ -158,7 +160,7 @@ def interval(values: NDArray[np.float64], periods: float, seed: int) -> Interval
     return Interval(float(values.mean()) * periods, low * periods, high * periods)
 
 
-def _thinned(grid: tuple[Params, ...], count: int, keep: Params) -> tuple[Params, ...]:
+def _thinned(grid: Sequence[Params], count: int, keep: Params) -> Sequence[Params]:
     """At most about `count` combinations, evenly spaced over the grid, `keep` among them."""
     if len(grid) <= count:
         return grid
@@ -170,7 +172,7 @@ def _thinned(grid: tuple[Params, ...], count: int, keep: Params) -> tuple[Params
 def _walk(
     spec: "Spec",
     panel: Panel,
-    grid: tuple[Params, ...],
+    grid: Sequence[Params],
     default: Params,
     scheme: str,
     cash: float,

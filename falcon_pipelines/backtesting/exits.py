@@ -10,6 +10,7 @@ from falcon_pipelines.backtesting.fill_rules import (
     AT_OPEN,
     NO_EXIT,
     STOPPED,
+    fills_at_open,
     limit_fill,
     protective_exit,
     slipped,
@@ -44,13 +45,13 @@ def live_stop(position: Any, p: Any) -> Any:
 
 
 @njit
-def watch(position: Any, partial_left: Any, p: Any) -> None:
+def watch(position: Any, p: Any) -> None:
     """Note between which prices a bar leaves the position alone."""
     side = 1 if position.quantity > 0 else -1
     stop, _ = live_stop(position, p)
     goal = target_level(position, p.target_percent, p.target_r)
     for k in range(p.partials):
-        if partial_left[k] > 0.0:
+        if position.partial_left[k] > 0.0:
             level = target_level(position, p.partial_percent[k], p.partial_r[k])
             if np.isnan(goal) or side * level < side * goal:
                 goal = level
@@ -64,47 +65,59 @@ def watch(position: Any, partial_left: Any, p: Any) -> None:
 
 @njit
 def inside_bar(
-    orders: Any, account: Any, position: Any, partial_left: Any, bar: int, column: int, bars: Any, p: Any
-) -> Any:
+    orders: Any, account: Any, position: Any, bar: int, column: int, open_: float, high: float, low: float,
+    close: float, volume: float, p: Any,
+) -> Any:  # fmt: skip
     """Stop, partial exits and target of one position within one bar."""
-    open_, high, low = bars.open[bar, column], bars.high[bar, column], bars.low[bar, column]
     side = 1 if position.quantity > 0 else -1
     stop, stop_reason = live_stop(position, p)
     target = target_level(position, p.target_percent, p.target_r)
-    nearest = target
     for k in range(p.partials):
-        if partial_left[k] > 0.0:
+        level = target_level(position, p.partial_percent[k], p.partial_r[k])
+        if position.partial_left[k] > 0.0 and fills_at_open(-side, level, open_):
+            orders, sold = reduce(
+                orders,
+                account,
+                position,
+                bar,
+                column,
+                position.partial_left[k],
+                open_,
+                PARTIAL,
+                False,
+                volume,
+                p,
+            )
+            position.partial_left[k] -= sold
+    if fills_at_open(-side, target, open_) and position.quantity != 0.0:
+        orders, _ = reduce(
+            orders, account, position, bar, column, abs(position.quantity), open_, TARGET, False, volume, p
+        )
+    if position.quantity == 0.0:
+        return orders
+    nearest = np.nan if fills_at_open(-side, target, open_) else target
+    for k in range(p.partials):
+        if position.partial_left[k] > 0.0:
             level = target_level(position, p.partial_percent[k], p.partial_r[k])
-            if np.isnan(nearest) or side * level < side * nearest:
+            inside = not fills_at_open(-side, level, open_)
+            if inside and (np.isnan(nearest) or side * level < side * nearest):
                 nearest = level
-    price, outcome, odd = protective_exit(
-        side, stop, nearest, open_, high, low, bars.close[bar, column], AT_OPEN
-    )
+    price, outcome, odd = protective_exit(side, stop, nearest, open_, high, low, close, AT_OPEN)
     if outcome == NO_EXIT:
         return orders
-    volume = bars.volume[bar, column]
     stopped = outcome == STOPPED
     gapped = stopped and side * open_ <= side * stop
     if not stopped or (odd and p.target_first and not gapped):
         for k in range(p.partials):
-            if partial_left[k] > 0.0:
+            if position.partial_left[k] > 0.0:
                 level = target_level(position, p.partial_percent[k], p.partial_r[k])
                 at = limit_fill(-side, level, open_, high, low)
                 if not np.isnan(at):
                     orders, sold = reduce(
-                        orders,
-                        account,
-                        position,
-                        bar,
-                        column,
-                        partial_left[k],
-                        at,
-                        PARTIAL,
-                        stopped,
-                        volume,
-                        p,
-                    )
-                    partial_left[k] -= sold
+                        orders, account, position, bar, column, position.partial_left[k], at, PARTIAL, stopped,
+                        volume, p,
+                    )  # fmt: skip
+                    position.partial_left[k] -= sold
         at = limit_fill(-side, target, open_, high, low)
         if not np.isnan(at) and position.quantity != 0.0:
             orders, _ = reduce(
@@ -121,7 +134,7 @@ def inside_bar(
 
 
 @njit
-def complete_bar(position: Any, partial_left: Any, high: float, low: float, p: Any) -> None:
+def complete_bar(position: Any, high: float, low: float, p: Any) -> None:
     """What a completed bar changes: the best price, breakeven, the number of bars held."""
     side = 1 if position.quantity > 0 else -1
     extreme = high if side > 0 else low
@@ -132,6 +145,6 @@ def complete_bar(position: Any, partial_left: Any, high: float, low: float, p: A
     if not np.isnan(level) and side * position.best >= side * level:
         position.at_breakeven = True
     if position.at_breakeven or p.trailing_percent > 0.0:
-        watch(position, partial_left, p)
+        watch(position, p)
     if p.time_stop_bars > 0 and position.bars_held >= p.time_stop_bars and position.exit_reason == 0:
         position.exit_reason = TIME_STOP

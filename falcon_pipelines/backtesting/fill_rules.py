@@ -44,6 +44,12 @@ def limit_fill(side: int, limit: float, open_: float, high: float, low: float) -
 
 
 @njit(cache=True)
+def fills_at_open(side: int, limit: float, open_: float) -> bool:
+    """Whether a resting limit order fills at the open, before anything else of the bar: where that is better."""
+    return side * open_ < side * limit
+
+
+@njit(cache=True)
 def stop_limit_fill(
     side: int, stop: float, limit: float, open_: float, high: float, low: float, close: float
 ) -> tuple[bool, float]:
@@ -79,10 +85,13 @@ def protective_exit(
 
     `direction` is 1 for long, -1 for short; a NaN `stop` or `target` is absent; `entered` says what of the bar
     comes after the entry. Returns the price before slippage, NO_EXIT, STOPPED or TARGET_REACHED, and whether
-    the order of events inside the bar is unknown: then the stop is taken and the exit is ambiguous.
+    the order of events inside the bar is unknown: then the stop is taken and the exit is ambiguous. An open
+    beyond the target leaves no doubt: the target filled first.
     """
     side = -direction
     if entered == AT_OPEN:
+        if fills_at_open(side, target, open_):
+            return open_, TARGET_REACHED, False
         stop_price = stop_fill(side, stop, open_, high, low)
         target_price = limit_fill(side, target, open_, high, low)
         uncertain = False

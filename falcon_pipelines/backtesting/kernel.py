@@ -30,9 +30,22 @@ from falcon_pipelines.backtesting.book import (
     record,
     reduce,
 )
-from falcon_pipelines.backtesting.entries import enter_by_rank
+from falcon_pipelines.backtesting.entries import buying_power, fill_entry, sort_by_rank
 from falcon_pipelines.backtesting.exits import complete_bar, inside_bar
 from falcon_pipelines.backtesting.fill_rules import BUY, SELL, slipped
+from falcon_pipelines.backtesting.marks import (
+    ENTRY_LONG,
+    ENTRY_SHORT,
+    EXIT_LONG,
+    EXIT_SHORT,
+    any_set,
+    entry_places,
+    insert_columns,
+    marked_rows,
+    merged,
+    next_flagged,
+)
+from falcon_pipelines.backtesting.parameters import FIXED_SHARES
 
 __all__ = [
     "ENTRY",
@@ -58,6 +71,7 @@ def _sources() -> str:
         "book.py",
         "entries.py",
         "exits.py",
+        "marks.py",
         "kernel.py",
         "tallies.py",
         "batch.py",
@@ -81,43 +95,38 @@ def compiled(build: Callable[[str], Callable[..., Any]]) -> Callable[..., Any]:
 
 
 @njit
-def _read_signals(position: Any, bar: int, column: int, signals: SignalArrays) -> None:
-    """Schedule for the next open what a completed bar signals.
+def _read_signals(position: Any, side: int, leaves_long: Any, leaves_short: Any) -> bool:
+    """Schedule for the next open what a completed bar signals; returns whether that is an entry.
 
-    Exits count only while holding; an entry against the position closes it and opens the other side; a bar
-    that signals long and short entries at once signals neither.
+    `side` is that of the entry signalled, 0 without one. Exits count only while holding; an entry against the
+    position closes it and opens the other side.
     """
-    side = 0
-    if signals.entry_long[bar, column] != signals.entry_short[bar, column]:
-        side = 1 if signals.entry_long[bar, column] else -1
-    if position.quantity == 0.0:
-        if side != 0:
-            position.wanted_side = side
-            position.wanted_quantity = 0.0
-            position.wanted_since = bar
-        return
-    held = 1 if position.quantity > 0 else -1
-    if position.exit_reason == 0:
-        leaves = signals.exit_long[bar, column] if held > 0 else signals.exit_short[bar, column]
-        if leaves:
-            position.exit_reason = SIGNAL
-        elif side == -held:
-            position.exit_reason = REVERSAL
-    if side == -held:
-        position.wanted_side = side
-        position.wanted_quantity = 0.0
-        position.wanted_since = bar
+    if position.quantity != 0.0:
+        held = 1 if position.quantity > 0 else -1
+        if position.exit_reason == 0:
+            if leaves_long if held > 0 else leaves_short:
+                position.exit_reason = SIGNAL
+            elif side == -held:
+                position.exit_reason = REVERSAL
+        if side != -held:
+            return False
+    if side == 0:
+        return False
+    position.wanted_side = side
+    position.wanted_quantity = 0.0
+    return True
 
 
 @njit
-def _call_margin(account: Any, positions: Any, active: Any, bar: int, bars: BarArrays) -> bool:
+def _call_margin(account: Any, positions: Any, live: Any, bar: int, bars: BarArrays) -> bool:
     """Schedule the buying-in of shorts that cash no longer backs; returns whether any short is held."""
     short_value = 0.0
-    for column in range(len(active)):
-        if active[column] and positions[column].quantity < 0.0:
+    for column in live:
+        if positions[column].quantity < 0.0:
             short_value -= positions[column].quantity * bars.filled[bar, column]
     if (short_value > 0.0 and account.cash < SHORT_MAINTENANCE * short_value) or account.cash < 0.0:
-        for position in positions:
+        for column in live:
+            position = positions[column]
             if position.quantity < 0.0 or (position.quantity > 0.0 and account.cash < 0.0):
                 position.exit_reason = MARGIN_CALL
                 position.wanted_side = 0
@@ -138,80 +147,19 @@ def _last_bars(close: NDArray[np.float64], first: int, last: int) -> Any:
 
 
 @njit
-def _next_end(positions: Any, active: Any, last_bar: Any, last: int) -> int:
+def _next_end(positions: Any, live: Any, last_bar: Any, last: int) -> int:
     """The first row on which a position's bars end before those of others do; `last` where none does."""
     ends = last
-    for column in range(len(active)):
-        if active[column] and positions[column].quantity != 0.0 and last_bar[column] < last - 1:
+    for column in live:
+        if positions[column].quantity != 0.0 and last_bar[column] < last - 1:
             ends = min(ends, last_bar[column])
     return ends
 
 
 @njit
-def _either(first: Any, second: Any) -> Any:
-    """(T, N) bytes: where either of two masks is True. Flat loops, so that the compiler uses vectors."""
-    a, b = first.ravel(), second.ravel()
-    either = np.empty(len(a), np.uint8)
-    for i in range(len(a)):
-        either[i] = a[i] | b[i]
-    return either.reshape(first.shape)
-
-
-@njit
-def _marked_rows(marks: Any, first: int, last: int) -> Any:
-    """One byte a row: whether any column of the (T, N) mask is True; a 1 at row `last`, then padding."""
-    columns = marks.shape[1]
-    flags = np.zeros((last // 8 + 1) * 8, np.uint8)
-    if columns == 1:
-        flat = marks.ravel()
-        flags[first:last] = flat[first:last]
-    else:
-        for bar in range(first, last):
-            found = np.uint8(0)
-            for column in range(columns):
-                found |= marks[bar, column]
-            flags[bar] = found
-    flags[last] = 1
-    return flags
-
-
-@njit
-def _next_flagged(flags: Any, words: Any, bar: int) -> int:
-    """The first row from `bar` on whose flag is set; `words` is the same memory in steps of eight rows."""
-    while flags[bar] == 0:
-        if bar % 8 == 0 and words[bar // 8] == 0:
-            bar += 8
-        else:
-            bar += 1
-    return bar
-
-
-@njit
-def _at_open(
-    orders: Any, account: Any, positions: Any, active: Any, partial_left: Any, bar: int, bars: BarArrays,
-    signals: SignalArrays, p: Any,
-) -> Any:  # fmt: skip
-    """Scheduled exits, then the entries that wait, by rank. Returns the orders."""
-    waiting = np.empty(len(active), np.int64)
-    entries = 0
-    for column in range(len(active)):
-        if not active[column] or np.isnan(bars.close[bar, column]):
-            continue
-        position = positions[column]
-        if position.quantity != 0.0 and position.exit_reason != 0:
-            price = slipped(SELL if position.quantity > 0 else BUY, bars.open[bar, column], p.slippage_bps)
-            orders, _ = reduce(
-                orders, account, position, bar, column, abs(position.quantity), price, position.exit_reason, False,
-                bars.volume[bar, column], p,
-            )  # fmt: skip
-        if position.wanted_side != 0 and position.quantity * position.wanted_side >= 0.0:
-            waiting[entries] = column
-            entries += 1
-    if entries > 0:
-        orders = enter_by_rank(
-            orders, account, positions, active, partial_left, bar, waiting[:entries], bars, signals, p
-        )
-    return orders
+def _at(values: Any, bar: int, column: int) -> Any:
+    """An element of signal numbers, which are (1, 1) where they are the same everywhere."""
+    return values[bar, column] if values.size > 1 else values[0, 0]
 
 
 @njit
@@ -225,80 +173,160 @@ def simulate_account(
     account = accounts[0]
     account.cash = cash
     positions = np.zeros(columns, POSITION)
-    active = np.zeros(columns, np.uint8)
-    partial_left = np.zeros((columns, p.partials))
     last_bar = _last_bars(bars.close, first, last)
-    entry_marks = _either(signals.entry_long, signals.entry_short)
-    marks = _either(entry_marks, _either(signals.exit_long, signals.exit_short))
-    entry_rows = _marked_rows(entry_marks, first, last)
-    marked_rows = _marked_rows(marks, first, last)
-    entry_words = entry_rows.view(np.uint64)
-    marked_words = marked_rows.view(np.uint64)
-    watches_bars = (
-        p.stop_percent > 0.0 or p.stop_by_distance or p.stop_by_level or p.trailing_percent > 0.0
-        or not np.isnan(p.target_percent) or not np.isnan(p.breakeven_percent) or p.time_stop_bars > 0
-        or p.partials > 0
-    )  # fmt: skip
+    # Columns that hold or wait, in order; of them those with an order for the next open; and a queue of entries.
+    live, due, queue = np.empty(columns, np.int64), np.empty(columns, np.int64), np.empty(columns, np.int64)
+    active, changed = np.zeros(columns, np.uint8), np.zeros(columns, np.uint8)
+    count = 0
+    waiting = 0
     held = 0
-    busy = False
+    marks = merged(
+        signals.entry_long, signals.entry_short, signals.exit_long, signals.exit_short, first, last
+    )
+    entries = entry_places(marks, (last - first) * columns)
+    entry = 0
+    completes = (
+        p.trailing_percent > 0.0 or not np.isnan(p.breakeven_percent) or not np.isnan(p.breakeven_r)
+        or p.time_stop_bars > 0
+    )  # fmt: skip
+    watches_bars = (
+        completes or p.stop_percent > 0.0 or p.stop_by_distance or p.stop_by_level
+        or not np.isnan(p.target_percent) or p.partials > 0
+    )  # fmt: skip
+    capped = not np.isnan(p.volume_share)
+    shorts = any_set(signals.entry_short)
+    rows = marks if watches_bars else marked_rows(marks, last - first, columns)
+    words = rows.view(np.uint64)
     short = False
     bar = first
     while bar < last:
-        if not busy and not short and (held == 0 or not watches_bars):
+        if waiting == 0 and not short and (held == 0 or not watches_bars):
             if held == 0:
-                bar = _next_flagged(entry_rows, entry_words, bar)
+                bar = first + entries[entry] // columns
             else:
                 bar = min(
-                    _next_flagged(marked_rows, marked_words, bar),
-                    _next_end(positions, active, last_bar, last),
+                    first + next_flagged(rows, words, bar - first),
+                    _next_end(positions, live[:count], last_bar, last),
                 )
             if bar >= last:
                 break
-        if busy:
-            orders = _at_open(orders, account, positions, active, partial_left, bar, bars, signals, p)
-        if watches_bars and (held > 0 or busy):
-            for column in range(columns):
-                if (
-                    active[column]
-                    and positions[column].quantity != 0.0
-                    and not np.isnan(bars.close[bar, column])
-                ):
-                    position = positions[column]
-                    if bars.low[bar, column] > position.below and bars.high[bar, column] < position.above:
-                        continue
-                    orders = inside_bar(orders, account, position, partial_left[column], bar, column, bars, p)
-        held = 0
-        busy = False
-        for column in range(columns):
-            if not active[column] and not marks[bar, column]:
-                continue
-            position = positions[column]
-            if not np.isnan(bars.close[bar, column]):
-                if last_bar[column] == bar and bar < last - 1:
-                    if position.quantity != 0.0:
-                        orders = record(
-                            orders, account, bar, column, -position.quantity, bars.close[bar, column], p, DELISTED,
-                            False,
-                        )  # fmt: skip
-                        position.quantity = 0.0
-                    position.exit_reason = 0
-                    position.wanted_side = 0
-                    position.wanted_quantity = 0.0
-                    active[column] = 0
+        if waiting > 0:
+            wanted = 0
+            for i in range(waiting):
+                column = due[i]
+                changed[column] = 1
+                position = positions[column]
+                if not bars.gapless and np.isnan(bars.close[bar, column]):
                     continue
-                if position.quantity != 0.0:
-                    complete_bar(
-                        position, partial_left[column], bars.high[bar, column], bars.low[bar, column], p
+                volume = bars.volume[bar, column] if capped else 0.0
+                if position.quantity != 0.0 and position.exit_reason != 0:
+                    side = SELL if position.quantity > 0 else BUY
+                    orders, _ = reduce(
+                        orders, account, position, bar, column, abs(position.quantity),
+                        slipped(side, bars.open[bar, column], p.slippage_bps), position.exit_reason, False,
+                        volume, p,
+                    )  # fmt: skip
+                    if position.quantity == 0.0:
+                        held -= 1
+                if position.wanted_side != 0 and position.quantity * position.wanted_side >= 0.0:
+                    queue[wanted] = column
+                    wanted += 1
+            if wanted > 0:
+                equity, free = account.cash, account.cash
+                if shorts or p.sizing != FIXED_SHARES:
+                    equity, free = buying_power(
+                        account.cash, positions, live[:count], bar, bars.open, bars.filled
                     )
-                if marks[bar, column]:
-                    _read_signals(position, bar, column, signals)
+                slots = p.max_positions - held
+                if wanted > 1:
+                    sort_by_rank(positions, queue[:wanted])
+                for i in range(wanted):
+                    column = queue[i]
+                    volume = bars.volume[bar, column] if capped else 0.0
+                    orders, cash_used, slots_used = fill_entry(
+                        orders, account, positions[column], bar, column, bars.open[bar, column],
+                        volume, equity, free, slots, p,
+                    )  # fmt: skip
+                    free -= cash_used
+                    slots -= slots_used
+        if watches_bars:
+            for i in range(count):
+                column = live[i]
+                position = positions[column]
+                if bars.low[bar, column] > position.below and bars.high[bar, column] < position.above:
+                    continue
+                if position.quantity != 0.0 and not np.isnan(bars.close[bar, column]):
+                    changed[column] = 1
+                    volume = bars.volume[bar, column] if capped else 0.0
+                    orders = inside_bar(
+                        orders, account, position, bar, column, bars.open[bar, column], bars.high[bar, column],
+                        bars.low[bar, column], bars.close[bar, column], volume, p,
+                    )  # fmt: skip
+        row_start = (bar - first) * columns
+        before = entry
+        while entries[entry] < row_start + columns and entry < len(entries) - 1:
+            entry += 1
+        if entry > before:
+            count = insert_columns(live, count, entries[before:entry], row_start, active)
+        held = 0
+        waiting = 0
+        short = False
+        kept = 0
+        for i in range(count):
+            column = live[i]
+            marked = marks[row_start + column]
+            if not (marked or changed[column] or completes or shorts or last_bar[column] == bar):
+                held += 1
+                live[kept] = column
+                kept += 1
+                continue
+            changed[column] = 0
+            position = positions[column]
+            if last_bar[column] == bar and bar < last - 1:
+                if position.quantity != 0.0:
+                    orders = record(
+                        orders, account, bar, column, -position.quantity, bars.close[bar, column], p, DELISTED, False
+                    )  # fmt: skip
+                    position.quantity = 0.0
+                position.exit_reason = 0
+                position.wanted_side = 0
+                position.wanted_quantity = 0.0
+                active[column] = 0
+                continue
+            if (marked or completes) and (bars.gapless or not np.isnan(bars.close[bar, column])):
+                if completes and position.quantity != 0.0:
+                    complete_bar(position, bars.high[bar, column], bars.low[bar, column], p)
+                if marked:
+                    entry_side = np.int64(marked & ENTRY_LONG != 0) - np.int64(marked & ENTRY_SHORT != 0)
+                    out_long, out_short = marked & EXIT_LONG != 0, marked & EXIT_SHORT != 0
+                    if _read_signals(position, entry_side, out_long, out_short):
+                        levels = signals.stop_level_long if entry_side > 0 else signals.stop_level_short
+                        position.wanted_level = _at(levels, bar, column)
+                        position.wanted_distance = _at(signals.stop_distance, bar, column)
+                        position.wanted_volatility = _at(signals.volatility, bar, column)
+                        position.wanted_rank = _at(signals.rank, bar, column)
             waits = position.wanted_side != 0 or position.exit_reason != 0
             if position.quantity != 0.0:
                 held += 1
-            busy = busy or waits
-            active[column] = waits or position.quantity != 0.0
-        short = held > 0 and _call_margin(account, positions, active, bar, bars)
-        busy = busy or short
+                short = short or position.quantity < 0.0
+            elif not waits:
+                active[column] = 0
+                continue
+            if waits:
+                due[waiting] = column
+                waiting += 1
+            active[column] = 1
+            live[kept] = column
+            kept += 1
+        count = kept
+        if short or (count > 0 and account.cash < 0.0):
+            short = _call_margin(account, positions, live[:count], bar, bars)
+            waiting = 0
+            for i in range(count):
+                position = positions[live[i]]
+                if position.wanted_side != 0 or position.exit_reason != 0:
+                    due[waiting] = live[i]
+                    waiting += 1
         bar += 1
     return orders[: account.fills], accounts
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from falcon_pipelines.backtesting.documents import verdict_document
 from falcon_pipelines.backtesting.evidence import Evidence, gather
-from falcon_pipelines.backtesting.reproduction import code_version
+from falcon_pipelines.backtesting.reproduction import code_version, environment
 from falcon_pipelines.backtesting.run import BacktestResult, run_backtest
-from falcon_pipelines.backtesting.store import RunKey
+from falcon_pipelines.backtesting.store import RunKey, differing_columns
 from falcon_pipelines.backtesting.tearsheet import tearsheet
 from falcon_pipelines.backtesting.trials import TrialsLedger
 from falcon_pipelines.backtesting.verdict import Verdict, judge
@@ -71,6 +71,7 @@ def run_key(row: models.StrategySpec, result: BacktestResult) -> RunKey:
         "slippage_bps": result.parameters.slippage_bps,
         "adjust": result.panel.adjust,
         "synthetic": result.panel.synthetic,
+        "environment": environment(),
     }
     return RunKey(
         spec_id=row.id,
@@ -85,15 +86,15 @@ def run_key(row: models.StrategySpec, result: BacktestResult) -> RunKey:
 def weigh(backtest: models.Backtest, store: BarStore, ledger: TrialsLedger) -> Judgement:
     """Run a stored backtest again on its own spec and data version, and gather the evidence for its verdict.
 
-    Raises NotReproducible when it does not end with the stored equity to the cent.
+    Raises NotReproducible unless every stored figure, trade and equity comes out the same.
     """
     spec = with_assumed_costs(spec_of(backtest.spec))
     panel = universe_bars(spec, store, backtest.data_version)
     result, evidence = gather(spec, panel, cash=INITIAL_CASH, ledger=ledger, seed=backtest.seed)
-    stored = float(backtest.final_equity)
-    if abs(result.final_equity - stored) >= 0.005:
+    different = differing_columns(backtest, result)
+    if different:
         raise NotReproducible(
-            f"backtest {backtest.id} gave {result.final_equity:.2f} instead of {stored:.2f} on the same data; "
-            "the code has changed since: materialise backtests again"
+            f"backtest {backtest.id}: {', '.join(different)} came out differently on the same data; the code has "
+            "changed since: materialise backtests again"
         )
     return Judgement(spec, result, evidence, judge(result, evidence, seed=backtest.seed), backtest.seed)

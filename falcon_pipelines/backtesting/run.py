@@ -17,7 +17,7 @@ from falcon_pipelines.backtesting.accounting import (
     match_trades,
     open_trades,
 )
-from falcon_pipelines.backtesting.book import DELISTED, MARGIN_CALL
+from falcon_pipelines.backtesting.book import DELISTED, MARGIN_CALL, as_read
 from falcon_pipelines.backtesting.kernel import ORDER, BarArrays, SignalArrays, simulate
 from falcon_pipelines.backtesting.parameters import FillParameters, fill_parameters
 from falcon_pipelines.backtesting.statistics import Statistics, bar_returns, bars_per_year, statistics
@@ -119,12 +119,13 @@ class Fills:
 def bar_arrays(panel: Panel) -> BarArrays:
     """The panel's bars as the kernel takes them."""
     arrays = {name: np.ascontiguousarray(panel[name], dtype=np.float64) for name in FIELDS}
-    return BarArrays(**arrays, filled=forward_filled(panel["close"]))
+    filled = forward_filled(panel["close"])
+    return BarArrays(**arrays, filled=filled, gapless=not bool(np.isnan(panel["close"]).any()))
 
 
 def signal_arrays(signals: "Signals") -> SignalArrays:
     """Signals as the kernel takes them."""
-    return SignalArrays(*(np.ascontiguousarray(getattr(signals, name)) for name in SignalArrays._fields))
+    return SignalArrays(*(as_read(getattr(signals, name)) for name in SignalArrays._fields))
 
 
 def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters, cash: float) -> Fills:
@@ -137,9 +138,9 @@ def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters,
 def buy_and_hold(panel: Panel, cash: float, fee_bps: float, slippage_bps: float) -> Benchmark:
     """The benchmark of `Benchmark` over the panel's tickers."""
     opens = panel["open"]
-    later = ~np.isnan(opens[1:])
-    columns = np.flatnonzero(later.any(axis=0))
-    rows = later.argmax(axis=0)[columns] + 1
+    rows = _first_opens(opens)
+    columns = np.flatnonzero(rows)
+    rows = rows[columns]
     prices = opens[rows, columns] * (1 + slippage_bps / 10_000)
     shares = np.floor(cash / opens.shape[1] / (prices * (1 + fee_bps / 10_000)))
     orders = np.zeros(len(columns), dtype=ORDER)
@@ -150,6 +151,19 @@ def buy_and_hold(panel: Panel, cash: float, fee_bps: float, slippage_bps: float)
     account = account_history(orders, forward_filled(panel["close"]), cash)
     closed, _ = match_trades(orders, len(panel.tickers))
     return Benchmark(account.equity, statistics(panel.timestamps, account, orders, closed, cash), orders)
+
+
+def _first_opens(opens: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Row of each ticker's first open after the first bar, 0 without one. (T, N) to (N,)."""
+    rows = np.zeros(opens.shape[1], dtype=np.int64)
+    missing = np.arange(opens.shape[1])
+    for row in range(1, len(opens)):
+        absent = np.isnan(opens[row, missing])
+        rows[missing[~absent]] = row
+        missing = missing[absent]
+        if not len(missing):
+            break
+    return rows
 
 
 def run_backtest(

@@ -49,28 +49,39 @@ def save_backtest(session: Session, key: RunKey, result: BacktestResult) -> mode
     present = find_backtest(session, key)
     if present is not None:
         return present
-    row = models.Backtest(
-        **asdict(key),
-        first_session=session_of(result.panel.timestamps[0]),
-        last_session=session_of(result.panel.timestamps[-1]),
-        initial_cash=_money(result.initial_cash),
-        final_equity=_money(result.final_equity),
-        closed_trades=len(result.trades),
-        open_trades=len(result.open_trades),
-        stats=plain(result.stats.as_dict()),
-        benchmark=plain({"final_equity": result.benchmark.final_equity} | result.benchmark.stats.as_dict()),
-        trades=[plain(asdict(trade)) for trade in result.trades],
-        equity=[
+    row = models.Backtest(**asdict(key), **result_columns(result))
+    session.add(row)
+    session.flush()
+    return row
+
+
+def result_columns(result: BacktestResult) -> dict[str, Any]:
+    """What of a result is stored, by column; running the same again gives the same."""
+    return {
+        "first_session": session_of(result.panel.timestamps[0]),
+        "last_session": session_of(result.panel.timestamps[-1]),
+        "initial_cash": _money(result.initial_cash),
+        "final_equity": _money(result.final_equity),
+        "closed_trades": len(result.trades),
+        "open_trades": len(result.open_trades),
+        "stats": plain(result.stats.as_dict()),
+        "benchmark": plain(
+            {"final_equity": result.benchmark.final_equity} | result.benchmark.stats.as_dict()
+        ),
+        "trades": [plain(asdict(trade)) for trade in result.trades],
+        "equity": [
             [plain(at), round(float(own), 2), round(float(other), 2)]
             for at, own, other in zip(
                 result.panel.timestamps, result.equity, result.benchmark.equity, strict=True
             )
         ],
-        warnings=list(result.warnings),
-    )
-    session.add(row)
-    session.flush()
-    return row
+        "warnings": list(result.warnings),
+    }
+
+
+def differing_columns(row: models.Backtest, result: BacktestResult) -> tuple[str, ...]:
+    """The columns of a stored run that a result does not repeat to the last digit."""
+    return tuple(name for name, value in result_columns(result).items() if getattr(row, name) != value)
 
 
 def save_verdict(

@@ -10,21 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from falcon_pipelines.backtesting.batch import FIGURES, evaluate
-from falcon_pipelines.backtesting.book import SignalArrays
+from falcon_pipelines.backtesting.batch import FIGURES, Batch, evaluate
 from falcon_pipelines.backtesting.parameters import fill_parameters
 from falcon_pipelines.backtesting.run import NoBars, bar_arrays
 from falcon_pipelines.backtesting.statistics import bars_per_year
 from falcon_pipelines.bars.panel import Panel
 
 if TYPE_CHECKING:
-    from falcon_pipelines.strategies.signals import Signals
+    from falcon_pipelines.strategies.signals import SignalTable
     from falcon_pipelines.strategies.spec import Spec
     from falcon_pipelines.strategies.workspace import Workspace
 
-BATCH = 256
-BATCH_BYTES = 32 * 2**20
-"""A batch of signals holds at most so many bytes (or one combination)."""
 WORKERS = min(4, os.cpu_count() or 1)
 """Threads that evaluate batches; one batch more than that exists at a time."""
 
@@ -48,7 +44,7 @@ class SweepResult:
     """K combinations over the same T bars. `figures` is (K, 5), columns `batch.FIGURES`; `returns` (K, T) bar
     returns, (0, 0) where they were not kept; `periods` is bars a year."""
 
-    params: tuple[Params, ...]
+    params: Sequence[Params]
     figures: NDArray[np.float64]
     returns: NDArray[np.float64]
     cash: float
@@ -93,18 +89,14 @@ class SweepResult:
         return tuple(self.combination(int(index)) for index in self.ranking()[:count])
 
 
-def grid_of(spec: "Spec") -> tuple[Params, ...]:
+def grid_of(spec: "Spec") -> Sequence[Params]:
     """Every combination of the parameters that the spec refers to; one empty combination where there are none.
 
     Raises InvalidSpec for a grid that is too large.
     """
     from falcon_pipelines.strategies.spec import open_params, param_grid
 
-    names = open_params(spec)
-    found = (
-        {tuple(params[name] for name in names): None for params in param_grid(spec)} if names else {(): None}
-    )
-    return tuple(dict(zip(names, values, strict=True)) for values in found)
+    return param_grid(spec, open_params(spec))
 
 
 def sweep(
@@ -129,7 +121,7 @@ def sweep(
     first, last = rows if rows is not None else (0, len(panel))
     if last <= first or not panel.tickers:
         raise NoBars("there are no bars to test on; check the tickers and the dates")
-    params = tuple(grid) if grid is not None else grid_of(spec)
+    params = grid if grid is not None else grid_of(spec)
     runs = _runs(spec, panel, params, fee_bps, slippage_bps, workspace)
     figures, returns = run_many(
         panel, runs, len(params), cash, windows=((first, last),), keep_returns=keep_returns
@@ -144,19 +136,22 @@ def _runs(
     fee_bps: float | None,
     slippage_bps: float | None,
     workspace: "Workspace | None",
-) -> "Iterator[tuple[Signals, NDArray[np.void]]]":
+) -> "Iterator[tuple[SignalTable, NDArray[np.void]]]":
     """Signals and packed fill parameters of each combination, one after the other."""
-    from falcon_pipelines.strategies.signals import compute_signals, workspace_for
+    from falcon_pipelines.strategies.signals import SignalMaker, workspace_for
+    from falcon_pipelines.strategies.spec import chosen_params
 
-    space = workspace if workspace is not None else workspace_for(spec, panel)
+    maker = SignalMaker(spec, workspace if workspace is not None else workspace_for(spec, panel))
+    defaults = chosen_params(spec)
     names = _fill_params(spec)
     packed: dict[tuple[float, ...], NDArray[np.void]] = {}
     for chosen in params:
-        key = tuple(chosen[name] for name in names if name in chosen)
+        full = {**defaults, **chosen}
+        key = tuple([full[name] for name in names])
         if key not in packed:
             fixed = fill_parameters(spec.with_params(chosen), fee_bps=fee_bps, slippage_bps=slippage_bps)
             packed[key] = fixed.packed()
-        yield compute_signals(spec, space, chosen), packed[key]
+        yield maker.table(full), packed[key]
 
 
 def _fill_params(spec: "Spec") -> tuple[str, ...]:
@@ -181,7 +176,7 @@ def _fill_params(spec: "Spec") -> tuple[str, ...]:
 
 def run_many(
     panel: Panel,
-    runs: "Iterable[tuple[Signals, NDArray[np.void]]]",
+    runs: "Iterable[tuple[SignalTable, NDArray[np.void]]]",
     count: int,
     cash: float,
     *,
@@ -199,26 +194,34 @@ def run_many(
     figures = np.zeros((len(windows), count, len(FIGURES)))
     first, last = windows[0]
     returns = np.zeros((count, last - first)) if keep_returns else np.zeros((0, 0))
-    pending: deque[Future[None]] = deque()
 
-    def evaluated(batch: _Batch, start: int) -> None:
-        stacks, which, parameters = batch.stacked()
+    def evaluated(batch: Batch, start: int) -> Batch:
+        stacks, which, parameters = batch.stacks, batch.which, batch.parameters
         stop = start + len(which)
         for place, (first, last) in enumerate(windows):
             room = returns[start:stop] if keep_returns else returns
             figures[place, start:stop] = evaluate(
                 bars, stacks, which, parameters, first, last, float(cash), room
             )
+        return batch
 
     start = 0
+    pending: deque[Future[Batch]] = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
-        for batch in _batches(runs):
+        batch = Batch()
+        for signals, parameters in runs:
+            batch.add(signals, parameters)
+            if batch.full:
+                batch.close()
+                pending.append(pool.submit(evaluated, batch, start))
+                start += len(batch.which)
+                batch = pending.popleft().result() if len(pending) > WORKERS else Batch()
+                batch.clear()
+        if len(batch):
+            batch.close()
             pending.append(pool.submit(evaluated, batch, start))
-            start += len(batch.which)
-            if len(pending) > WORKERS:
-                pending.popleft().result()
-        while pending:
-            pending.popleft().result()
+        for future in pending:
+            future.result()
     return figures, returns
 
 
@@ -234,7 +237,7 @@ def sweep_windows(
     workspace: "Workspace | None" = None,
 ) -> tuple[SweepResult, ...]:
     """`sweep` with `rows` for several windows at once: the signals are computed once for all of them."""
-    params = tuple(grid)
+    params = grid
     figures, returns = run_many(
         panel,
         _runs(spec, panel, params, fee_bps, slippage_bps, workspace),
@@ -244,50 +247,3 @@ def sweep_windows(
     )
     periods = bars_per_year(panel.timestamps)
     return tuple(SweepResult(params, one, returns, cash, periods) for one in figures)
-
-
-class _Batch:
-    """Signals of some runs, arrays that several of them share kept once."""
-
-    def __init__(self) -> None:
-        self.arrays: list[list[NDArray]] = [[] for _ in SignalArrays._fields]
-        self.seen: list[dict[int, int]] = [{} for _ in SignalArrays._fields]
-        self.which: list[list[int]] = []
-        self.parameters: dict[int, NDArray[np.void]] = {}
-        self.chosen: list[int] = []
-        self.bytes = 0
-
-    def add(self, signals: "Signals", parameters: NDArray[np.void]) -> None:
-        row = []
-        for name, arrays, seen in zip(SignalArrays._fields, self.arrays, self.seen, strict=True):
-            array = getattr(signals, name)
-            place = seen.get(id(array))
-            if place is None:
-                place = seen[id(array)] = len(arrays)
-                arrays.append(array)
-                self.bytes += array.nbytes
-            row.append(place)
-        self.which.append(row)
-        self.parameters[id(parameters)] = parameters
-        self.chosen.append(id(parameters))
-
-    def full(self) -> bool:
-        return len(self.which) >= BATCH or self.bytes >= BATCH_BYTES
-
-    def stacked(self) -> tuple[SignalArrays, NDArray[np.int64], NDArray[np.void]]:
-        shape = self.arrays[0][0].shape
-        stacks = SignalArrays(*(np.concatenate(arrays).reshape(-1, *shape) for arrays in self.arrays))
-        places = {key: place for place, key in enumerate(self.parameters)}
-        distinct = np.concatenate(list(self.parameters.values()))
-        return stacks, np.array(self.which, dtype=np.int64), distinct[[places[key] for key in self.chosen]]
-
-
-def _batches(runs: "Iterable[tuple[Signals, NDArray[np.void]]]") -> Iterator[_Batch]:
-    batch = _Batch()
-    for signals, parameters in runs:
-        batch.add(signals, parameters)
-        if batch.full():
-            yield batch
-            batch = _Batch()
-    if batch.which:
-        yield batch

@@ -1,5 +1,6 @@
 """Choosing parameters on one stretch of bars and trading them on the next: the only figures that were not fitted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -100,7 +101,7 @@ def walk_forward(
     spec: "Spec",
     panel: Panel,
     *,
-    grid: tuple[Params, ...],
+    grid: Sequence[Params],
     scheme: Scheme = "anchored",
     count: int = FOLDS,
     cash: float = 100_000.0,

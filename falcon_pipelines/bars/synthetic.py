@@ -19,7 +19,12 @@ from falcon_pipelines.bars.flat_files import CSV_SCHEMA, file_key, mark_syntheti
 from falcon_pipelines.bars.synthetic_minutes import Day, minute_rows
 
 ACTIONS_FILE = "corporate_actions.csv"
+REFERENCE_FILE = "reference.csv"
 MARKET = "MKT"
+_SECTORS = (
+    *("Communication Services", "Consumer Discretionary", "Consumer Staples", "Energy", "Financials"),
+    *("Health Care", "Industrials", "Information Technology", "Materials", "Real Estate", "Utilities"),
+)
 _TRAPS = ("NA", "TRUE")
 _MIN_SESSIONS = 60
 _MIN_TICKERS = 8
@@ -51,7 +56,9 @@ def write_synthetic_flat_files(
     start: date = date(2023, 1, 3),
     minute_sessions: int = 0,
 ) -> SyntheticMarket:
-    """Writes day flat files and `corporate_actions.csv` under `root`; minute flat files of the sessions after those.
+    """Writes day flat files, `corporate_actions.csv` and `reference.csv` under `root`.
+
+    `minute_sessions` more sessions, after those of the day bars, are written as minute flat files.
 
     The first ticker is the market itself (`MKT`), two are spelled NA and TRUE, and one each has a 4-for-1 split, a
     dividend, a delisting, a halted day, and a row whose high is below its low. Raises ValueError for fewer than
@@ -69,6 +76,7 @@ def write_synthetic_flat_files(
     for row, session in enumerate(days):
         _write_session(root, session, market, {name: values[row] for name, values in bars.items()})
     _write_minutes(root, market, bars, seed)
+    _write_reference(root / REFERENCE_FILE, market, seed)
     actions_table([market.split, market.dividend, market.delisting]).write_csv(market.actions_file)
     parameters = {"tickers": tickers, "sessions": sessions, "seed": seed, "start": start}
     mark_synthetic(root, {**parameters, "minute_sessions": minute_sessions})
@@ -190,3 +198,20 @@ def _write_minutes(
         path = root / file_key("minute", session)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(gzip.compress(table.write_csv().encode(), compresslevel=6, mtime=0))
+
+
+def _write_reference(path: Path, market: SyntheticMarket, seed: int) -> None:
+    """What is known of each ticker: the market itself is the one ETF, and has neither value nor sector."""
+    rng = np.random.default_rng([seed, 1])
+    count = len(market.tickers)
+    capital = np.round(np.exp(rng.uniform(np.log(5e8), np.log(5e11), count)), -6)
+    sectors = rng.choice(_SECTORS, count)
+    stock = np.array([name != market.market_ticker for name in market.tickers])
+    pl.DataFrame(
+        {
+            "ticker": market.tickers,
+            "etf": (~stock).tolist(),
+            "market_cap": [int(value) if own else None for value, own in zip(capital, stock, strict=True)],
+            "sector": [str(value) if own else None for value, own in zip(sectors, stock, strict=True)],
+        }
+    ).write_csv(path)

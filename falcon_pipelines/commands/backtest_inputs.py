@@ -26,7 +26,7 @@ Bars = Annotated[
         help="CSV or Parquet of ticker,timestamp,open,high,low,close,volume; default: the bar store."
     ),
 ]
-Cash = Annotated[float, typer.Option(help="Initial cash, dollars.", min=0.01)]
+Cash = Annotated[float, typer.Option(help="Initial cash, dollars.", min=0.01, max=1e15)]
 FeeBps = Annotated[
     float | None, typer.Option(help="Fee per side in basis points; default: the spec's.", min=0, max=10_000)
 ]
@@ -39,9 +39,6 @@ Day = Annotated[str | None, typer.Option(metavar="DATE", help="Session, as 2014-
 Report = Annotated[
     Path | None, typer.Option(help="Write a tearsheet to this file: HTML that needs nothing else.")
 ]
-
-SELECTION_BARS = 20
-"""Bars that choose the most traded tickers where the range has none before its start."""
 
 
 class UnknownTicker(InputError):
@@ -79,15 +76,21 @@ def load_panel(
     if first and last and first > last:
         raise NoBarsInRange(f"--start {first} is after --end {last}")
     wanted = _wanted(spec, tickers)
-    panel = _from_file(bars, wanted) if bars is not None else _from_store(spec, wanted, first, last)
-    panel = at_timeframe(panel, spec.timeframe)
+    if bars is None:
+        return _from_store(spec, wanted, first, last)
+    panel = _from_file(bars, wanted)
     liquid = getattr(spec.universe, "liquid", None) if wanted is None else None
-    panel = _most_traded(panel, int(liquid), first) if liquid is not None else panel
+    if liquid is not None:
+        from falcon_pipelines.strategies.universe import most_traded_before
+
+        chosen, first = most_traded_before(_between(panel, None, last), int(liquid), first)
+        panel = select(panel, chosen)
+    panel = at_timeframe(panel, spec.timeframe)
     cut = _between(panel, first, last)
     if len(cut) == 0:
         found = f"{_day(panel, 0)} to {_day(panel, -1)}" if len(panel) else "none"
         raise NoBarsInRange(
-            f"{bars or 'bar store'}: no bars of {', '.join(panel.tickers[:5])} from {first or 'the start'} "
+            f"{bars}: no bars of {', '.join(panel.tickers[:5])} from {first or 'the start'} "
             f"to {last or 'the end'}; there are {found}"
         )
     return cut
@@ -120,19 +123,17 @@ def _from_store(
 ) -> "Panel":
     from falcon_pipelines import settings
     from falcon_pipelines.bars.store import BarStore
+    from falcon_pipelines.strategies.universe import universe_bars
 
-    frequency: Frequency = "day" if spec.timeframe == "day" else "minute"
     if wanted is None and getattr(spec.universe, "liquid", None) is None:
         raise NoUniverse(f"{spec.name}: its universe is empty; add --tickers SPY,AAPL")
     store = BarStore(settings.load().market_data)
-    sessions = store.sessions(frequency)
-    if not sessions:
+    frequency: Frequency = "day" if spec.timeframe == "day" else "minute"
+    if not store.sessions(frequency):
         raise NoBarsInRange(
             f"{store.root}: the bar store has no {frequency} bars; run `falcon ingest` or use --bars"
         )
-    until = last or sessions[-1]
-    since = sessions[0] if wanted is None or first is None else first
-    return store.panel(wanted, since, until, adjust="all", as_of=until, frequency=frequency)
+    return universe_bars(spec, store, store.current_version(), first, last, wanted)
 
 
 def select(panel: "Panel", tickers: tuple[str, ...]) -> "Panel":
@@ -165,16 +166,6 @@ def _between(panel: "Panel", first: date | None, last: date | None) -> "Panel":
     start = 0 if first is None else int(days.searchsorted((first - epoch).days, side="left"))
     stop = len(panel) if last is None else int(days.searchsorted((last - epoch).days, side="right"))
     return panel.rows(start, max(start, stop))
-
-
-def _most_traded(panel: "Panel", count: int, first: date | None) -> "Panel":
-    """The tickers most traded on the bars before the start, which the test leaves out."""
-    from falcon_pipelines.strategies.universe import most_traded
-
-    before = len(panel) - len(_between(panel, first, None)) if first is not None else 0
-    used = before or min(SELECTION_BARS, len(panel) - 1)
-    window = slice(max(0, used - 3 * SELECTION_BARS), used)
-    return select(panel.rows(used, len(panel)), most_traded(panel.rows(window.start, used), count))
 
 
 def _day(panel: "Panel", row: int) -> str:

@@ -186,7 +186,7 @@ def _print_meaning(spec: "Spec", meaning: "Meaning") -> None:
             f"  • A sweep tries {meaning.combinations} combinations of {', '.join(spec.params)}.",
             markup=False,
         )
-    stated = [field for field in meaning.fields if field.state == "stated"]
+    stated = [field for field in meaning.fields if field.quote is not None and field.state == "stated"]
     if stated:
         table = Table(title="Stated by the source", title_justify="left")
         for heading in ("Field", "Value", "At", "Quote"):
@@ -194,7 +194,7 @@ def _print_meaning(spec: "Spec", meaning: "Meaning") -> None:
         for field in stated:
             table.add_row(field.field, field.value or "—", _at(field.start_seconds), field.quote or "—")
         out.print(table)
-    table = Table(title="Assumed: neither given in the file nor stated by the source", title_justify="left")
+    table = Table(title="Assumed: not stated by the source", title_justify="left")
     for heading in ("Field", "Value", "Why"):
         table.add_column(heading)
     for field in meaning.assumptions:

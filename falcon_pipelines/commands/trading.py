@@ -154,6 +154,18 @@ def _decide(spec: str, choice: "Choice", by: str) -> None:
 
 
 @trade_app.command()
+def reset(account: Annotated[str, typer.Argument(help="Name of the account.", show_default=False)]) -> None:
+    """End an account; its history stays, and the trader opens the next one with fresh cash."""
+    from datetime import UTC, datetime
+
+    from falcon_pipelines.trading.store import account_named, close_account
+
+    with _database() as session:
+        close_account(session, account_named(session, account), datetime.now(UTC))
+    out.print(f"{account}: closed; its history stays", highlight=False)
+
+
+@trade_app.command()
 def reconcile(json: Json = False) -> None:
     """Prove the books of every account from the database; a broken one makes no more entries."""
     from falcon_pipelines.trading.errors import BooksDoNotBalance

@@ -17,8 +17,10 @@ from falcon_pipelines.db.commands import InvalidCommand, request_command
 from falcon_pipelines.db.decisions import Choice, request_decision
 from falcon_pipelines.db.models import StrategySpec
 from falcon_pipelines.db.requests import (
+    DecideProposal,
     DeleteProfile,
     LayOverlay,
+    RestoreProfile,
     RunScreen,
     SaveProfile,
     StudyVideo,
@@ -94,6 +96,22 @@ class AskDeleteProfile(_Body):
     key: Key = None
 
 
+class AskRestoreProfile(_Body):
+    """Make an earlier version of a profile the newest again."""
+
+    kind: Literal["restore_profile"]
+    payload: RestoreProfile
+    key: Key = None
+
+
+class AskDecideProposal(_Body):
+    """Approve or reject proposed weights of a profile, or go back from approved ones."""
+
+    kind: Literal["decide_proposal"]
+    payload: DecideProposal
+    key: Key = None
+
+
 class AskRunScreen(_Body):
     """Run a screening profile now."""
 
@@ -109,6 +127,8 @@ AnyRequest = Annotated[
     | AskLayOverlay
     | AskSaveProfile
     | AskDeleteProfile
+    | AskRestoreProfile
+    | AskDecideProposal
     | AskRunScreen,
     Field(discriminator="kind"),
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import ConfigDict, Field
@@ -19,12 +19,13 @@ from falcon_pipelines.dashboard.queries.profiles import (
     ProfileDetail,
     ProfileRow,
     ProfileVersion,
-    Record,
+    Proposal,
     profile,
     profile_version,
     profiles,
-    record,
+    proposals,
 )
+from falcon_pipelines.dashboard.queries.records import Record, record
 from falcon_pipelines.dashboard.values import Problem, Value
 from falcon_pipelines.db.requests import Text
 
@@ -65,6 +66,7 @@ class RunAsked(Value):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     session: Annotated[date | None, Field(description="default: the newest session with bars")] = None
+    slot: Literal["morning", "midday", "evening"] = "evening"
     key: Key = None
 
 
@@ -113,9 +115,8 @@ async def delete_profile(
 async def run_profile(request: Request, response: Response, name: Name, body: RunAsked) -> RequestRow:
     """Ask to run the profile now."""
     await _require(request, name)
-    return await ask_request(
-        request, response, "run_screen", {"profile": name, "session": body.session}, body.key
-    )
+    payload = {"profile": name, "session": body.session, "slot": body.slot}
+    return await ask_request(request, response, "run_screen", payload, body.key)
 
 
 @router.get("/profiles/{name}/versions/{version}", responses=_MAY_BE_MISSING)
@@ -144,6 +145,12 @@ async def export_profile(request: Request, name: Name, version: Version = None) 
 async def get_record(request: Request, name: Name) -> Record:
     """What came of the profile's picks so far, with n and intervals."""
     return await _found(request, lambda session: record(session, name), f"record of {name}")
+
+
+@router.get("/profiles/{name}/proposals")
+async def get_proposals(request: Request, name: Name) -> list[Proposal]:
+    """Other weights that the record suggests, newest first; `decide_proposal` of /requests answers them."""
+    return await _found(request, lambda session: proposals(session, name), f"profile {name}")
 
 
 @router.get("/screens/{run_id}/picks/{ticker}", responses=_MAY_BE_MISSING)

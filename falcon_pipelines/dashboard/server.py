@@ -1,6 +1,7 @@
 """Serves the dashboard as a process of its own: `python -m falcon_pipelines.dashboard.server`."""
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -15,6 +16,7 @@ from falcon_pipelines.errors import FalconError, InputError
 
 BACKLOG = 128
 STOP_SECONDS = 5
+SD_LISTEN_FDS_START = 3
 
 
 class AddressTaken(FalconError):
@@ -40,21 +42,31 @@ class _Server(uvicorn.Server):
 def serve(host: str, port: int, database_url: str, policy: AccessPolicy) -> None:
     """Serve until SIGTERM or SIGINT, then finish the requests under way.
 
+    Listens on the socket that systemd holds, where it holds one: requests wait during a restart instead of failing.
     Raises AddressTaken and InvalidDatabaseUrl.
     """
     app = create_app(database_url, policy)
-    listener = _listen(host, port)
+    listener = _inherited() or _listen(host, port)
+    # Only the proxy in front reaches a socket file.
+    proxies = ["*"] if listener.family == socket.AF_UNIX else list(policy.proxies)
     config = uvicorn.Config(
         app,
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=bool(policy.proxies),
-        forwarded_allow_ips=list(policy.proxies),
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     with listener:
         _Server(config, app.state.changes).run(sockets=[listener])
+
+
+def _inherited() -> socket.socket | None:
+    """The first socket passed by systemd (sd_listen_fds(3)); None when this process was started without."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or not int(os.environ.get("LISTEN_FDS", "0")):
+        return None
+    return socket.socket(fileno=SD_LISTEN_FDS_START)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -31,7 +31,7 @@ from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.definitions import defs
 from falcon_pipelines.errors import InputError
 from falcon_pipelines.local.orphans import fail_orphaned_runs, process_tag
-from falcon_pipelines.local.stack import Stack
+from falcon_pipelines.local.stack import SYNTHETIC_FOLDER, Stack
 from falcon_pipelines.partitions import profiles, screen_key, strategy_specs, videos
 from falcon_pipelines.profiles.documents import bundled_profiles
 from falcon_pipelines.reports import report_dagster
@@ -67,7 +67,7 @@ class Demo:
     """The demo in one FALCON_HOME, whose services' databases are `stack`'s."""
 
     def __init__(self, settings: Settings, stack: Stack, seed: int) -> None:
-        self.folder = settings.home / "synthetic_flat_files"
+        self.folder = settings.home / SYNTHETIC_FOLDER
         self.store_root = settings.market_data
         self.seed = seed
         self.engine: Engine = database_engine(stack.database_url)

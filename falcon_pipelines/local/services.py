@@ -1,6 +1,7 @@
 """Which processes make up Falcon on one machine."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,7 @@ from falcon_pipelines.settings import Settings
 LOCATION = "falcon_pipelines"
 
 Login = Literal["on", "off"]
-FeedName = Literal["off", "replay", "massive", "alpaca"]
+FEED = "FALCON_FEED"
 
 
 def dashboard_url(settings: Settings) -> str:
@@ -36,7 +37,7 @@ def feed_url(settings: Settings) -> str:
     return f"http://127.0.0.1:{settings.feed_port}"
 
 
-def require_free_ports(settings: Settings, feed: FeedName = "off") -> None:
+def require_free_ports(settings: Settings, feed: str = "off") -> None:
     """Raises PortTaken for the first of the services' ports that another program has."""
     require_free_port(settings.host, settings.dashboard_port, "the dashboard", "FALCON_DASHBOARD_PORT")
     require_free_port(settings.host, settings.dagster_port, "the Dagster UI", "FALCON_DAGSTER_PORT")
@@ -46,9 +47,16 @@ def require_free_ports(settings: Settings, feed: FeedName = "off") -> None:
 
 
 def local_services(
-    settings: Settings, stack: Stack, runtime: Path, *, dashboard_login: Login, feed: FeedName
+    settings: Settings,
+    stack: Stack,
+    runtime: Path,
+    *,
+    dashboard_login: Login,
+    live: Mapping[str, str],
 ) -> tuple[Service, ...]:
     """The dashboard, Dagster's code server, web server and daemon, the trader, and the feed unless it is off.
+
+    `live` are settings of the trader and the feed alone, by the name of their variable.
 
     `runtime` is a private folder with a short path: the code server's socket is in it, because whoever reaches
     that can run code, and a socket's path may have no more than about 100 characters.
@@ -108,16 +116,17 @@ def local_services(
             health_url=f"{trader_url(settings)}/healthz",
             # Before the feed: an account opened later would miss the first bars.
             before_others=True,
+            environment=live,
         ),
-        *(() if feed == "off" else (_feed(settings, logs, feed),)),
+        *(() if live.get(FEED, settings.feed) == "off" else (_feed(settings, logs, live),)),
     )
 
 
-def _feed(settings: Settings, logs: Path, feed: FeedName) -> Service:
+def _feed(settings: Settings, logs: Path, live: Mapping[str, str]) -> Service:
     return Service(
-        name="falcon-feed",
+        name="feed",
         command=(sys.executable, "-m", "falcon_pipelines", "feed"),
         log=logs / "feed.log",
         health_url=f"{feed_url(settings)}/healthz",
-        environment={"FALCON_FEED": feed},
+        environment=live,
     )

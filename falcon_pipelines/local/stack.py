@@ -19,6 +19,10 @@ from falcon_pipelines.settings import PACKAGE_DIR, Settings
 DAGSTER_URL_VARIABLE = "FALCON_DAGSTER_DATABASE_URL"
 
 
+SYNTHETIC_FOLDER = "synthetic_flat_files"
+"""Where the demo keeps its made-up source, below FALCON_HOME."""
+
+
 class HomeNotWritable(InputError):
     """FALCON_HOME cannot be written to."""
 

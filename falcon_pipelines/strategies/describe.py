@@ -30,7 +30,11 @@ BAR_NAMES = {
 
 @dataclass(frozen=True)
 class Field:
-    """One value of a spec and why it is so: `given` (in the file, no reason named), or a provenance state."""
+    """One value of a spec and its provenance: stated, inferred or default.
+
+    What a file gives without a reason is stated where the file is a person's own, and inferred where it names a
+    source whose words it does not quote.
+    """
 
     field: str
     value: str
@@ -150,7 +154,8 @@ def _with_states(spec: Spec, words: Words) -> Iterator[Field]:
         listed.add(name)
         reason = next((spec.provenance[key] for key in _outward(name) if key in spec.provenance), None)
         if reason is None:
-            yield Field(name, value, "given" if given else "default")
+            written = "stated" if spec.source is None else "inferred"
+            yield Field(name, value, written if given else "default")
         else:
             yield Field(name, value, reason.state, reason.quote, reason.start_seconds)
     for key, reason in spec.provenance.items():

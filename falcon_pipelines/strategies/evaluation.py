@@ -6,16 +6,17 @@ every step looks at a ticker's own earlier bars only.
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import talib
 
 from falcon_pipelines.bars.panel import FIELDS
 from falcon_pipelines.strategies import conditions as c
+from falcon_pipelines.strategies.crossings import crossings
 from falcon_pipelines.strategies.indicators import INDICATORS
-from falcon_pipelines.strategies.workspace import Array, Mask, Workspace
+from falcon_pipelines.strategies.workspace import Array, IndicatorKey, Mask, Workspace, indicator_key
 
 if TYPE_CHECKING:
     from falcon_pipelines.strategies.spec import IndicatorUse
@@ -23,8 +24,19 @@ if TYPE_CHECKING:
 Value = Array | float
 
 
+class _Call(NamedTuple):
+    """An output of an indicator with its numbers filled in; `timeframe` is None on the strategy's own bars."""
+
+    fn: str
+    arguments: Mapping[str, float]
+    source: "c.Operand | None"
+    key: IndicatorKey
+    output: int
+    timeframe: str | None
+
+
 class Evaluator:
-    """Evaluates the trees of one strategy with one choice of parameters on one workspace."""
+    """Evaluates the trees of one strategy on one workspace, with one choice of parameters at a time."""
 
     def __init__(
         self, workspace: Workspace, uses: "Sequence[IndicatorUse]", params: Mapping[str, float]
@@ -32,6 +44,17 @@ class Evaluator:
         self.workspace = workspace
         self.uses = {use.id: use for use in uses}
         self.params = params
+        self._referred: dict[str, Array] = {}
+        self._varies: dict[str, tuple[str, ...]] = {}
+        self._calls: dict[tuple[str, tuple[float, ...]], _Call] = {}
+        self._coarser: dict[str, Evaluator] = {}
+
+    def choose(self, params: Mapping[str, float]) -> None:
+        """Evaluate with another choice of parameters from now on."""
+        self.params = params
+        self._referred.clear()
+        for inner in self._coarser.values():
+            inner.choose(params)
 
     def number(self, value: float | str) -> float:
         """A number of the spec, looked up where it is "$name"."""
@@ -43,30 +66,11 @@ class Evaluator:
 
     def operand(self, operand: "c.Operand") -> Value:
         """The operand's values (T, N); a float for what is written as a number."""
-        match operand:
-            case int() | float():
-                return float(operand)
-            case str():
-                return float(self.number(operand)) if operand.startswith("$") else self.reference(operand)
-            case c.Lag(lag=(of, bars)):
-                return shifted(self.array(of), self.bars(bars))
-            case c.Highest(highest=(of, bars)):
-                return self._extreme(of, bars, highest=True)
-            case c.Lowest(lowest=(of, bars)):
-                return self._extreme(of, bars, highest=False)
-            case c.PctChange(pct_change=(of, bars)):
-                now = self.array(of)
-                before = shifted(now, self.bars(bars))
-                return _divided(now - before, np.abs(before)) * 100.0
-            case c.Add(add=(left, right)):
-                return self.array(left) + self.operand(right)
-            case c.Sub(sub=(left, right)):
-                return self.array(left) - self.operand(right)
-            case c.Mul(mul=(left, right)):
-                return self.array(left) * self.operand(right)
-            case c.Div(div=(left, right)):
-                return _divided(self.array(left), self.operand(right))
-        raise TypeError(f"not an operand: {operand!r}")
+        if isinstance(operand, str):
+            return float(self.number(operand)) if operand.startswith("$") else self.reference(operand)
+        if isinstance(operand, int | float):
+            return float(operand)
+        return _OPERANDS[type(operand)](self, operand)
 
     def array(self, operand: "c.Operand") -> Array:
         """The operand's values as a packed (T, N) array even where it is one number."""
@@ -76,24 +80,65 @@ class Evaluator:
     def reference(self, name: str) -> Array:
         """A bar field, or an output of an indicator; one of a coarser timeframe as of its last complete
         bar."""
-        if name in FIELDS:
-            return self.workspace.field(name)
+        if name not in self._referred:
+            self._referred[name] = self.workspace.field(name) if name in FIELDS else self._output(name)
+        return self._referred[name]
+
+    def _output(self, name: str) -> Array:
+        call = self._call(name)
+        if call.timeframe is not None:
+            return self.workspace.from_coarser(call.timeframe, self._inner(call.timeframe).reference(name))
+        outputs = self.workspace.kept(call.key)
+        if outputs is None:
+            source = self.workspace.field("close") if call.source is None else self.array(call.source)
+            outputs = self.workspace.indicator(call.fn, call.arguments, source, call.key[2])
+        return outputs[call.output]
+
+    def _call(self, name: str) -> "_Call":
+        """How a referred output is computed; looked up where the same parameter values were chosen before."""
+        if name not in self._varies:
+            self._varies[name] = tuple(sorted(self._parameters(name)))
+        key = (name, tuple([self.params[each] for each in self._varies[name]]))
+        if key not in self._calls:
+            self._calls[key] = self._resolved(name)
+        return self._calls[key]
+
+    def _resolved(self, name: str) -> "_Call":
         use_id, _, output = name.partition(".")
         use = self.uses[use_id]
-        if use.timeframe not in (None, self.workspace.timeframe):
-            timeframe = str(use.timeframe)
-            inner = Evaluator(self.workspace.coarser(timeframe), tuple(self.uses.values()), self.params)
-            return self.workspace.from_coarser(timeframe, inner.reference(name))
         indicator = INDICATORS[use.fn]
         arguments = indicator.arguments({key: self.number(value) for key, value in use.params.items()})
-        source = use.source if use.source is not None else "close"
-        values = self.workspace.indicator(
-            use.fn,
-            arguments,
-            self.array(source) if indicator.takes_source else self.workspace.field("close"),
-            self._key(source) if indicator.takes_source else "",
+        source = (use.source if use.source is not None else "close") if indicator.takes_source else None
+        return _Call(
+            fn=use.fn,
+            arguments=arguments,
+            source=source,
+            key=indicator_key(use.fn, arguments, self._key(source) if source is not None else ""),
+            output=indicator.outputs.index(output) if output else 0,
+            timeframe=None if use.timeframe in (None, self.workspace.timeframe) else use.timeframe,
         )
-        return values[indicator.outputs.index(output) if output else 0]
+
+    def _inner(self, timeframe: str) -> "Evaluator":
+        """The evaluator of the same strategy on bars of a coarser timeframe."""
+        if timeframe not in self._coarser:
+            uses = tuple(self.uses.values())
+            self._coarser[timeframe] = Evaluator(self.workspace.coarser(timeframe), uses, self.params)
+        return self._coarser[timeframe]
+
+    def _parameters(self, operand: "c.Operand") -> set[str]:
+        """Names of the parameters that an operand's values depend on."""
+        if isinstance(operand, str):
+            if operand.startswith("$"):
+                return {operand[1:]}
+            use = self.uses.get(operand.partition(".")[0])
+            if use is None or operand in FIELDS:
+                return set()
+            given = {value[1:] for value in use.params.values() if isinstance(value, str)}
+            return given | (self._parameters(use.source) if use.source is not None else set())
+        if isinstance(operand, int | float):
+            return set()
+        ((_, parts),) = operand
+        return set().union(*(self._parameters(part) for part in parts))
 
     def _key(self, operand: "c.Operand") -> str:
         """What the operand stands for, the same for equal values: parameters and indicators resolved."""
@@ -112,65 +157,90 @@ class Evaluator:
         (name, parts), *_ = operand
         return json.dumps([name, [self._key(part) for part in parts]])
 
-    def _extreme(self, of: "c.Operand", bars: int | str, *, highest: bool) -> Array:
+    def extreme(self, of: "c.Operand", bars: int | str, *, highest: bool) -> Array:
+        """Highest or lowest of an operand's last bars."""
         return rolling_extreme(self.array(of), self.bars(bars), highest=highest)
+
+    def lagged(self, of: "c.Operand", bars: int | str) -> Array:
+        """An operand's values some bars earlier."""
+        return shifted(self.array(of), self.bars(bars))
+
+    def change(self, of: "c.Operand", bars: int | str) -> Array:
+        """An operand's change over some bars, in percent of where it started."""
+        now = self.array(of)
+        before = shifted(now, self.bars(bars))
+        return _divided(now - before, np.abs(before)) * 100.0
 
     def holds(self, condition: "c.Condition", wanted: bool = True) -> Mask:
         """(T, N): True where the condition is known to be `wanted`."""
-        match condition:
-            case c.All(conditions=parts):
-                return self._joined(parts, wanted, every=wanted)
-            case c.AnyOf(conditions=parts):
-                return self._joined(parts, wanted, every=not wanted)
-            case c.Not(condition=part):
-                return self.holds(part, not wanted)
-            case c.Gt(gt=(left, right)):
-                return self._compare(left, right, np.greater if wanted else np.less_equal)
-            case c.Gte(gte=(left, right)):
-                return self._compare(left, right, np.greater_equal if wanted else np.less)
-            case c.Lt(lt=(left, right)):
-                return self._compare(left, right, np.less if wanted else np.greater_equal)
-            case c.Lte(lte=(left, right)):
-                return self._compare(left, right, np.less_equal if wanted else np.greater)
-            case c.Between(between=(of, low, high)):
-                return self.holds(c.All(conditions=(c.Gte(gte=(of, low)), c.Lte(lte=(of, high)))), wanted)
-            case c.CrossesAbove(crosses_above=(left, right)):
-                return self._crosses(self.operand(left), self.operand(right), wanted)
-            case c.CrossesBelow(crosses_below=(left, right)):
-                return self._crosses(self.operand(right), self.operand(left), wanted)
-            case c.WithinLast(within_last=window):
-                return _over_window(self.holds(window.of, wanted), self.bars(window.bars), every=not wanted)
-            case c.ForNBars(for_n_bars=window):
-                return _over_window(self.holds(window.of, wanted), self.bars(window.bars), every=wanted)
-        raise TypeError(f"not a condition: {condition!r}")
+        return _CONDITIONS[type(condition)](self, condition, wanted)
 
-    def _joined(self, parts: "Sequence[c.Condition]", wanted: bool, *, every: bool) -> Mask:
+    def joined(self, parts: "Sequence[c.Condition]", wanted: bool, *, every: bool) -> Mask:
+        """All of the conditions, or any of them."""
         result = self.holds(parts[0], wanted)
         for part in parts[1:]:
             other = self.holds(part, wanted)
             result = result & other if every else result | other
         return result
 
-    def _compare(self, left: "c.Operand", right: "c.Operand", ufunc: np.ufunc) -> Mask:
+    def compared(self, pair: "tuple[c.Operand, c.Operand]", ufunc: np.ufunc) -> Mask:
+        """The comparison of two operands; False where one is unknown."""
+        left, right = pair
         a, b = self.operand(left), self.operand(right)
         if not isinstance(a, np.ndarray) and not isinstance(b, np.ndarray):
             a = np.full(self.workspace.shape, a, order="F")
         result: Mask = ufunc(a, b)
         return result
 
-    def _crosses(self, above: Value, below: Value, wanted: bool) -> Mask:
-        """`above` is above `below` now and was not on the bar before; false as soon as either half is."""
-        if not isinstance(above, np.ndarray) and not isinstance(below, np.ndarray):
-            above = np.full(self.workspace.shape, above, order="F")
-        now_above: Mask = np.greater(above, below)
-        now_not: Mask = np.less_equal(above, below)
-        result = np.zeros(now_above.shape, dtype=bool, order="F")
-        if wanted:
-            np.logical_and(now_above[1:], now_not[:-1], out=result[1:])
-        else:
-            np.logical_or(now_not[1:], now_above[:-1], out=result[1:])
-            result[:1] = now_not[:1]
-        return result
+    def between(self, bounds: "tuple[c.Operand, c.Operand, c.Operand]", wanted: bool) -> Mask:
+        """Neither below the low nor above the high."""
+        of, low, high = bounds
+        return self.holds(c.All(conditions=(c.Gte(gte=(of, low)), c.Lte(lte=(of, high)))), wanted)
+
+    def crosses(self, rising: "c.Operand", falling: "c.Operand", wanted: bool) -> Mask:
+        """`rising` is above `falling` now and was not on the bar before; false as soon as either half is."""
+        above, below = self.operand(rising), self.operand(falling)
+        found: Mask = crossings(self._by_ticker(above), self._by_ticker(below), wanted).T
+        return found
+
+    def _by_ticker(self, value: Value) -> Array:
+        """The values transposed, so that each ticker's own follow one another in memory."""
+        if isinstance(value, np.ndarray):
+            return np.ascontiguousarray(value.T)
+        return np.broadcast_to(np.float64(value), self.workspace.shape[::-1])
+
+
+_OPERANDS: "Mapping[type, Callable[[Evaluator, Any], Value]]" = {
+    c.Lag: lambda on, it: on.lagged(*it.lag),
+    c.Highest: lambda on, it: on.extreme(*it.highest, highest=True),
+    c.Lowest: lambda on, it: on.extreme(*it.lowest, highest=False),
+    c.PctChange: lambda on, it: on.change(*it.pct_change),
+    c.Add: lambda on, it: on.array(it.add[0]) + on.operand(it.add[1]),
+    c.Sub: lambda on, it: on.array(it.sub[0]) - on.operand(it.sub[1]),
+    c.Mul: lambda on, it: on.array(it.mul[0]) * on.operand(it.mul[1]),
+    c.Div: lambda on, it: _divided(on.array(it.div[0]), on.operand(it.div[1])),
+}
+"""What each kind of operand evaluates to."""
+
+_CONDITIONS: "Mapping[type, Callable[[Evaluator, Any, bool], Mask]]" = {
+    c.All: lambda on, it, wanted: on.joined(it.conditions, wanted, every=wanted),
+    c.AnyOf: lambda on, it, wanted: on.joined(it.conditions, wanted, every=not wanted),
+    c.Not: lambda on, it, wanted: on.holds(it.condition, not wanted),
+    c.Gt: lambda on, it, wanted: on.compared(it.gt, np.greater if wanted else np.less_equal),
+    c.Gte: lambda on, it, wanted: on.compared(it.gte, np.greater_equal if wanted else np.less),
+    c.Lt: lambda on, it, wanted: on.compared(it.lt, np.less if wanted else np.greater_equal),
+    c.Lte: lambda on, it, wanted: on.compared(it.lte, np.less_equal if wanted else np.greater),
+    c.Between: lambda on, it, wanted: on.between(it.between, wanted),
+    c.CrossesAbove: lambda on, it, wanted: on.crosses(it.crosses_above[0], it.crosses_above[1], wanted),
+    c.CrossesBelow: lambda on, it, wanted: on.crosses(it.crosses_below[1], it.crosses_below[0], wanted),
+    c.WithinLast: lambda on, it, wanted: _over_window(
+        on.holds(it.within_last.of, wanted), on.bars(it.within_last.bars), every=not wanted
+    ),
+    c.ForNBars: lambda on, it, wanted: _over_window(
+        on.holds(it.for_n_bars.of, wanted), on.bars(it.for_n_bars.bars), every=wanted
+    ),
+}
+"""Where each kind of condition is known to be what is wanted."""
 
 
 def shifted(values: Array, bars: int) -> Array:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from falcon_pipelines.bars.panel import Panel
+from falcon_pipelines.strategies.conditions import Condition
 from falcon_pipelines.strategies.evaluation import Evaluator, rolling_extreme
 from falcon_pipelines.strategies.exits import AtrStop, IndicatorStop, SwingStop, VolatilityTarget
 from falcon_pipelines.strategies.indicators import INDICATORS
@@ -20,14 +21,14 @@ SESSIONS_PER_YEAR = 252
 
 
 @dataclass(frozen=True)
-class Signals:
+class SignalTable:
     """What a strategy says on each completed bar of T times and N tickers; orders act from the next bar on.
 
     `entry_*` and `exit_*` are (T, N) bool, False where anything needed is unknown. `stop_distance` is dollars
     from the fill price, `stop_level_*` an absolute price known at that bar; NaN where the spec has none. An
     entry whose stop or volatility is unknown is not signalled. Higher `rank` is taken first when cash or
-    slots are short. `volatility` is annualised, as a fraction, NaN where it is not needed. No entry is
-    signalled before bar `warm_up`. Arrays may be shared between signals: do not write to them.
+    slots are short. `volatility` is annualised, as a fraction, NaN where it is not needed. Arrays may be shared
+    between tables: do not write to them.
     """
 
     entry_long: NDArray[np.bool_]
@@ -39,6 +40,12 @@ class Signals:
     stop_level_short: NDArray[np.float64]
     rank: NDArray[np.float64]
     volatility: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Signals(SignalTable):
+    """The table with the number of leading bars, `warm_up`, before which no entry is signalled."""
+
     warm_up: int
 
 
@@ -65,42 +72,55 @@ def compute_signals(
     """
     space = panel if isinstance(panel, Workspace) else workspace_for(spec, panel)
     chosen = chosen_params(spec, params)
-    evaluator = Evaluator(space, spec.indicators, chosen)
-    distance, level_long, level_short = _stops(spec, evaluator)
-    volatility = _volatility(space) if isinstance(spec.sizing, VolatilityTarget) else None
+    maker = SignalMaker(spec, space)
+    return Signals(**vars(maker.table(chosen)), warm_up=_warm_up(spec, chosen, maker.evaluator))
 
-    def entries(side: str) -> Mask:
-        condition = spec.entry.long if side == "long" else spec.entry.short
+
+class SignalMaker:
+    """Signals of one strategy on one workspace for many choices of parameters, one after the other."""
+
+    def __init__(self, spec: Spec, workspace: Workspace) -> None:
+        self.spec = spec
+        self.evaluator = Evaluator(workspace, spec.indicators, chosen_params(spec))
+        long, short = spec.entry.long, spec.entry.short
+        self._long, self._short = long, short
+        self._leave_long = spec.exit.signal_for("long") if long is not None else None
+        self._leave_short = spec.exit.signal_for("short") if short is not None else None
+        self._volatility = _volatility(workspace) if isinstance(spec.sizing, VolatilityTarget) else None
+
+    def table(self, params: Mapping[str, float]) -> SignalTable:
+        """The signals with a value for every parameter of the spec; see `compute_signals`."""
+        self.evaluator.choose(params)
+        space = self.evaluator.workspace
+        distance, level_long, level_short = _stops(self.spec, self.evaluator)
+        return SignalTable(
+            entry_long=self._holds(self._long, distance, level_long, self._volatility),
+            exit_long=self._holds(self._leave_long),
+            entry_short=self._holds(self._short, distance, level_short, self._volatility),
+            exit_short=self._holds(self._leave_short),
+            stop_distance=_numbers(space, distance),
+            stop_level_long=_numbers(space, level_long),
+            stop_level_short=_numbers(space, level_short),
+            rank=_rank(self.spec, self.evaluator),
+            volatility=_numbers(space, self._volatility),
+        )
+
+    def _holds(self, condition: "Condition | None", *needed: Array | None) -> Mask:
+        """Where the condition holds and what is needed beside it is known."""
+        space = self.evaluator.workspace
         if condition is None:
             return space.never
-        mask = evaluator.holds(condition)
-        level = level_long if side == "long" else level_short
-        for needed in (distance, level, volatility):
-            if needed is not None:
-                mask = mask & np.isfinite(needed)
-        return _mask(space, mask)
-
-    def exits(side: str) -> Mask:
-        entry = spec.entry.long if side == "long" else spec.entry.short
-        condition = spec.exit.signal_for(side)
-        return space.never if condition is None or entry is None else _mask(space, evaluator.holds(condition))
-
-    return Signals(
-        entry_long=entries("long"),
-        exit_long=exits("long"),
-        entry_short=entries("short"),
-        exit_short=exits("short"),
-        stop_distance=_numbers(space, distance),
-        stop_level_long=_numbers(space, level_long),
-        stop_level_short=_numbers(space, level_short),
-        rank=_rank(spec, evaluator),
-        volatility=_numbers(space, volatility),
-        warm_up=_warm_up(spec, chosen, evaluator),
-    )
+        mask = self.evaluator.holds(condition)
+        for values in needed:
+            if values is not None:
+                mask = mask & np.isfinite(values)
+        return space.unpacked(mask, False)
 
 
 def _stops(spec: Spec, evaluator: Evaluator) -> tuple[Array | None, Array | None, Array | None]:
     """Distance, level for longs and level for shorts, packed."""
+    if spec.exit.stop is None:
+        return None, None, None
     space = evaluator.workspace
     match spec.exit.stop:
         case AtrStop(atr=atr):
@@ -160,10 +180,6 @@ def _rank(spec: Spec, evaluator: Evaluator) -> Array:
     values = evaluator.array(spec.execution.rank_by)
     ordered = values if spec.execution.rank_order == "descending" else -values
     return space.unpacked(np.where(np.isnan(ordered), -np.inf, ordered), -np.inf)
-
-
-def _mask(space: Workspace, mask: Mask) -> Mask:
-    return space.unpacked(mask, False)
 
 
 def _numbers(space: Workspace, values: Array | None) -> Array:

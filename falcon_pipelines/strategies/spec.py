@@ -6,10 +6,9 @@ validation.py; what it does on bars is in signals.py.
 """
 
 import hashlib
-import itertools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -28,6 +27,7 @@ from falcon_pipelines.strategies import validation
 from falcon_pipelines.strategies.conditions import Condition, Operand
 from falcon_pipelines.strategies.documents import InvalidDocument, read_document, write_yaml
 from falcon_pipelines.strategies.exits import Exit, PercentOfEquity, Sizing
+from falcon_pipelines.strategies.grid import ParamGrid
 from falcon_pipelines.strategies.indicators import INDICATORS
 from falcon_pipelines.strategies.numbers import (
     BasisPoints,
@@ -300,16 +300,21 @@ def spec_hash(spec: Spec) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def param_grid(spec: Spec) -> list[dict[str, float]]:
-    """Every combination of the parameters' values, the last parameter varying fastest.
+def param_grid(spec: Spec, names: Collection[str] | None = None) -> ParamGrid:
+    """Every combination of the parameters' values (of those in `names` only, where given).
 
     Raises InvalidSpec for more than MAX_COMBINATIONS combinations.
     """
-    choices = {name: parameter.choices() for name, parameter in spec.params.items()}
-    combinations = math.prod(len(values) for values in choices.values())
-    if combinations > MAX_COMBINATIONS:
-        raise InvalidSpec([f"params: {combinations:,} combinations; allowed: at most {MAX_COMBINATIONS:,}"])
-    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+    grid = ParamGrid(
+        {
+            name: parameter.choices()
+            for name, parameter in spec.params.items()
+            if names is None or name in names
+        }
+    )
+    if len(grid) > MAX_COMBINATIONS:
+        raise InvalidSpec([f"params: {len(grid):,} combinations; allowed: at most {MAX_COMBINATIONS:,}"])
+    return grid
 
 
 def json_schema() -> dict[str, Any]:

@@ -6,12 +6,12 @@ A day on which a ticker was halted is no bar of it: its averages, lags and cross
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from falcon_pipelines.bars.panel import FIELDS, Panel
+from falcon_pipelines.bars.panel import Panel
 from falcon_pipelines.strategies.indicators import INDICATORS, Column
 from falcon_pipelines.strategies.sessions import minutes_from_open, session_days
 from falcon_pipelines.strategies.timeframes import coarser
@@ -21,6 +21,11 @@ Mask = NDArray[np.bool_]
 IndicatorKey = tuple[str, tuple[tuple[str, float], ...], str]
 Scalar = TypeVar("Scalar", np.float64, np.bool_)
 CACHE_BYTES = 256 * 2**20
+
+
+def indicator_key(fn: str, arguments: Mapping[str, float], source_key: str) -> IndicatorKey:
+    """What tells an indicator's outputs from all others on the same bars."""
+    return (fn, tuple(sorted(arguments.items())), source_key)
 
 
 class Workspace:
@@ -36,11 +41,12 @@ class Workspace:
         present = np.isfinite(panel["close"])
         for name in ("open", "high", "low"):
             present &= np.isfinite(panel[name])
-        self.counts = present.sum(axis=0)
-        """Number of bars of each ticker."""
         self.gapless = bool(present.all())
+        self.counts = np.full(self.shape[1], self.shape[0]) if self.gapless else present.sum(axis=0)
+        """Number of bars of each ticker."""
         self._rows = np.argsort(~present, axis=0, kind="stable") if not self.gapless else None
         self._fields: dict[str, Array] = {}
+        self._finite: dict[str, bool] = {}
         self._cache: OrderedDict[IndicatorKey, tuple[Array, ...]] = OrderedDict()
         self._cached_bytes = 0
         self._coarser: dict[str, tuple[Workspace, NDArray[np.int64]]] = {}
@@ -78,13 +84,13 @@ class Workspace:
 
     @cached_property
     def unknown(self) -> Array:
-        """(T, N) of NaN, shared by all signals that have no such values."""
-        return np.full(self.shape, np.nan)
+        """(T, N) of NaN, shared by all signals that have no such values; one number in memory, not to be written."""
+        return np.broadcast_to(np.float64(np.nan), self.shape)
 
     @cached_property
     def zero(self) -> Array:
         """(T, N) of zeros, shared likewise."""
-        return np.zeros(self.shape)
+        return np.broadcast_to(np.float64(0.0), self.shape)
 
     @cached_property
     def never(self) -> Mask:
@@ -103,28 +109,45 @@ class Workspace:
         """The bars of one ticker; `source` is packed."""
         bars = int(self.counts[index])
         rows = slice(0, bars) if self._rows is None else self._rows[:bars, index]
-        fields = {name: self.field(name)[:bars, index] for name in FIELDS}
-        return Column(
-            source=np.ascontiguousarray(source[:bars, index]),
-            session=self._sessions[rows],
-            minute=self._minutes[rows],
-            **fields,
-        )
+
+        def load(name: str) -> NDArray[Any]:
+            if name == "session":
+                return self._sessions[rows]
+            if name == "minute":
+                return self._minutes[rows]
+            return self.field(name)[:bars, index]
+
+        return Column(np.ascontiguousarray(source[:bars, index]), load)
+
+    def kept(self, key: IndicatorKey) -> tuple[Array, ...] | None:
+        """The outputs of an indicator computed before, None where they are not there (any more)."""
+        found = self._cache.get(key)
+        if found is not None:
+            self._cache.move_to_end(key)
+        return found
+
+    def _whole(self, name: str) -> bool:
+        """Whether a bar field has no unknown value; what is computed on a source is looked at elsewhere."""
+        if name not in self._finite:
+            self._finite[name] = name == "source" or bool(np.isfinite(self.field(name)).all())
+        return self._finite[name]
 
     def indicator(
         self, fn: str, arguments: Mapping[str, float], source: Array, source_key: str
     ) -> tuple[Array, ...]:
         """The outputs of an indicator on all tickers, packed; kept for the next time it is asked for."""
-        key = (fn, tuple(sorted(arguments.items())), source_key)
-        if key in self._cache:
-            self._cache.move_to_end(key)
-            return self._cache[key]
+        key = indicator_key(fn, arguments, source_key)
+        found = self.kept(key)
+        if found is not None:
+            return found
         indicator = INDICATORS[fn]
-        outputs = tuple(np.full(self.shape, np.nan, order="F") for _ in indicator.outputs)
+        whole = bool(np.isfinite(source).all()) and all(self._whole(name) for name in indicator.inputs)
+        outputs = tuple(np.empty(self.shape, order="F") for _ in indicator.outputs)
         for index in range(self.shape[1]):
             column = self.column(index, source)
-            for output, values in zip(outputs, indicator.on_column(column, arguments), strict=True):
+            for output, values in zip(outputs, indicator.on_column(column, arguments, whole), strict=True):
                 output[: len(values), index] = values
+                output[len(values) :, index] = np.nan
         self._remember(key, outputs)
         return outputs
 

@@ -18,6 +18,7 @@ from falcon_pipelines.backtesting.fill_rules import (
     NO_EXIT,
     SELL,
     STOPPED,
+    fills_at_open,
     limit_fill,
     protective_exit,
     stop_fill,
@@ -92,6 +93,10 @@ def match_exits(turn: Turn, ticker: str) -> None:
         match_bracket(turn, parent, ticker, AT_OPEN)
     alone = [order for order in turn.acting_orders(ticker) if order.side == "sell" and not order.parent]
     targets = [order for order in alone if order.type == "limit"]
+    for order in targets:
+        if fills_at_open(SELL, float(order.limit or 0), bar.open):
+            _match_single(turn, order, bar, ())
+    targets = [order for order in targets if order.id in turn.orders]
     for order in alone:
         if order.type in ("stop", "trailing", "stop_limit") and order.id in turn.orders:
             rivals = any(
@@ -110,10 +115,18 @@ def match_bracket(turn: Turn, parent: str, ticker: str, entered: int, entry: flo
     `entry` is the price in dollars of an entry inside the bar: no stop sells above it and no target below it, since
     price is there when they become live.
     """
-    bar, family = turn.bars[ticker], turn.bracket(parent, ticker)
+    bar = turn.bars[ticker]
+    if entered == AT_OPEN:
+        _leave_at_better_open(turn, turn.bracket(parent, ticker), bar)
+    family = turn.bracket(parent, ticker)
     stop = _live_stop(family)
     targets = sorted(
-        (order for order in family if order.role in ("target", "partial")),
+        (
+            order
+            for order in family
+            if order.role in ("target", "partial")
+            and not (entered == AT_OPEN and _beyond_at_open(order, bar))
+        ),
         key=lambda order: order.limit or ZERO,
     )
     level = math.nan if stop is None or stop.stop is None else float(stop.stop)
@@ -136,6 +149,18 @@ def match_bracket(turn: Turn, parent: str, ticker: str, entered: int, entry: flo
         for order in targets:
             if order.id in turn.orders:
                 turn.end(turn.orders[order.id], "cancelled", f"{stop.id} was triggered")
+
+
+def _leave_at_better_open(turn: Turn, family: Sequence[Order], bar: Bar) -> None:
+    """Fill the targets that the bar opens beyond, before anything inside it."""
+    for order in family:
+        if _beyond_at_open(order, bar) and order.id in turn.orders:
+            turn.leave(turn.orders[order.id], bar.open, slip=False)
+
+
+def _beyond_at_open(order: Order, bar: Bar) -> bool:
+    is_target = order.role in ("target", "partial") and order.limit is not None
+    return is_target and fills_at_open(SELL, float(order.limit or 0), bar.open)
 
 
 def _target_first(family: Sequence[Order]) -> bool:

@@ -162,6 +162,20 @@ def simulate(
                 final = at("r", rules.target_r)
             o, h, low = opens[t][c], highs[t][c], lows[t][c]
 
+            # An open beyond a target fills it there, before anything inside the bar.
+            def gapped_over(level: float, side: int = side, o: float = o) -> bool:
+                return o > level if side > 0 else o < level
+
+            for k, level in goals:
+                if gapped_over(level) and c in positions:
+                    leave(t, c, min(p.partial_left[k], p.quantity), o, "partial")
+                    p.partial_left[k] = 0
+            if final is not None and gapped_over(final) and c in positions:
+                leave(t, c, p.quantity, o, "target")
+            if c not in positions:
+                continue
+            goals = [(k, level) for k, level in goals if not gapped_over(level)]
+
             def through(level: float, side: int = side, h: float = h, low: float = low) -> bool:
                 return h > level if side > 0 else low < level
 

@@ -65,6 +65,21 @@ def test_stop_and_target_in_one_bar_take_the_stop_and_flag_the_trade():
     assert run(bars, stop_percent=5, target_percent=10)[1] == (2, 0, -50.0, 95.0, "stop", True)
 
 
+def test_an_open_beyond_the_target_fills_it_there_though_the_bar_falls_to_the_stop_later():
+    bars = [FLAT, FLAT, (112.0, 113.0, 94.0, 96.0)]
+    rules = {"stop_percent": 5, "target_percent": 10, "slippage_bps": 50}
+    assert run(bars, **rules)[1][3:] == (112.0, "target", False)
+
+
+def test_after_a_partial_exit_at_the_open_the_rest_is_stopped_with_certainty():
+    bars = [FLAT, FLAT, (106.0, 107.0, 94.0, 96.0)]
+    rules = {"stop_percent": 5, "partial_percent": (5,), "partial_r": (np.nan,), "partial_fraction": (0.5,)}
+    assert run(bars, **rules)[1:] == [
+        (2, 0, -25.0, 106.0, "partial", False),
+        (2, 0, -25.0, 95.0, "stop", False),
+    ]
+
+
 def test_target_first_takes_the_target_of_an_ambiguous_bar_but_not_after_a_gap_through_the_stop():
     both = [FLAT, FLAT, (100.0, 112.0, 94.0, 100.0)]
     gap = [FLAT, FLAT, (94.0, 112.0, 93.0, 100.0)]

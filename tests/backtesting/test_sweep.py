@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from falcon_pipelines.backtesting import sweep as sweeps
+from falcon_pipelines.backtesting import batch
 from falcon_pipelines.backtesting.run import NoBars, run_backtest
 from falcon_pipelines.backtesting.sweep import sweep
 from falcon_pipelines.bars.panel import Panel
@@ -48,9 +48,9 @@ def test_every_combination_equals_its_own_backtest(text: str) -> None:
 def test_batches_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     spec, panel = parse_spec(STOPS), walk(300, 2)
     whole = sweep(spec, panel)
-    monkeypatch.setattr(sweeps, "BATCH", 5)
+    monkeypatch.setattr(batch, "BATCH", 5)
     assert np.array_equal(sweep(spec, panel).figures, whole.figures)
-    monkeypatch.setattr(sweeps, "BATCH_BYTES", 1)
+    monkeypatch.setattr(batch, "BATCH_BYTES", 1)
     assert np.array_equal(sweep(spec, panel).figures, whole.figures)
 
 

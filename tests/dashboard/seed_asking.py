@@ -14,6 +14,7 @@ from falcon_pipelines.db.models import (
     Request,
     ScreenPick,
     ScreenProfile,
+    ScreenProposal,
     ScreenRecord,
     ScreenRun,
     SkippedTrade,
@@ -78,6 +79,28 @@ def _videos(session: Session, hostile: str) -> None:
     )
 
 
+def measure(
+    name: str,
+    meaning: str,
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    n: int,
+    **more: object,
+) -> dict[str, object]:
+    """One number of a record, as the record is stored."""
+    found = {
+        "name": name,
+        "meaning": meaning,
+        "unit": "fraction",
+        "value": value,
+        "low": low,
+        "high": high,
+        "n": n,
+    }
+    return found | {"state": "measured"} | more
+
+
 def _profiles(session: Session, days: list, hostile: str) -> None:  # type: ignore[type-arg]
     for version, note in ((1, "comes with Falcon"), (2, "a better weight" + hostile)):
         session.add(
@@ -102,11 +125,41 @@ def _profiles(session: Session, days: list, hostile: str) -> None:  # type: igno
             verdict="no better than the pool" + hostile,
             through=days[-21],
             document={
-                "hit_rate": {"value": 0.53, "low": 0.44, "high": 0.62, "n": 118},
-                "base_rate": {"value": 0.51, "n": 2480},
-                "rank_ic": {"value": 0.021, "low": -0.03, "high": 0.07, "n": 24},
-                "brier": {"value": None, "n": 0, "why": "no model gave a confidence" + hostile},
+                "waiting": 3,
+                "next_close": "2026-11-25",
+                "factors": {
+                    "runs": 24,
+                    "picks": 118,
+                    "verdict": "no better than random picks" + hostile,
+                    "placebo_p": 0.31,
+                    "measures": [
+                        measure("hit_rate", "picks that rose", 0.53, 0.44, 0.62, 118, compared_with=0.51),
+                        measure("rank_ic", "rank correlation", 0.021, -0.03, 0.07, 24, unit="correlation"),
+                        measure(
+                            "brier", "error" + hostile, None, None, None, 0, state="insufficient (0 of 100)"
+                        ),
+                    ],
+                },
+                "model": {
+                    "runs": 2,
+                    "picks": 40,
+                    "verdict": "insufficient (40 of 100)",
+                    "measures": [],
+                    "reliability": [
+                        {"low": 0.6, "high": 0.8, "n": 40, "stated": 0.68, "observed": 0.55}
+                        | {"observed_low": 0.4, "observed_high": 0.69}
+                    ],
+                },
             },
+        )
+    )
+    session.add(
+        ScreenProposal(
+            profile="momentum_pullback",
+            base_version=2,
+            current={"return_126": 0.7, "rsi_14" + hostile: 0.3},
+            proposed={"return_126": 0.6, "rsi_14" + hostile: 0.4},
+            evidence={"picks": 118, "separate_horizons": 9},
         )
     )
     run = session.scalars(select(ScreenRun).where(ScreenRun.profile.startswith("momentum"))).first()

@@ -153,10 +153,34 @@ def test_profiles_are_imported_exported_run_and_deleted(page: TestClient, databa
     wrong = send(page, "/screens/profiles/momentum_pullback/run", session="yesterday")
     assert "Enter a date as 2026-11-20" in wrong.text
     send(page, "/screens/profiles/momentum_pullback/run", session="2026-11-19")
-    assert newest(database_url).payload == {"profile": "momentum_pullback", "session": "2026-11-19"}
+    assert newest(database_url).payload == {
+        "profile": "momentum_pullback",
+        "session": "2026-11-19",
+        "slot": "evening",
+    }
     send(page, "/screens/profiles/momentum_pullback/delete")
     assert newest(database_url).kind == "delete_profile"
     assert page.get("/screens/profiles/nothing").status_code == 404
+
+
+def test_an_earlier_version_is_brought_back_and_proposed_weights_are_decided(
+    page: TestClient, database_url: str
+) -> None:
+    shown = page.get("/screens/profiles/momentum_pullback").text
+    assert "for version 2" in shown
+    assert "118 picks, 9 separate horizons" in shown
+    send(page, "/screens/profiles/momentum_pullback/restore?version=1", version="1")
+    assert newest(database_url).payload == {"name": "momentum_pullback", "version": 1}
+    for wrong in ("9", "", "x", "-1", "1" * 30):
+        form = page.get("/videos")
+        fields = {name: hidden(form, name) for name in ("csrf_token", "key")} | {"version": wrong}
+        assert page.post("/screens/profiles/momentum_pullback/restore", data=fields).status_code == 404
+    decided = send(page, "/screens/proposals/1/approve")
+    assert decided.headers["location"].startswith("/screens/profiles/momentum_pullback?asked=r-")
+    assert newest(database_url).payload == {"proposal": 1, "decision": "approve"}
+    assert page.get("/screens/proposals/9/approve").status_code == 404
+    (listed,) = page.get("/api/v1/profiles/momentum_pullback/proposals").json()
+    assert {"factor": "return_126", "current": 0.7, "proposed": 0.6} in listed["weights"]
 
 
 def test_a_pause_is_asked_for_and_answered(page: TestClient, database_url: str) -> None:
@@ -251,6 +275,19 @@ def test_a_strategy_is_approved_and_what_follows_is_shown(page: TestClient, data
     assert page.get("/strategies/99/approve").status_code == 404
 
 
+def test_something_is_assumed_that_a_video_does_not_say(page: TestClient, database_url: str) -> None:
+    nothing = send(page, "/strategies/1/overlay", choices="")
+    assert "Choose one of the exits, or write PLACE=VALUE" in nothing.text
+    assert "at most 200 characters" in send(page, "/strategies/1/overlay", choices="x" * 201).text
+    sent = send(page, "/strategies/1/overlay", choices="exit.stop.percent=5\n\n sizing.percent_of_equity=50 ")
+    assert sent.headers["location"].startswith("/strategies/1?asked=r-")
+    assert newest(database_url).payload == {
+        "spec": "golden_cross",
+        "choices": ["exit.stop.percent=5", "sizing.percent_of_equity=50"],
+    }
+    assert page.get("/strategies/99/overlay").status_code == 404
+
+
 def test_the_api_asks_for_the_same_things(page: TestClient, database_url: str) -> None:
     headers = api_headers(page)
     body = {"kind": "run_screen", "payload": {"profile": "momentum_pullback"}, "key": "k" * 16}
@@ -294,9 +331,9 @@ def test_the_api_serves_profiles_in_every_way(page: TestClient, database_url: st
     assert (listed["name"], listed["version"], listed["record"]["picks"]) == ("momentum_pullback", 2, 118)
     found = page.get("/api/v1/profiles/momentum_pullback").json()
     assert [v["version"] for v in found["versions"]] == [2, 1]
-    measures = {
-        m["name"]: m for m in page.get("/api/v1/profiles/momentum_pullback/record").json()["measures"]
-    }
+    factors, model = page.get("/api/v1/profiles/momentum_pullback/record").json()["parts"]
+    measures = {measure["name"]: measure for measure in factors["measures"]}
+    assert (model["verdict"], model["reliability"][0]["observed"]) == ("insufficient (40 of 100)", 0.55)
     assert (measures["hit_rate"]["low"], measures["hit_rate"]["n"]) == (0.44, 118)
     exported = page.get("/api/v1/profiles/momentum_pullback/export?version=1")
     assert exported.text == PROFILE
@@ -312,7 +349,11 @@ def test_the_api_serves_profiles_in_every_way(page: TestClient, database_url: st
     renamed = PROFILE.replace("momentum_pullback", "x")
     assert page.put(path, json={"document": renamed}, headers=headers).status_code == 400
     ran = page.post(f"{path}/runs", json={"session": "2026-11-19"}, headers=headers)
-    assert ran.json()["payload"] == {"profile": "momentum_pullback", "session": "2026-11-19"}
+    assert ran.json()["payload"] == {
+        "profile": "momentum_pullback",
+        "session": "2026-11-19",
+        "slot": "evening",
+    }
     assert page.delete(path, headers=headers).json()["kind"] == "delete_profile"
     assert page.delete("/api/v1/profiles/nothing", headers=headers).status_code == 404
 

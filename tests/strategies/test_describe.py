@@ -5,7 +5,7 @@ import pytest
 from falcon_pipelines.strategies.describe import describe
 from falcon_pipelines.strategies.library import library_names, library_spec
 from falcon_pipelines.strategies.spec import parse_spec
-from tests.strategies.test_spec import FULL
+from tests.strategies.test_spec import FULL, SIMPLE
 
 
 def test_rules_read_as_sentences() -> None:
@@ -48,16 +48,23 @@ def test_every_value_says_where_it_comes_from() -> None:
     assert fields["indicators.m.params.slow"].state == "default"
     assert fields["indicators.m.params.slow"].value == "26"
     assert fields["indicators.m.params.fast"].state == "default"
-    assert fields["indicators.slow.params.period"].state == "given"
+    assert fields["indicators.slow.params.period"].state == "inferred"
     assert fields["exit.stop.percent"].state == "default"
     assert fields["execution.conflict"].state == "default"
-    assert fields["execution.fee_bps"].state == "given"
+    assert fields["execution.fee_bps"].state == "inferred"
 
 
-def test_assumptions_are_what_was_neither_given_nor_stated() -> None:
+def test_assumptions_are_what_was_not_stated() -> None:
     assumptions = {field.field for field in describe(parse_spec(FULL)).assumptions}
     assert {"session", "execution.conflict", "indicators.fast.params.period"} <= assumptions
-    assert not assumptions & {"entry.long", "execution.fee_bps", "timeframe"}
+    assert "entry.long" not in assumptions
+
+
+def test_what_a_person_writes_without_a_source_is_stated_by_the_file() -> None:
+    fields = {field.field: field.state for field in describe(parse_spec(SIMPLE)).fields}
+    assert fields["entry.long"] == "stated"
+    assert fields["execution.conflict"] == "default"
+    assert set(fields.values()) <= {"stated", "inferred", "default"}
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,12 @@ def test_a_parameter_is_replaced_everywhere_by_the_chosen_value_or_its_default()
 
 def test_the_grid_has_every_combination_and_reaches_the_end_of_a_range() -> None:
     grid = param_grid(parse_spec(FULL))
-    assert grid == [{"fast": f, "stop": s} for f in (10, 20) for s in (2.5, 5, 7.5)]
-    assert param_grid(parse_spec(SIMPLE)) == [{}]
+    expected = [{"fast": f, "stop": s} for f in (10, 20) for s in (2.5, 5, 7.5)]
+    assert list(grid) == expected == [grid[place] for place in range(len(grid))]
+    assert grid[-2:] == tuple(expected[-2:])
+    assert {"fast": 20, "stop": 5} in grid
+    assert {"fast": 20, "stop": 6} not in grid
+    assert list(param_grid(parse_spec(SIMPLE))) == [{}]
 
 
 def test_a_grid_that_cannot_be_run_is_refused() -> None:

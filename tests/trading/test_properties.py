@@ -343,11 +343,14 @@ def test_brackets_leave_where_a_plain_reference_matcher_leaves(
         open_, high, low, _ = row[:4]
         best = open_ if math.isnan(best) else best
         level = max(float(stop), round(best * (1 - trail / 100), 6)) if trailing else float(stop)
+        if open_ > float(target):
+            expected = (place, open_, False)
+            break
         if low <= level:
             expected = (place, min(open_, level), high > float(target))
             break
         if high > float(target):
-            expected = (place, max(open_, float(target)), False)
+            expected = (place, float(target), False)
             break
         best = max(best, high)
     exits = [

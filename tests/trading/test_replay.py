@@ -458,3 +458,11 @@ def test_every_entry_of_the_postings_sums_to_zero() -> None:
         totals[row["entry"]] = totals.get(row["entry"], Decimal(0)) + row["amount"]
     assert set(totals.values()) == {Decimal(0)}
     assert len(totals) > 4
+
+
+def test_an_open_beyond_the_target_fills_it_there_though_the_bar_falls_to_the_stop_later() -> None:
+    bars = days([flat(100), (107, 108, 94, 96)])
+    result = run(bars, buy(protect={"stop": 95, "target": 105}))
+    assert fills(result)[1:] == [("in.target", "sell", 100, 107.0)]
+    assert result["fills"][1]["flags"] == []
+    assert order(result, "in.stop")["status"] == "cancelled"

@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 
 LONGEST_ADDRESS = 2048
 LONGEST_DOCUMENT = 100_000
+LONGEST_CHOICE = 200
+SLOTS = ("morning", "midday", "evening")
+MOST_CHOICES = 8
 _YOUTUBE = ("youtube.com", "youtu.be", "youtube-nocookie.com")
 
 
@@ -47,6 +50,13 @@ def session_or_newest(written: str) -> date | None:
         raise ValueError("Enter a date as 2026-11-20, or leave it empty for the newest session") from None
 
 
+def slot(written: str) -> str:
+    """Which run of the day; the evening's when nothing is chosen."""
+    if written not in ("", *SLOTS):
+        raise ValueError("Choose morning, midday or evening")
+    return written or "evening"
+
+
 def price(written: str) -> Decimal:
     """US dollars above zero."""
     try:
@@ -58,3 +68,14 @@ def price(written: str) -> Decimal:
     if round(value, 6) != value:
         raise ValueError("Enter a price with at most 6 decimal places")
     return value
+
+
+def overlay_choices(written: str) -> list[str]:
+    """Assumptions, one `place=value` or name a line; empty for none."""
+    choices = [line.strip() for line in written.splitlines() if line.strip()]
+    if len(choices) > MOST_CHOICES:
+        raise ValueError(f"Write at most {MOST_CHOICES} lines")
+    too_long = [choice for choice in choices if len(choice) > LONGEST_CHOICE]
+    if too_long:
+        raise ValueError(f"A line has at most {LONGEST_CHOICE} characters")
+    return choices

@@ -1,22 +1,24 @@
 """Screening profiles: reading one, editing it as YAML, importing, exporting, deleting, running it now."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from fastapi import Path, Request
+from fastapi import Path, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from falcon_pipelines.dashboard.asking.fields import session_or_newest
+from falcon_pipelines.dashboard.asking.fields import session_or_newest, slot
 from falcon_pipelines.dashboard.asking.forms import Form, InvalidForm, form_key, read_form, refused
 from falcon_pipelines.dashboard.asking.profiles import name_of, profile_document
 from falcon_pipelines.dashboard.asking.submit import submit
-from falcon_pipelines.dashboard.pages.page import OptionalId, page_router, present, read
+from falcon_pipelines.dashboard.pages.page import LARGEST_ID, Id, OptionalId, page_router, present, read
 from falcon_pipelines.dashboard.queries.profiles import (
     ProfileDetail,
     ProfileVersion,
     profile,
     profile_version,
+    proposal,
 )
 from falcon_pipelines.dashboard.queries.screening import ScreenRow, screen_runs
 from falcon_pipelines.dashboard.rendering import render
@@ -26,7 +28,9 @@ from falcon_pipelines.db.requests import ask
 router = page_router()
 
 Name = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Version = Annotated[int, Query(ge=1, le=LARGEST_ID)]
 Deed = Annotated[Literal["delete", "run"], Path()]
+Decision = Annotated[Literal["approve", "reject", "revert"], Path()]
 
 STARTING_POINT = """\
 name: my_profile
@@ -92,6 +96,12 @@ async def save_profile(request: Request, name: Name) -> Response:
     return await _save(request, present(found, f"profile {name}"))
 
 
+@router.get("/screens/profiles/{name}/restore")
+async def confirm_restore(request: Request, name: Name, version: Version) -> Response:
+    """The question before an earlier version becomes the newest again."""
+    return await _earlier(request, name, version)
+
+
 @router.get("/screens/profiles/{name}/{deed}")
 async def confirm(request: Request, name: Name, deed: Deed) -> Response:
     """The question before it is deleted or run."""
@@ -118,11 +128,11 @@ async def run_profile(request: Request, name: Name) -> Response:
     """Run it now."""
     sent: Mapping[str, str] = request.state.form
     try:
-        session_date = read_form(sent, {"session": session_or_newest})["session"]
+        asked_for = read_form(sent, {"session": session_or_newest, "slot": slot})
     except InvalidForm as invalid:
         found, _ = await read(request, lambda session: profile_version(session, name, None))
         return _question(request, present(found, f"profile {name}"), "run", invalid.form)
-    payload = {"profile": name, "session": session_date}
+    payload = {"profile": name, **asked_for}
     return await submit(
         request,
         "r",
@@ -131,6 +141,57 @@ async def run_profile(request: Request, name: Name) -> Response:
         lambda session, by, key: ask(session, "run_screen", payload, by, key=key),
         f"run profile {name}",
     )
+
+
+@router.post("/screens/profiles/{name}/restore")
+async def restore_profile(request: Request, name: Name) -> Response:
+    """Bring it back."""
+    sent: Mapping[str, str] = request.state.form
+    version = sent.get("version", "")
+    number = int(version) if re.fullmatch(r"[1-9][0-9]{0,8}", version) else 0
+    found, _ = await read(request, lambda session: profile_version(session, name, number))
+    present(found, f"profile {name} of this version")
+    return await submit(
+        request,
+        "r",
+        form_key(sent),
+        f"/screens/profiles/{name}",
+        lambda session, by, key: ask(
+            session, "restore_profile", {"name": name, "version": number}, by, key=key
+        ),
+        f"bring back version {number} of profile {name}",
+    )
+
+
+@router.get("/screens/proposals/{proposal_id}/{decision}")
+async def confirm_decision(request: Request, proposal_id: Id, decision: Decision) -> Response:
+    """The question before proposed weights are taken, turned down, or taken back."""
+    found, _ = await read(request, lambda session: proposal(session, proposal_id))
+    view = present(found, f"proposal {proposal_id}")
+    return render(request, "proposal.html", view=view, decision=decision, form=Form())
+
+
+@router.post("/screens/proposals/{proposal_id}/{decision}")
+async def decide(request: Request, proposal_id: Id, decision: Decision) -> Response:
+    """Decide."""
+    sent: Mapping[str, str] = request.state.form
+    found, _ = await read(request, lambda session: proposal(session, proposal_id))
+    view = present(found, f"proposal {proposal_id}")
+    payload = {"proposal": proposal_id, "decision": decision}
+    return await submit(
+        request,
+        "r",
+        form_key(sent),
+        f"/screens/profiles/{view.profile}",
+        lambda session, by, key: ask(session, "decide_proposal", payload, by, key=key),
+        f"{decision} proposal {proposal_id}",
+    )
+
+
+async def _earlier(request: Request, name: str, version: int) -> Response:
+    found, _ = await read(request, lambda session: profile_version(session, name, version))
+    current = present(found, f"profile {name} of this version")
+    return _question(request, current, "restore", Form())
 
 
 async def _save(request: Request, current: ProfileVersion | None) -> Response:

@@ -19,7 +19,8 @@ from falcon_pipelines.dashboard.queries.intake import (
     feeds,
     video_states,
 )
-from falcon_pipelines.dashboard.queries.videos import VideoRow, video, videos
+from falcon_pipelines.dashboard.queries.readings import Reading, readings
+from falcon_pipelines.dashboard.queries.videos import VideoDetail, VideoRow, video, videos
 from falcon_pipelines.dashboard.rendering import render
 from falcon_pipelines.dashboard.values import Value
 from falcon_pipelines.db.requests import ask
@@ -110,8 +111,14 @@ async def unwatch(request: Request) -> Response:
 @router.get("/videos/{transcript_id:path}")
 async def one_video(request: Request, transcript_id: str) -> Response:
     """One transcript."""
-    view, synthetic = await read(request, lambda session: video(session, given(transcript_id) or ""))
-    return render(request, "video.html", view=present(view, "such video"), synthetic=synthetic)
+    name = given(transcript_id) or ""
+
+    def query(session: Session) -> tuple[VideoDetail | None, list[Reading]]:
+        return video(session, name), readings(session, name)
+
+    (found, rows), synthetic = await read(request, query)
+    view = present(found, "such video")
+    return render(request, "video.html", view=view, readings=rows, synthetic=synthetic)
 
 
 async def _page(request: Request, submission: Form, watching: Form) -> Response:

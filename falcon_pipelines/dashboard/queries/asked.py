@@ -48,6 +48,8 @@ _ABOUT = {
     "lay_overlay": ("lay an overlay over", "spec"),
     "save_profile": ("save a screening profile", ""),
     "delete_profile": ("delete the profile", "name"),
+    "restore_profile": ("bring back an earlier version of the profile", "name"),
+    "decide_proposal": ("decide on proposed weights, proposal", "proposal"),
     "run_screen": ("run the screen", "profile"),
 }
 _COMMANDS = {

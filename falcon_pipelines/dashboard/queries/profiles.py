@@ -1,6 +1,5 @@
-"""Screening profiles as stored, with their runs and their records."""
+"""Screening profiles as stored: their versions, their newest runs, and what is proposed for them."""
 
-from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -8,32 +7,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.queries.documents import number, text
+from falcon_pipelines.dashboard.queries.records import Record, newest_records, record
 from falcon_pipelines.dashboard.values import Value
-from falcon_pipelines.db.models import ScreenProfile, ScreenRecord, ScreenRun
+from falcon_pipelines.db.models import ScreenProfile, ScreenProposal, ScreenRun
 
 HISTORY = 50
-
-
-class Measure(Value):
-    """One number of a record with its interval and what it rests on."""
-
-    name: str
-    value: float | str | None
-    low: float | None
-    high: float | None
-    n: int | None
-    note: str | None
-
-
-class Record(Value):
-    """What came of a profile's picks so far."""
-
-    verdict: str
-    runs: int
-    picks: int
-    through: date | None
-    measures: list[Measure]
-    written_at: datetime
 
 
 class ProfileRow(Value):
@@ -71,11 +49,36 @@ class ProfileVersion(Value):
     saved_at: datetime
 
 
+class Weight(Value):
+    """A factor's share of the score, as it is and as proposed."""
+
+    factor: str
+    current: float | None
+    proposed: float | None
+
+
+class Proposal(Value):
+    """Other weights for a profile, shrunk to the present ones, for a person to decide on."""
+
+    id: int
+    profile: str
+    base_version: int
+    state: str
+    weights: list[Weight]
+    picks: int | None
+    separate_horizons: int | None
+    decided_by: str | None
+    decided_at: datetime | None
+    made_version: int | None
+    proposed_at: datetime
+
+
 class ProfileDetail(Value):
-    """A profile, its versions newest first, and its record."""
+    """A profile, its versions newest first, its record, and what is proposed for it."""
 
     current: ProfileVersion
     versions: list[ProfileVersion]
+    proposals: list[Proposal]
     record: Record | None
 
 
@@ -86,7 +89,7 @@ def profiles(session: Session, *, deleted: bool = False) -> list[ProfileRow]:
         select(ScreenProfile).where(ScreenProfile.id.in_(newest)).order_by(ScreenProfile.name)
     ).all()
     runs = _newest_runs(session)
-    records = _records(session)
+    records = newest_records(session)
     return [
         _profile_row(row, runs.get(row.name), records.get(row.name))
         for row in rows
@@ -105,7 +108,12 @@ def profile(session: Session, name: str) -> ProfileDetail | None:
     if not rows:
         return None
     versions = [_version(row) for row in rows]
-    return ProfileDetail(current=versions[0], versions=versions, record=record(session, name))
+    return ProfileDetail(
+        current=versions[0],
+        versions=versions,
+        proposals=proposals(session, name),
+        record=record(session, name),
+    )
 
 
 def profile_version(session: Session, name: str, version: int | None) -> ProfileVersion | None:
@@ -117,23 +125,49 @@ def profile_version(session: Session, name: str, version: int | None) -> Profile
     return None if row is None else _version(row)
 
 
-def record(session: Session, name: str) -> Record | None:
-    """The newest record of a profile."""
-    row = session.scalars(
-        select(ScreenRecord).where(ScreenRecord.profile == name).order_by(ScreenRecord.id.desc()).limit(1)
-    ).one_or_none()
-    return None if row is None else _record(row)
+def proposals(session: Session, name: str) -> list[Proposal]:
+    """What was proposed for a profile, newest first."""
+    rows = session.scalars(
+        select(ScreenProposal)
+        .where(ScreenProposal.profile == name)
+        .order_by(ScreenProposal.id.desc())
+        .limit(HISTORY)
+    )
+    return [_proposal(row) for row in rows]
+
+
+def proposal(session: Session, proposal_id: int) -> Proposal | None:
+    """None when there is none with this id."""
+    row = session.get(ScreenProposal, proposal_id)
+    return None if row is None else _proposal(row)
+
+
+def _proposal(row: ScreenProposal) -> Proposal:
+    current = row.current if isinstance(row.current, dict) else {}
+    proposed = row.proposed if isinstance(row.proposed, dict) else {}
+    evidence = row.evidence if isinstance(row.evidence, dict) else {}
+    picks, horizons = number(evidence.get("picks")), number(evidence.get("separate_horizons"))
+    return Proposal(
+        id=row.id,
+        profile=row.profile,
+        base_version=row.base_version,
+        state=row.state,
+        weights=[
+            Weight(factor=name, current=number(current.get(name)), proposed=number(proposed.get(name)))
+            for name in dict.fromkeys([*current, *proposed])
+        ],
+        picks=None if picks is None else int(picks),
+        separate_horizons=None if horizons is None else int(horizons),
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+        made_version=row.made_version,
+        proposed_at=row.created_at,
+    )
 
 
 def _newest_runs(session: Session) -> dict[str, ScreenRun]:
     newest = select(func.max(ScreenRun.id)).group_by(ScreenRun.profile)
     return {run.profile: run for run in session.scalars(select(ScreenRun).where(ScreenRun.id.in_(newest)))}
-
-
-def _records(session: Session) -> dict[str, Record]:
-    newest = select(func.max(ScreenRecord.id)).group_by(ScreenRecord.profile)
-    rows = session.scalars(select(ScreenRecord).where(ScreenRecord.id.in_(newest)))
-    return {row.profile: _record(row) for row in rows}
 
 
 def _profile_row(row: ScreenProfile, run: ScreenRun | None, record: Record | None) -> ProfileRow:
@@ -171,37 +205,3 @@ def _version(row: ScreenProfile) -> ProfileVersion:
         saved_by=row.saved_by,
         saved_at=row.created_at,
     )
-
-
-def _record(row: ScreenRecord) -> Record:
-    document = row.document if isinstance(row.document, dict) else {}
-    return Record(
-        verdict=row.verdict,
-        runs=row.runs,
-        picks=row.picks,
-        through=row.through,
-        measures=list(_measures(document)),
-        written_at=row.created_at,
-    )
-
-
-def _measures(document: Mapping[str, Any]) -> Iterator[Measure]:
-    """Everything in a record that has a value and an interval or a count, wherever it stands."""
-    listed = document.get("measures")
-    named = (
-        [(text(item.get("name")) or "?", item) for item in listed if isinstance(item, dict)]
-        if isinstance(listed, list)
-        else [(name, item) for name, item in document.items() if isinstance(item, dict)]
-    )
-    for name, item in named:
-        if "value" not in item:
-            continue
-        count = number(item.get("n"))
-        yield Measure(
-            name=name,
-            value=number(item["value"]) if number(item["value"]) is not None else text(item["value"]),
-            low=number(item.get("low")),
-            high=number(item.get("high")),
-            n=None if count is None else int(count),
-            note=text(item.get("note")) or text(item.get("why")),
-        )

@@ -1,6 +1,7 @@
-// Reads a chosen file into a text field, so that importing needs no upload; puts the cursor where a form went wrong.
+// Leads to what is wrong with a form; reads a chosen file into a text field, so that importing needs no upload.
 "use strict";
 (() => {
+  document.querySelector("[data-focus]")?.focus();
   document.querySelectorAll("[data-file-for]").forEach((row) => {
     const area = document.getElementById(row.dataset.fileFor);
     const input = row.querySelector("input[type=file]");

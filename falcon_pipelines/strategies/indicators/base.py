@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -13,29 +14,58 @@ from falcon_pipelines.strategies.numbers import Bounds
 Values = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
 class Column:
-    """The bars of one ticker, oldest first, without gaps: arrays of equal length (n,).
+    """The bars of one ticker, oldest first, without gaps: arrays of equal length (n,), each made when asked for.
 
     `source` is what an indicator with a source is computed on. `session` is the New York date of each bar as
     a day number, `minute` the minutes from 09:30 New York to the bar's start (negative on day bars).
     """
 
-    source: Values
-    open: Values
-    high: Values
-    low: Values
-    close: Values
-    volume: Values
-    session: NDArray[np.int64]
-    minute: NDArray[np.int64]
+    def __init__(self, source: Values, load: Callable[[str], NDArray[Any]]) -> None:
+        self.source = source
+        self._load = load
 
     def __len__(self) -> int:
-        return len(self.close)
+        return len(self.source)
+
+    @cached_property
+    def open(self) -> Values:
+        """First price, dollars."""
+        return self._load("open")
+
+    @cached_property
+    def high(self) -> Values:
+        """Highest price, dollars."""
+        return self._load("high")
+
+    @cached_property
+    def low(self) -> Values:
+        """Lowest price, dollars."""
+        return self._load("low")
+
+    @cached_property
+    def close(self) -> Values:
+        """Last price, dollars."""
+        return self._load("close")
+
+    @cached_property
+    def volume(self) -> Values:
+        """Shares traded."""
+        return self._load("volume")
+
+    @cached_property
+    def session(self) -> NDArray[np.int64]:
+        """New York date, days since 1970-01-01."""
+        return self._load("session")
+
+    @cached_property
+    def minute(self) -> NDArray[np.int64]:
+        """Minutes from 09:30 New York to the bar's start."""
+        return self._load("minute")
 
     def take(self, rows: NDArray[np.bool_]) -> "Column":
         """The same column with only some of its bars."""
-        return Column(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+        return Column(self.source[rows], lambda name: getattr(self, name)[rows])
 
 
 @dataclass(frozen=True)
@@ -77,11 +107,10 @@ class Indicator:
 
     def arguments(self, given: Mapping[str, float]) -> dict[str, Any]:
         """Every parameter's value: as given, else the default; whole numbers as int."""
-        values = {each.name: given.get(each.name, each.default) for each in self.parameters}
-        whole = {each.name for each in self.parameters if each.bounds.integer}
+        values = ((each, given.get(each.name, each.default)) for each in self.parameters)
         return {
-            name: int(value) if name in whole else float(value)
-            for name, value in values.items()
+            each.name: int(value) if each.bounds.integer else float(value)
+            for each, value in values
             if value is not None
         }
 
@@ -90,8 +119,15 @@ class Indicator:
         found = self.lookback(**arguments)
         return found if isinstance(found, tuple) else (found,) * len(self.outputs)
 
-    def on_column(self, column: Column, arguments: Mapping[str, float]) -> tuple[Values, ...]:
-        """Its outputs on one ticker; bars on which an input is unknown are passed over, not spread."""
+    def on_column(
+        self, column: Column, arguments: Mapping[str, float], whole: bool = False
+    ) -> tuple[Values, ...]:
+        """Its outputs on one ticker; bars on which an input is unknown are passed over, not spread.
+
+        `whole` says that none is unknown, which spares the looking.
+        """
+        if whole:
+            return self._guarded(column, arguments)
         known = np.isfinite(getattr(column, self.inputs[0]))
         for name in self.inputs[1:]:
             known = known & np.isfinite(getattr(column, name))

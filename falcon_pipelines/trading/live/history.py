@@ -15,7 +15,7 @@ from falcon_pipelines.db.models import LiveBar
 from falcon_pipelines.errors import FalconError
 from falcon_pipelines.strategies.spec import Spec
 from falcon_pipelines.strategies.timeframes import MINUTES, at_timeframe
-from falcon_pipelines.strategies.universe import universe_bars
+from falcon_pipelines.strategies.universe import universe_tickers
 from falcon_pipelines.strategies.warm_up import entry_warm_up
 
 SESSION_MINUTES = 390
@@ -73,21 +73,24 @@ class DecisionBars:
         version = self.store.current_version()
         if self._key == (version, today):
             return
-        days = universe_bars(self.spec, self.store, version)
-        self._tickers = days.tickers
-        first, last = session_of(days.timestamps[0]), session_of(days.timestamps[-1])
-        if self.spec.timeframe == "day":
-            self._stored = self.store.panel(
-                days.tickers, first, last, adjust="all", as_of=today, version=version
-            )
-        else:
-            self._stored = self._minutes(today, version)
+        self._tickers, since = universe_tickers(self.spec, self.store, version)
+        read = self._days if self.spec.timeframe == "day" else self._minutes
+        self._stored = read(today, version, since)
         self._key = (version, today)
 
-    def _minutes(self, today: date, version: str) -> Panel | None:
+    def _days(self, today: date, version: str, since: date | None) -> Panel | None:
+        known = [day for day in self.store.sessions("day", version) if since is None or day >= since]
+        if not known:
+            return None
+        return self.store.panel(
+            self._tickers, known[0], known[-1], adjust="all", as_of=today, version=version
+        )
+
+    def _minutes(self, today: date, version: str, since: date | None) -> Panel | None:
         bars = entry_warm_up(self.spec) * SETTLING
         wanted = 2 + bars * MINUTES[self.spec.timeframe] // SESSION_MINUTES
-        known = [day for day in self.store.sessions("minute", version) if day < today][-wanted:]
+        stored = self.store.sessions("minute", version)
+        known = [day for day in stored if day < today and (since is None or day >= since)][-wanted:]
         if not known:
             return None
         return self.store.panel(

@@ -12,7 +12,7 @@ from falcon_pipelines.db import models
 from falcon_pipelines.db.commands import request_command
 from falcon_pipelines.db.engine import transaction
 from falcon_pipelines.trading.reconciliation import broken_books
-from falcon_pipelines.trading.store import account_named, load_account
+from falcon_pipelines.trading.store import account_named, close_account, load_account
 from tests.trading.live.bars import arrive, minute
 from tests.trading.live.books import buy, equity, fills, hand_in, order, told
 from tests.trading.live.conftest import MakeDesk
@@ -154,6 +154,21 @@ def test_commands_are_obeyed_without_a_bar_and_a_sale_takes_the_next_open(
     late = datetime.now(UTC).replace(second=0, microsecond=0)
     assert restarted.workers[account].state.halts[0].kind == "paused"
     assert late > minute(0)
+
+
+def test_a_reset_opens_the_next_account_and_keeps_the_old_ones_history(
+    engine: Engine, make_desk: MakeDesk
+) -> None:
+    desk = make_desk(minute(0))
+    hand_in(engine, buy("in", minute(0)))
+    arrive(engine, minute(0), {"X": flat(100)})
+    desk.turn(minute(1))
+    with transaction(engine) as session:
+        close_account(session, account_named(session, "candidates"), minute(2))
+    desk.refresh(minute(2))
+    assert [worker.account.name for worker in desk.workers.values()] == ["candidates 2"]
+    assert equity(engine) == Decimal("9999.399950")
+    assert len(fills(engine)) == 1
 
 
 def test_a_split_and_a_dividend_are_lived_through_before_the_open(

@@ -181,12 +181,16 @@ def test_kill_9_at_every_step_gives_the_fills_of_an_undisturbed_run(
     make_desk(minute(0))
     scenario(engine)
     engine.dispose()
+    # Forked from a process of its own: this one has threads of Polars and numba, which a fork would leave hanging.
+    processes = get_context("forkserver")
+    processes.set_forkserver_preload([__name__])
     killed, step, code = 0, 3, -signal.SIGKILL
     while code == -signal.SIGKILL:
-        child = get_context("fork").Process(target=work_until, args=(database_url, store.root, step))
+        child = processes.Process(target=work_until, args=(database_url, store.root, step))
         child.start()
-        child.join(300)
-        code = child.exitcode or 0
+        child.join(120)
+        assert child.exitcode is not None, f"it hangs, killed at statement {step}"
+        code = child.exitcode
         killed += code != 0
         step += 4
     assert code == 0

@@ -1,0 +1,111 @@
+"""The operator's command: `scripts/deploy.sh` hands its arguments to this."""
+
+from gevent import monkey
+
+monkey.patch_all()  # pyinfra speaks to all nodes at once with gevent
+
+import shlex  # noqa: E402
+import sys  # noqa: E402
+from typing import Annotated  # noqa: E402
+
+import typer  # noqa: E402
+
+from infra.deploying import Deploy  # noqa: E402
+from infra.errors import DeployError, StepFailed  # noqa: E402
+from infra.site import load_site  # noqa: E402
+from infra.ssh import ask  # noqa: E402
+from infra.status import report, services  # noqa: E402
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+Target = Annotated[str, typer.Argument(help="all, db, compute, web, or a node of the site file")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="show what would change, secrets left out")]
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+
+
+@app.command()
+def setup(target: Target = "all", dry_run: DryRun = False) -> None:
+    """Turn fresh machines into nodes of Falcon, or bring nodes to what this checkout describes."""
+    site = load_site()
+    changed = Deploy(site, site.select(target), _say, dry=dry_run).setup()
+    typer.echo(f"{changed} changes{' would be made' if dry_run else ''}")
+
+
+@app.command()
+def status(target: Target = "all") -> None:
+    """Services, versions, disk and certificates of the nodes; exits 1 when something is not well."""
+    site = load_site()
+    if not report(site, site.select(target)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def deploy(target: Target = "all") -> None:
+    """Put this checkout's release on nodes that are set up; a release that is not healthy is taken back."""
+    site = load_site()
+    typer.echo(f"{Deploy(site, site.select(target), _say).deploy()} nodes changed")
+
+
+@app.command()
+def rollback(target: Target = "all") -> None:
+    """Back to the release before."""
+    site = load_site()
+    Deploy(site, site.select(target), _say).rollback()
+
+
+@app.command()
+def start(target: Target = "all") -> None:
+    """Start the services."""
+    _systemctl("start", target)
+
+
+@app.command()
+def stop(target: Target = "all") -> None:
+    """Stop the services; they start again with the machine, or with `start`."""
+    _systemctl("stop", target)
+
+
+@app.command()
+def restart(target: Target = "all") -> None:
+    """Restart the services."""
+    _systemctl("restart", target)
+
+
+@app.command()
+def logs(
+    target: Target = "all",
+    since: Annotated[str, typer.Option(help="as journalctl takes it")] = "1 hour ago",
+    lines: Annotated[int, typer.Option(min=1)] = 200,
+) -> None:
+    """The newest log lines of Falcon's services, from the nodes' journals."""
+    site = load_site()
+    for node in site.select(target):
+        units = " ".join(f"-u {shlex.quote(unit)}" for unit in services(site, node))
+        done = ask(site, node, f"sudo journalctl --no-pager --since {shlex.quote(since)} -n {lines} {units}")
+        for line in done.stdout.splitlines():
+            typer.echo(f"{node}: {line}")
+
+
+def _systemctl(verb: str, target: str) -> None:
+    site = load_site()
+    # The database goes down last and comes up first.
+    nodes = site.select(target)
+    for node in reversed(nodes) if verb == "stop" else nodes:
+        done = ask(site, node, f"sudo systemctl {verb} {' '.join(services(site, node))}", timeout=400)
+        if done.returncode != 0:
+            raise StepFailed(f"{node}: {verb}: {done.stderr.strip().splitlines()[-1]}")
+        typer.echo(f"{node:10} {verb} done")
+
+
+def main() -> None:
+    """Run; a failure is one line and exit code 1."""
+    try:
+        app()
+    except DeployError as error:
+        typer.echo(f"deploy: {error}", err=True)
+        sys.exit(1)
+
+
+main()

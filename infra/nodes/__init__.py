@@ -1,0 +1,1 @@
+"""What each kind of node consists of, as steps."""

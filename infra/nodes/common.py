@@ -1,0 +1,73 @@
+"""What every node has: the account, folders, certificates, time, and the firewall."""
+
+from infra import layout, steps
+from infra.site import Site
+from infra.vault import Vault
+
+# Long enough to log in again, short enough to wait for after a mistake.
+ROLLBACK_SECONDS = 60
+
+
+def base(vault: Vault, node: str) -> None:
+    """Packages, account, folders, certificates."""
+    steps.packages(["nftables", "rsync", "python3-venv", "chrony", "unattended-upgrades"])
+    steps.account(layout.USER, layout.VAR)
+    for path in (layout.OPT, layout.RELEASES, layout.WHEELS, layout.ETC):
+        steps.folder(path)
+    steps.folder(layout.TLS, mode="750", group=layout.USER)
+    for path in (layout.VAR, layout.CACHE, layout.LOG):
+        steps.folder(path, mode="750", user=layout.USER, group=layout.USER)
+    certificate = vault.certificate(node)
+    steps.put(f"{layout.TLS}/ca.crt", vault.authority.pem)
+    steps.put(f"{layout.TLS}/node.crt", certificate.pem)
+    steps.put(f"{layout.TLS}/node.key", certificate.key, mode="640", group=layout.USER, secret=True)
+    steps.enabled("chrony")
+    steps.enabled("unattended-upgrades")
+
+
+def ports(site: Site, node: str) -> tuple[layout.Port, ...]:
+    """Everything that may be reached on a node from elsewhere, ssh and the exporters for operators aside."""
+    roles = site.nodes[node].roles
+    found: list[layout.Port] = []
+    if "db" in roles:
+        clients = (*site.addresses("compute"), site.address("web"))
+        found.append(layout.Port(layout.POSTGRES_PORT, "PostgreSQL", clients))
+    if "compute" in roles:
+        found.append(
+            layout.Port(layout.CODE_SERVER_PORT, "Dagster code server, in TLS", (site.address("web"),))
+        )
+    if "web" in roles:
+        found.append(layout.Port(443, "the web site", ()))
+        found.append(layout.Port(80, "leads to 443", ()))
+    return tuple(found)
+
+
+def firewall(site: Site, node: str) -> None:
+    """Default drop. A rule set that locks the operator out is taken back after ROLLBACK_SECONDS.
+
+    The deploy logs in afresh after this step and only then cancels the roll-back (see `confirm_firewall`).
+    """
+    rules = steps.render(
+        "nftables.conf.j2",
+        operators=site.site.operators,
+        ssh_port=site.nodes[node].ssh_port,
+        operator_ports=[],
+        rules=ports(site, node),
+    )
+    steps.put("/etc/nftables.conf", rules, mode="755")
+    kept = f"{steps.STAMPS}/nftables"
+    steps.run(
+        "load the firewall, to be rolled back unless a fresh login confirms it",
+        f"install -d -m 700 {steps.STAMPS} && nft -c -f /etc/nftables.conf && "
+        f"(echo flush ruleset; nft list ruleset) > {kept}.previous && "
+        "systemctl stop falcon-firewall-rollback.timer 2>/dev/null; "
+        f"systemd-run --quiet --collect --unit=falcon-firewall-rollback --on-active={ROLLBACK_SECONDS} "
+        f"sh -c 'nft -f {kept}.previous; rm -f {kept}.sha256' && "
+        f"nft -f /etc/nftables.conf && sha256sum /etc/nftables.conf > {kept}.sha256",
+        unless=f"sha256sum /etc/nftables.conf | cmp -s - {kept}.sha256",
+    )
+    steps.run(
+        "load the firewall at boot",
+        "systemctl enable --quiet nftables",
+        unless="systemctl is-enabled --quiet nftables",
+    )

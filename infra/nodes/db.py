@@ -1,0 +1,108 @@
+"""The database node: PostgreSQL with its roles, reachable by the other nodes over TLS only."""
+
+import hashlib
+import shlex
+
+from pyinfra.context import host
+from pyinfra.facts.server import Command
+
+from infra import steps
+from infra.site import Site
+from infra.vault import Vault
+
+ROLES = ("dagster", "falcon_owner", "falcon_app", "falcon_web")
+
+
+def database(site: Site, vault: Vault, node: str) -> None:
+    """PostgreSQL as Debian ships it, with Falcon's settings, roles and two databases."""
+    steps.packages(["postgresql"])
+    version = (
+        host.get_fact(Command, command="ls /etc/postgresql 2>/dev/null | sort -n | tail -1") or "15"
+    ).strip()
+    etc = f"/etc/postgresql/{version}/main"
+    memory_mb = int(host.get_fact(Command, command="awk '/MemTotal/ {print int($2/1024)}' /proc/meminfo"))
+    # The machine is PostgreSQL's alone; beyond 8 GB the defaults here would want a second look.
+    memory_mb = min(memory_mb, 8192)
+    certificate = vault.certificate(node)
+    steps.put(
+        f"{etc}/conf.d/falcon.conf",
+        steps.render(
+            "postgresql.conf.j2",
+            address=site.nodes[node].address,
+            etc=etc,
+            shared_buffers_mb=memory_mb // 4,
+            cache_mb=memory_mb // 2,
+        ),
+    )
+    steps.put(f"{etc}/falcon-ca.crt", vault.authority.pem, user="postgres", group="postgres")
+    steps.put(f"{etc}/falcon.crt", certificate.pem, user="postgres", group="postgres")
+    steps.put(
+        f"{etc}/falcon.key", certificate.key, mode="600", secret=True, user="postgres", group="postgres"
+    )
+    steps.put(
+        f"{etc}/pg_hba.conf",
+        steps.render("pg_hba.conf.j2", computes=site.addresses("compute"), web=site.address("web")),
+        mode="640",
+        user="postgres",
+        group="postgres",
+    )
+    unit = f"postgresql@{version}-main"
+    steps.folder(f"/etc/systemd/system/{unit}.service.d")
+    steps.put(
+        f"/etc/systemd/system/{unit}.service.d/falcon.conf",
+        # Debian's unit gives up for good after a crash or a full disk.
+        "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nRestart=on-failure\nRestartSec=5\nOOMScoreAdjust=-900\n",
+    )
+    steps.service(unit, [f"{etc}/conf.d/falcon.conf"])
+    steps.enabled("postgresql")
+    read_again = f"{etc}/pg_hba.conf {etc}/falcon.crt {etc}/falcon-ca.crt"
+    stamp = f"{steps.STAMPS}/{unit}-reload.sha256"
+    # Certificates and access rules are read again without ending a connection.
+    steps.run(
+        "read certificates and access rules again",
+        f"systemctl reload {unit} && sha256sum {read_again} > {stamp}",
+        unless=f"sha256sum {read_again} | cmp -s - {stamp}",
+    )
+    for role in ROLES:
+        _role(role, vault)
+    for name, owner in (("dagster", "dagster"), ("falcon", "falcon_owner")):
+        steps.run(
+            f"database {name}",
+            f"cd / && sudo -u postgres createdb --owner={owner} --template=template0 --encoding=UTF8 "
+            f"--locale=C.UTF-8 {name} && {_psql(f'REVOKE ALL ON DATABASE {name} FROM PUBLIC')}",
+            unless=_says("1", f"SELECT 1 FROM pg_database WHERE datname = '{name}'"),  # noqa: S608 - names of this file
+        )
+    for role in ("falcon_app", "falcon_web"):
+        steps.run(
+            f"{role} may connect to falcon",
+            _psql(f"GRANT CONNECT ON DATABASE falcon TO {role}"),
+            unless=_says("t", f"SELECT has_database_privilege('{role}', 'falcon', 'CONNECT')"),
+        )
+
+
+def _role(role: str, vault: Vault) -> None:
+    verifier = vault.password(role).verifier
+    steps.run(
+        f"role {role}",
+        _psql(f"CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE"),
+        unless=_says("1", f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"),  # noqa: S608 - names of this file
+    )
+    # The verifier is compared by its hash and sent on stdin, so that no process list ever holds it.
+    fingerprint = hashlib.sha256(verifier.encode()).hexdigest()
+    held = f"SELECT encode(sha256(rolpassword::bytea), 'hex') FROM pg_authid WHERE rolname = '{role}'"  # noqa: S608
+    steps.run(
+        f"password of {role}",
+        "cd / && sudo -u postgres psql -qX -v ON_ERROR_STOP=1",
+        stdin=f"SET log_statement = 'none';\nALTER ROLE {role} PASSWORD '{verifier}';\n",
+        unless=_says(fingerprint, held),
+    )
+
+
+def _psql(statement: str) -> str:
+    """Shell: run a statement of this module's own as PostgreSQL's administrator, over the local socket."""
+    return f"cd / && sudo -u postgres psql -qX -v ON_ERROR_STOP=1 -c {shlex.quote(statement)}"
+
+
+def _says(answer: str, query: str) -> str:
+    """Shell: succeeds when the query's one value is this."""
+    return f"cd / && sudo -u postgres psql -XAtc {shlex.quote(query)} | grep -qx {shlex.quote(answer)}"

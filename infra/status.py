@@ -1,0 +1,94 @@
+"""How the nodes are: one table over ssh, with what is wrong said in words."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from infra import layout, ssh
+from infra.errors import DeployError
+from infra.site import Site
+
+_DISK_PERCENT = 90
+_CERTIFICATE_DAYS = 30
+_ASK = """
+for u in {units}; do echo "unit $u $(systemctl is-active $u) $(systemctl show -P NRestarts $u)"; done
+echo "release $(readlink {current} | sed s,releases/,,)"
+echo "disk $(df --output=pcent {folder} 2>/dev/null | tail -1 | tr -dc 0-9)"
+end=$(sudo openssl x509 -noout -enddate -in {tls}/node.crt 2>/dev/null | cut -d= -f2)
+[ -n "$end" ] && echo "certificate $(( ($(date -d "$end" +%s) - $(date +%s)) / 86400 ))"
+echo "up $(cut -d. -f1 /proc/uptime)"
+"""
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """What a node says of itself; `problems` is empty when it is well."""
+
+    name: str
+    release: str
+    units: str
+    disk_percent: int | None
+    certificate_days: int | None
+    problems: tuple[str, ...]
+
+
+def report(site: Site, nodes: list[str]) -> bool:
+    """Print the table; whether all is well."""
+    with ThreadPoolExecutor(len(nodes)) as pool:
+        found = list(pool.map(lambda name: node_status(site, name), nodes))
+    table = Table("Node", "Services", "Release", "Disk", "Certificate", "Problems")
+    for node in found:
+        table.add_row(
+            node.name,
+            node.units,
+            node.release or "—",
+            "—" if node.disk_percent is None else f"{node.disk_percent} %",
+            "—" if node.certificate_days is None else f"{node.certificate_days} days",
+            "; ".join(node.problems) or "none",
+        )
+    Console().print(table)
+    return not any(node.problems for node in found)
+
+
+def services(site: Site, name: str) -> list[str]:
+    """The units that make up Falcon on a node."""
+    return [
+        unit for role in site.nodes[name].roles for unit in (*layout.FOREIGN_UNITS[role], *layout.UNITS[role])
+    ]
+
+
+def node_status(site: Site, name: str) -> NodeStatus:
+    """Ask a node; one that does not answer is a problem of its own, not an error."""
+    units = services(site, name)
+    try:
+        done = ssh.ask(
+            site,
+            name,
+            _ASK.format(units=" ".join(units), current=layout.CURRENT, folder=layout.VAR, tls=layout.TLS),
+        )
+    except DeployError as error:
+        return NodeStatus(name, "", "unknown", None, None, (str(error).removeprefix(f"{name}: "),))
+    problems: list[str] = []
+    running = 0
+    release, disk, days = "", None, None
+    for line in done.stdout.splitlines():
+        match line.split():
+            case ["unit", unit, "active", _]:
+                running += 1
+            case ["unit", unit, state, *_]:
+                problems.append(f"{unit} is {state}")
+            case ["release", version]:
+                release = version
+            case ["disk", percent]:
+                disk = int(percent)
+            case ["certificate", left]:
+                days = int(left)
+            case _:
+                pass
+    if disk is not None and disk >= _DISK_PERCENT:
+        problems.append(f"disk {disk} % full")
+    if days is None or days < _CERTIFICATE_DAYS:
+        problems.append("no certificate" if days is None else f"certificate ends in {days} days; run setup")
+    return NodeStatus(name, release, f"{running} of {len(units)}", disk, days, tuple(problems))
