@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from itertools import groupby
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import polars as pl
 
@@ -18,6 +18,9 @@ from falcon_pipelines.bars.files import publish, write_errors
 from falcon_pipelines.bars.manifest import Entry, Log
 from falcon_pipelines.bars.panel import Frequency
 from falcon_pipelines.bars.parquet import arrow_table, write_parquet
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FOLDER = "history"
 ROW_GROUP = {"day": 32_768, "minute": 131_072}
@@ -28,7 +31,7 @@ _SLICE_ROWS = 4_000_000
 
 def period(frequency: Frequency, session: date) -> str:
     """The derived file a session belongs to: `2014` for day bars, `2014-06` for minute bars."""
-    return f"{session:%Y}" if frequency == "day" else f"{session:%Y-%m}"
+    return f"{session.year}" if frequency == "day" else f"{session.year}-{session.month:02}"
 
 
 def periods(log: Log, frequency: Frequency) -> dict[str, dict[date, Entry]]:
@@ -62,7 +65,7 @@ def build(
             continue
         paths = [root / entry.path for entry in entries.values()]
         with write_errors(target):
-            write_parquet(area / target.name, map(arrow_table, _slices(paths)), ROW_GROUP[frequency])
+            write_parquet(area / target.name, _row_groups(paths, ROW_GROUP[frequency]))
             publish([(area / target.name, target)])
         made.append(target)
     return tuple(made)
@@ -80,6 +83,12 @@ def sweep(root: Path, log: Log) -> int:
         for path in stale:
             path.unlink(missing_ok=True)
     return len(stale)
+
+
+def _row_groups(paths: list[Path], rows: int) -> Iterator["pa.Table"]:
+    """What is merged, cut so that each row group names its own tickers only."""
+    for merged in _slices(paths):
+        yield from map(arrow_table, merged.iter_slices(rows))
 
 
 def _slices(paths: list[Path]) -> Iterator[pl.DataFrame]:

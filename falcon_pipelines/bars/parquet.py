@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 COMPRESSION: Final = "zstd"
-LEVEL: Final = 3
+LEVEL: Final = 1
 TICKER = "ticker"
 _SPLIT_BYTES = "volume"
 """Many different whole numbers: their bytes in streams are smaller and sooner written than a dictionary."""
@@ -30,15 +30,15 @@ def parquet_bytes(table: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def write_parquet(target: Path, parts: Iterable["pa.Table"], row_group: int | None = None) -> tuple[str, int]:
+def write_parquet(target: Path, parts: Iterable["pa.Table"]) -> tuple[str, int]:
     """Writes tables of one schema as one Parquet file and waits for the disk.
 
-    A part is one row group, or several of `row_group` rows. Returns the file's SHA-256 and how many rows it has;
+    Each part is one row group. Returns the file's SHA-256 and how many rows it has;
     the same parts give the same bytes. Raises StoreNotWritable, and what `parts` raises.
     """
     rows = 0
     with write_errors(target), target.open("wb") as file, ThreadPoolExecutor(1) as behind:
-        writer = _Writer(file, row_group)
+        writer = _Writer(file)
         writing: Future[None] | None = None
         for part in parts:
             if writing is not None:
@@ -57,9 +57,8 @@ def write_parquet(target: Path, parts: Iterable["pa.Table"], row_group: int | No
 class _Writer:
     """One Parquet file in the making; its schema is that of the first part."""
 
-    def __init__(self, file: BinaryIO, row_group: int | None) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self.out = _Hashing(file)
-        self._row_group = row_group
         self._writer: Any = None
 
     def write(self, part: "pa.Table") -> None:
@@ -75,7 +74,7 @@ class _Writer:
                 compression_level=LEVEL,
                 **_encoding(part.schema),
             )
-        self._writer.write_table(part, self._row_group)
+        self._writer.write_table(part, part.num_rows)
 
     def close(self) -> None:
         if self._writer is not None:
@@ -109,6 +108,7 @@ def _encoding(schema: "pa.Schema") -> dict[str, Any]:
     if _SPLIT_BYTES not in schema.names:
         return {}
     return {
+        "write_statistics": [TICKER, "timestamp"],
         "use_dictionary": [name for name in schema.names if name != _SPLIT_BYTES],
         "column_encoding": {_SPLIT_BYTES: "BYTE_STREAM_SPLIT"},
     }
