@@ -3,15 +3,18 @@
 import secrets
 import shlex
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
-from infra import layout, run, ssh
+from infra import backups, layout, run, ssh
 from infra.errors import DeployError, StepFailed
 from infra.nodes import common, db, releases
+from infra.nodes.backup import backup, keeper
 from infra.nodes.compute import compute
 from infra.nodes.services import database_url
 from infra.nodes.web import web
 from infra.release import Release, build
+from infra.restoring import Restore, Restored
 from infra.site import Site
 from infra.vault import Vault
 
@@ -39,9 +42,30 @@ class Deploy:
             changed = self._configure()
             changed += self._release()
             changed += self._firewall()
+            changed += self._backups()
         finally:
             self._unlock()
         return changed
+
+    def prepare(self) -> int:
+        """All of a setup but the release; how many steps changed something."""
+        return self._configure() + self._firewall()
+
+    def _backups(self) -> int:
+        """The repository, and a first backup in it, once both ends of it are there."""
+        ends = {self.site.with_role("db")[0], keeper(self.site)}
+        if not ends & set(self.nodes):
+            return 0
+        if not all(
+            self._answers(
+                name, "test -e /etc/pgbackrest-tls/node.key || sudo test -e /etc/pgbackrest-tls/node.key"
+            )
+            for name in ends
+        ):
+            self.say("backups begin when both the database and the node that keeps them are set up")
+            return 0
+        self.say("backups")
+        return int(backups.ensure(self.site))
 
     def _configure(self) -> int:
         self.say("settings, accounts, certificates, services")
@@ -62,6 +86,7 @@ class Deploy:
             compute(self.site, self.vault, name)
         if "web" in roles:
             web(self.site, self.vault, name)
+        backup(self.site, self.vault, name)
 
     def _firewall(self) -> int:
         outcome = run.deploy(
@@ -97,6 +122,34 @@ class Deploy:
                     self._start(name, version)
         finally:
             self._unlock()
+
+    def restore(self, to: datetime | None) -> Restored:
+        """The database as it was at a moment (None: the newest), and Falcon running on it; see `restoring`."""
+        self._lock()
+        try:
+            work = Restore(self.site, to, self.say)
+            database = Deploy(self.site, [work.db], self.say)
+            work.stop_writers()
+            database.prepare()
+            work.lap("prepare")
+            work.bring_back()
+            # What was restored may have older passwords, and an older schema than the release.
+            database.prepare()
+            self._migrate_current()
+            work.lap("settle")
+            work.prove_books()
+            work.start()
+            backups.take(self.site, "incr")
+            work.lap("backup")
+            return work.done
+        finally:
+            self._unlock()
+
+    def _migrate_current(self) -> None:
+        """The schema that the release in use expects."""
+        version = self._link(self.site.with_role("compute")[0], "current")
+        if version:
+            self._upgrade_schema(version)
 
     def _release(self) -> int:
         hosts = [name for name in self.nodes if self._application_role(name)]
@@ -142,6 +195,14 @@ class Deploy:
         node = self.site.with_role("compute")[0]
         if node not in self.nodes:
             return 0
+        if backups.schema_will_change(self.site, node, release.version):
+            self.say("the schema will change: a backup first")
+            self.say(f"backup {backups.before_migration(self.site).label}")
+        self._upgrade_schema(release.version)
+        return 0
+
+    def _upgrade_schema(self, version: str) -> None:
+        node = self.site.with_role("compute")[0]
         db_address = self.site.address("db")
         plain = self.vault.password("falcon_owner").plain
         url = database_url("falcon_owner", "falcon", db_address)
@@ -150,14 +211,13 @@ class Deploy:
             node,
             'sudo sh -c \'set -e; umask 077; f=$(mktemp /run/falcon-migrate.XXXXXX); trap "rm -f $f" EXIT; cat > $f; '
             f'PGPASSFILE=$f FALCON_HOME=/nonexistent FALCON_DATABASE_URL="{url}" '
-            f"{layout.RELEASES}/{release.version}/venv/bin/falcon db upgrade'",
+            f"{layout.RELEASES}/{version}/venv/bin/falcon db upgrade'",
             stdin=f"{db_address}:{layout.POSTGRES_PORT}:falcon:falcon_owner:{plain}\n",
             timeout=300,
         )
         if done.returncode != 0:
             said = done.stderr.strip().splitlines()
             raise StepFailed(f"{node}: migrate the database: {said[-1] if said else 'no message'}")
-        return 0
 
     def _flip(self, hosts: list[str], release: Release) -> int:
         changed = 0
