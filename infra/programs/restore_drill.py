@@ -20,6 +20,7 @@ SCRATCH = "/var/lib/postgresql/falcon-drill"
 WORD = "/var/lib/falcon-backup/restore_drill.json"
 ADDED_TO = ("manifest", "accounts", "orders", "fills", "postings", "requests", "notifications")
 ARCHIVED_WITHIN_SECONDS = 120
+REPLAYED_WITHIN_SECONDS = 3600
 SETTINGS = f"""
 listen_addresses = ''
 unix_socket_directories = '{SCRATCH}'
@@ -119,6 +120,17 @@ def start_copy(tools):
         with open(f"{SCRATCH}/{name}", "w") as file:
             file.write(content)
     run([f"{tools}/pg_ctl", "-D", SCRATCH, "-w", "-t", "3600", "-l", f"{SCRATCH}/falcon-drill.log", "start"])
+    # pg_ctl is content with a cluster that still replays the log.
+    until = time.monotonic() + REPLAYED_WITHIN_SECONDS
+    while True:
+        try:
+            ask("SELECT 1", "postgres", copy=True)
+        except DrillFailed:
+            if time.monotonic() > until or not Path(f"{SCRATCH}/postmaster.pid").exists():
+                raise
+            time.sleep(0.5)
+        else:
+            return
 
 
 def remove_copy(tools):
