@@ -10,11 +10,14 @@ from datetime import UTC, datetime
 from infra import backups, layout, ssh
 from infra.application import falcon_on
 from infra.errors import DeployError, StepFailed
+from infra.nodes import backup
 from infra.site import Site
 from infra.status import services
 
 Say = Callable[[str], None]
 RECOVERY_SECONDS = 3600
+_STAY = ("postgresql.service", "nginx.service", backup.SERVER)
+"""The database is stopped at its turn; the web site says what is wrong; the backups are what is read."""
 
 
 class InvalidMoment(DeployError):
@@ -73,11 +76,7 @@ class Restore:
         """Nobody writes, not even a run that outlives its service; the last of the log is archived where it can be."""
         self.say("stopping what writes")
         for node in (*self.site.with_role("web"), *self.site.with_role("compute")):
-            units = [
-                unit
-                for unit in services(self.site, node)
-                if unit not in ("postgresql.service", "nginx.service")
-            ]
+            units = [unit for unit in services(self.site, node) if unit not in _STAY]
             stop = (
                 # Units of a release that is not installed yet are none to stop.
                 f"for u in {' '.join(units)}; do systemctl stop $u 2>/dev/null || true; done; "

@@ -8,12 +8,12 @@ last row. The result goes into the table `proofs`, and to /var/lib/falcon-backup
 
 import json
 import os
-import pathlib
 import shutil
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 STANZA = "falcon"
 SCRATCH = "/var/lib/postgresql/falcon-drill"
@@ -204,7 +204,7 @@ def record(ok, detail, seconds):
 
 def main():
     """Do it; exits 1 when the backups are not good."""
-    tools = str(sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))[-1])
+    tools = str(sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1])
     remove_copy(tools)
     began = time.monotonic()
     try:
