@@ -19,7 +19,7 @@ STANZA = "falcon"
 FOLDER = Path(os.environ.get("FALCON_BACKUP_STATE", "/var/lib/falcon-backup"))
 
 
-def command_for(arguments):
+def command_for(arguments: list[str]) -> tuple[str, list[str]] | None:
     """The kind of word and pgBackRest's command line; None for arguments nobody knows."""
     if arguments == ["check"]:
         return "archiving", ["pgbackrest", f"--stanza={STANZA}", "check"]
@@ -28,13 +28,13 @@ def command_for(arguments):
     return None
 
 
-def reason_in(output):
+def reason_in(output: str) -> str:
     """The line of pgBackRest's output that says what went wrong."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return next((line for line in lines if "ERROR" in line), lines[-1] if lines else "no message")
 
 
-def leave_word(kind, ok, detail, seconds, now):
+def leave_word(kind: str, ok: bool, detail: str, seconds: float, now: str) -> None:
     """Replace the file of this kind; the last good time stays when this one was not."""
     path = FOLDER / f"{kind}.json"
     before = json.loads(path.read_text()) if path.exists() else {}
@@ -52,7 +52,7 @@ def leave_word(kind, ok, detail, seconds, now):
     part.replace(path)
 
 
-def main():
+def main() -> int:
     """Do it; exits 1 when it failed and 2 on arguments nobody knows."""
     found = command_for(sys.argv[1:])
     if found is None:

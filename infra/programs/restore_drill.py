@@ -7,17 +7,17 @@ last row. The result goes into the table `proofs`, and to /var/lib/falcon-backup
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 STANZA = "falcon"
-SCRATCH = "/var/lib/postgresql/falcon-drill"
-WORD = "/var/lib/falcon-backup/restore_drill.json"
+SCRATCH = Path("/var/lib/postgresql/falcon-drill")
+WORD = Path("/var/lib/falcon-backup/restore_drill.json")
 ADDED_TO = ("manifest", "accounts", "orders", "fills", "postings", "requests", "notifications")
 ARCHIVED_WITHIN_SECONDS = 120
 REPLAYED_WITHIN_SECONDS = 3600
@@ -38,28 +38,26 @@ class DrillFailed(Exception):
     """What the drill found."""
 
 
-def run(command, **options):
+def run(command: list[str]) -> str:
     """A command's output; raises DrillFailed with the line that says why."""
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options
-    )
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode != 0:
         lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
         why = next(
             (line for line in lines if "ERROR" in line or "FATAL" in line),
             lines[-1] if lines else "no message",
         )
-        raise DrillFailed(f"{os.path.basename(command[0])}: {why}")
+        raise DrillFailed(f"{Path(command[0]).name}: {why}")
     return done.stdout.strip()
 
 
-def ask(statement, database="falcon", copy=False):
+def ask(statement: str, database: str = "falcon", *, copy: bool = False) -> str:
     """The one value of a query on the real cluster, or on the copy."""
-    where = ["-h", SCRATCH] if copy else []
+    where = ["-h", str(SCRATCH)] if copy else []
     return run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", *where, "-d", database, "-c", statement])
 
 
-def tables(copy=False):
+def tables(*, copy: bool = False) -> list[str]:
     """Names of all tables of the application database."""
     found = ask(
         "SELECT coalesce(string_agg(tablename, ' ' ORDER BY tablename), '') FROM pg_tables WHERE schemaname = 'public'",
@@ -68,12 +66,12 @@ def tables(copy=False):
     return found.split()
 
 
-def counted(names, copy=False):
+def counted(names: Iterable[str], *, copy: bool = False) -> dict[str, int]:
     """Rows by table."""
     return {name: int(ask(f'SELECT count(*) FROM "{name}"', copy=copy)) for name in names}
 
 
-def lacking(before, restored):
+def lacking(before: dict[str, int], restored: dict[str, int]) -> str:
     """In words, the tables of which the copy has fewer rows than the real database had before; empty when none."""
     short = [
         f"{name} has {restored.get(name, 0)} of {rows} rows"
@@ -83,7 +81,7 @@ def lacking(before, restored):
     return "; ".join(short)
 
 
-def wait_for_archive():
+def wait_for_archive() -> None:
     """The log up to now is in the repository; raises DrillFailed when it does not get there."""
     wanted = ask("SELECT pg_walfile_name(pg_switch_wal())", "postgres")
     until = time.monotonic() + ARCHIVED_WITHIN_SECONDS
@@ -98,51 +96,64 @@ def wait_for_archive():
     )
 
 
-def require_space():
+def require_space() -> None:
     """Twice the size of the databases must be free."""
     size = int(ask("SELECT sum(pg_database_size(oid)) FROM pg_database", "postgres"))
-    free = shutil.disk_usage(os.path.dirname(SCRATCH)).free
+    free = shutil.disk_usage(SCRATCH.parent).free
     if free < 2 * size:
         raise DrillFailed(
             f"{free // 2**20} MB free, {2 * size // 2**20} MB needed for a copy of the databases"
         )
 
 
-def start_copy(tools):
+def start_copy(tools: Path) -> None:
     """Restore into the scratch folder and start a cluster that nobody else can reach."""
-    os.mkdir(SCRATCH, 0o700)
+    SCRATCH.mkdir(0o700)
     run(["pgbackrest", f"--stanza={STANZA}", f"--pg1-path={SCRATCH}", "--archive-mode=off", "restore"])
     for name, content in (
         ("postgresql.conf", SETTINGS),
         ("falcon-drill-hba.conf", "local all postgres peer\n"),
         ("falcon-drill-ident.conf", ""),
     ):
-        with open(f"{SCRATCH}/{name}", "w") as file:
-            file.write(content)
-    run([f"{tools}/pg_ctl", "-D", SCRATCH, "-w", "-t", "3600", "-l", f"{SCRATCH}/falcon-drill.log", "start"])
+        (SCRATCH / name).write_text(content)
+    run(
+        [
+            str(tools / "pg_ctl"),
+            "-D",
+            str(SCRATCH),
+            "-w",
+            "-t",
+            "3600",
+            "-l",
+            f"{SCRATCH}/falcon-drill.log",
+            "start",
+        ]
+    )
     # pg_ctl is content with a cluster that still replays the log.
     until = time.monotonic() + REPLAYED_WITHIN_SECONDS
     while True:
         try:
             ask("SELECT 1", "postgres", copy=True)
         except DrillFailed:
-            if time.monotonic() > until or not Path(f"{SCRATCH}/postmaster.pid").exists():
+            if time.monotonic() > until or not (SCRATCH / "postmaster.pid").exists():
                 raise
             time.sleep(0.5)
         else:
             return
 
 
-def remove_copy(tools):
+def remove_copy(tools: Path) -> None:
     """Whatever is left of this drill, or of one that was killed."""
-    if os.path.exists(f"{SCRATCH}/postmaster.pid"):
+    if (SCRATCH / "postmaster.pid").exists():
         subprocess.run(
-            [f"{tools}/pg_ctl", "-D", SCRATCH, "-m", "immediate", "stop"], capture_output=True, check=False
+            [str(tools / "pg_ctl"), "-D", str(SCRATCH), "-m", "immediate", "stop"],
+            capture_output=True,
+            check=False,
         )
     shutil.rmtree(SCRATCH, ignore_errors=True)
 
 
-def drill(tools):
+def drill(tools: Path) -> str:
     """What was proved, in words; raises DrillFailed."""
     require_space()
     present = tables()
@@ -165,17 +176,14 @@ def drill(tools):
     for database in ask(
         "SELECT string_agg(datname, ' ') FROM pg_database WHERE NOT datistemplate", "postgres", copy=True
     ).split():
-        run(["pg_dump", "-h", SCRATCH, "--no-sync", "-f", "/dev/null", database])
+        run(["pg_dump", "-h", str(SCRATCH), "--no-sync", "-f", "/dev/null", database])
     return f"{sum(restored.values())} rows of {len(restored)} tables, every row of all databases readable"
 
 
-def record(ok, detail, seconds):
+def record(ok: bool, detail: str, seconds: float) -> None:
     """Tell the real database, where it has the table, and leave a file for the operator's status."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    before = {}
-    if os.path.exists(WORD):
-        with open(WORD) as file:
-            before = json.load(file)
+    before = json.loads(WORD.read_text()) if WORD.exists() else {}
     word = {
         "name": "restore_drill",
         "ok": ok,
@@ -184,10 +192,10 @@ def record(ok, detail, seconds):
         "at": now,
         "last_good_at": now if ok else before.get("last_good_at"),
     }
-    with open(f"{WORD}.new", "w") as file:
-        json.dump(word, file)
-    os.chmod(f"{WORD}.new", 0o644)
-    os.replace(f"{WORD}.new", WORD)
+    part = WORD.with_suffix(".new")
+    part.write_text(json.dumps(word) + "\n")
+    part.chmod(0o644)
+    part.replace(WORD)
     statement = """
         INSERT INTO proofs (name, ok, detail, seconds, proved_at, last_good_at)
         VALUES (:'name', :'ok', :'detail', :'seconds', :'at', CASE WHEN :'ok' THEN :'at'::timestamptz END)
@@ -202,9 +210,9 @@ def record(ok, detail, seconds):
     subprocess.run(["psql", "-Xq", "-d", "falcon", *values], input=statement, text=True, check=False)
 
 
-def main():
+def main() -> int:
     """Do it; exits 1 when the backups are not good."""
-    tools = str(sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1])
+    tools = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
     remove_copy(tools)
     began = time.monotonic()
     try:
