@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from infra import layout, ssh
-from infra.application import falcon_on
 from infra.errors import DeployError, StepFailed
 from infra.nodes.backup import keeper
 from infra.site import Site
@@ -125,17 +124,6 @@ def before_migration(site: Site) -> Backup:
     """A backup of the database as it is, from which a failed migration can be undone; raises StepFailed without one."""
     ensure(site)
     return take(site, "incr")
-
-
-def schema_will_change(site: Site, node: str, version: str) -> bool:
-    """Whether a release on a node brings migrations that the database has not had; one without tables needs no backup."""
-    done = ssh.ask(
-        site, node, falcon_on(site, "db revision --json", venv=f"{layout.RELEASES}/{version}/venv")
-    )
-    if done.returncode != 0:
-        raise StepFailed(f"{node}: ask for the schema of release {version}: {_reason(done.stderr)}")
-    revision = json.loads(done.stdout)
-    return revision["held"] not in (None, revision["newest"])
 
 
 def _is_another_database(site: Site) -> bool:

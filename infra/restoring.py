@@ -3,18 +3,16 @@
 import re
 import shlex
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from infra import backups, layout, ssh
-from infra.application import falcon_on
 from infra.errors import DeployError, StepFailed
-from infra.nodes import backup
-from infra.site import Site
+from infra.nodes import backup, releases
+from infra.nodes.compute import CODE_SERVER
+from infra.session import Session
 from infra.status import services
 
-Say = Callable[[str], None]
 RECOVERY_SECONDS = 3600
 _STAY = ("postgresql.service", "nginx.service", backup.SERVER)
 """The database is stopped at its turn; the web site says what is wrong; the backups are what is read."""
@@ -66,9 +64,9 @@ def restore_command(to: datetime | None) -> str:
 class Restore:
     """One restore, step by step; each step says what it does and is timed."""
 
-    def __init__(self, site: Site, to: datetime | None, say: Say) -> None:
-        self.site, self.to, self.say = site, to, say
-        self.db = site.with_role("db")[0]
+    def __init__(self, session: Session, to: datetime | None) -> None:
+        self.session, self.site, self.to, self.say = session, session.site, to, session.say
+        self.db = self.site.with_role("db")[0]
         self.done = Restored(None)
         self._began = time.monotonic()
 
@@ -114,11 +112,17 @@ class Restore:
     def prove_books(self) -> None:
         """Every account's books follow from what happened; raises StepFailed naming the first that does not."""
         node = self.site.with_role("compute")[0]
-        if not self._answers(node, f"test -x {layout.VENV}/bin/falcon"):
+        in_use = self._must(node, f"readlink {layout.CURRENT} || true", "ask for the release").strip()
+        if not in_use:
             self.say("no release on compute yet: the books are proved after `deploy`")
             return
         self.say("proving the books")
-        said = self._must(node, falcon_on(self.site, "trade reconcile"), "prove the books", timeout=300)
+        line = releases.as_if_current(
+            in_use.removeprefix("releases/"),
+            CODE_SERVER.credentials,
+            f"{layout.VENV}/bin/falcon trade reconcile",
+        )
+        said = self._must(node, f"sudo sh -c {shlex.quote(line)}", "prove the books", timeout=300)
         self.say(said.strip())
         self.lap("books")
 
@@ -127,7 +131,7 @@ class Restore:
         self.say("starting Falcon")
         for node in (self.db, *self.site.with_role("compute"), *self.site.with_role("web")):
             units = services(self.site, node)
-            if self._application(node) and not self._answers(node, f"test -e {layout.CURRENT}"):
+            if self._application(node) and not self.session.answers(node, f"test -e {layout.CURRENT}"):
                 continue
             if units:
                 self._must(node, f"sudo systemctl start {' '.join(units)}", "start Falcon", timeout=400)
@@ -144,7 +148,7 @@ class Restore:
             )
             if done.stdout.strip() == "f":
                 return
-            if self._answers(self.db, f"systemctl is-failed --quiet {unit}"):
+            if self.session.answers(self.db, f"systemctl is-failed --quiet {unit}"):
                 raise StepFailed(
                     f"{self.db}: PostgreSQL does not start on what was restored: {self._last_words()}"
                 )
@@ -169,9 +173,6 @@ class Restore:
         now = time.monotonic()
         self.done.seconds[name] = now - self._began
         self._began = now
-
-    def _answers(self, node: str, remote: str) -> bool:
-        return ssh.ask(self.site, node, remote).returncode == 0
 
     def _must(self, node: str, remote: str, what: str, timeout: float = 60) -> str:
         done = ssh.ask(self.site, node, remote, timeout=timeout)
