@@ -11,6 +11,7 @@ from typing import Annotated  # noqa: E402
 import typer  # noqa: E402
 
 from infra.deploying import Deploy  # noqa: E402
+from infra.doctor import examine  # noqa: E402
 from infra.errors import DeployError, StepFailed  # noqa: E402
 from infra.layout import ONLY_STARTED  # noqa: E402
 from infra.site import load_site  # noqa: E402
@@ -68,6 +69,14 @@ def rollback(target: Target = "all") -> None:
     """Back to the release before."""
     site = load_site()
     Deploy(site, site.select(target), _say).rollback()
+
+
+@app.command()
+def doctor(target: Target = "all") -> None:
+    """Look for what is wrong on the nodes and say what to do about it; exits 1 when something is."""
+    site = load_site()
+    if not examine(site, site.select(target)):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """One run of the operator's command over some nodes: asking them things, and keeping every other run away meanwhile."""
 
 import fcntl
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,8 +39,9 @@ class Session:
         """What a command prints on a node; raises StepFailed naming the node and `what` was being done."""
         done = ssh.ask(self.site, name, remote, timeout=timeout, stdin=stdin)
         if done.returncode != 0:
-            said = done.stderr.strip().splitlines() or done.stdout.strip().splitlines()
-            raise StepFailed(f"{name}: {what}: {said[-1] if said else f'exit code {done.returncode}'}")
+            raise StepFailed(
+                f"{name}: {what}: {_telling(done.stderr + done.stdout) or f'exit code {done.returncode}'}"
+            )
         return done.stdout
 
     def role(self, name: str) -> str | None:
@@ -94,3 +96,10 @@ class Session:
         except StepFailed as error:
             # The lock ends by itself; what went wrong before this is what the operator has to read.
             self.say(f"the lock stays for {_LOCK_SECONDS // 60} minutes: {error}")
+
+
+def _telling(output: str) -> str:
+    """The line of a failed command's output that says what went wrong: the last that names an error, else the last."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in lines if re.search(r"Error\b|error:|FATAL", line)]
+    return (errors or lines or [""])[-1]

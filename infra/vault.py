@@ -19,14 +19,14 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from infra.errors import DeployError
 from infra.site import Site
 
 AUTHORITY_DAYS = 3650
-NODE_DAYS = 365
-RENEW_BEFORE_DAYS = 60
+NODE_AUTHORITY_DAYS = 1825
+RENEW_AUTHORITY_BEFORE_DAYS = 365
 SCRAM_ITERATIONS = 4096
 
 
@@ -59,7 +59,7 @@ class Vault:
             raise DeployError(
                 f"{self.folder}: {error.strerror}; set FALCON_SITE_STATE to a folder of yours"
             ) from error
-        self._site = site
+        self.site = site
 
     def token(self, name: str) -> str:
         """A random secret by name, made on first use."""
@@ -91,18 +91,26 @@ class Vault:
         kept = self._kept("authority.json", self._new_authority)
         return Certificate(**json.loads(kept))
 
-    def certificate(self, node: str) -> Certificate:
-        """A node's certificate, renewed when fewer than RENEW_BEFORE_DAYS are left."""
-        path = self.folder / f"certificate-{node}.json"
+    def dns_names(self, node: str) -> list[str]:
+        """The names a node is known by, besides its address."""
+        web = [self.site.site.name] if "web" in self.site.nodes[node].roles else []
+        return [f"falcon-{node}", *web]
+
+    def node_authority(self, node: str) -> Certificate:
+        """What a node renews its own certificate with; it can sign for that node's names and address only.
+
+        Made anew when fewer than RENEW_AUTHORITY_BEFORE_DAYS are left, or when the names have changed.
+        """
+        path = self.folder / f"authority-{node}.json"
         if path.exists():
             held = Certificate(**json.loads(path.read_text()))
-            left = x509.load_pem_x509_certificate(held.pem.encode()).not_valid_after_utc - dt.datetime.now(
-                dt.UTC
-            )
-            if left > dt.timedelta(days=RENEW_BEFORE_DAYS):
+            certificate = x509.load_pem_x509_certificate(held.pem.encode())
+            left = certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
+            constraints = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+            if left > dt.timedelta(days=RENEW_AUTHORITY_BEFORE_DAYS) and constraints == self._only(node):
                 return held
             path.unlink()
-        return Certificate(**json.loads(self._kept(path.name, lambda: self._new_certificate(node))))
+        return Certificate(**json.loads(self._kept(path.name, lambda: self._new_node_authority(node))))
 
     def _kept(self, name: str, make: Callable[[], str]) -> str:
         path = self.folder / name
@@ -119,32 +127,28 @@ class Vault:
 
     def _new_authority(self) -> str:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Falcon at {self._site.site.name}")])
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Falcon at {self.site.site.name}")])
         builder = _builder(name, name, key, AUTHORITY_DAYS)
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
         return _as_json(builder.sign(key, hashes.SHA256()), key)
 
-    def _new_certificate(self, node: str) -> str:
-        authority = self.authority
-        issuer = x509.load_pem_x509_certificate(authority.pem.encode())
-        signer = serialization.load_pem_private_key(authority.key.encode(), None)
-        key = ec.generate_private_key(ec.SECP256R1())
-        machine = self._site.nodes[node]
-        names: list[x509.GeneralName] = [
-            x509.DNSName(f"falcon-{node}"),
-            x509.IPAddress(ipaddress.ip_address(machine.address)),
-        ]
-        if "web" in machine.roles:
-            names.append(x509.DNSName(self._site.site.name))
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"falcon-{node}")])
-        builder = _builder(subject, issuer.subject, key, NODE_DAYS)
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        builder = builder.add_extension(
-            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
-            critical=False,
-        )
+    def _only(self, node: str) -> x509.NameConstraints:
+        address = ipaddress.ip_network(self.site.nodes[node].address)
+        names = [x509.DNSName(name) for name in self.dns_names(node)]
+        return x509.NameConstraints([*names, x509.IPAddress(address)], None)
+
+    def _new_node_authority(self, node: str) -> str:
+        issuer = x509.load_pem_x509_certificate(self.authority.pem.encode())
+        signer = serialization.load_pem_private_key(self.authority.key.encode(), None)
         assert isinstance(signer, ec.EllipticCurvePrivateKey)
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Falcon authority of {node}")])
+        builder = _builder(subject, issuer.subject, key, NODE_AUTHORITY_DAYS)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder = builder.add_extension(self._only(node), critical=True)
+        builder = builder.add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+        )
         return _as_json(builder.sign(signer, hashes.SHA256()), key)
 
 
