@@ -34,12 +34,14 @@ for f in {tls}/node.crt {authority}/node.crt; do
 done
 openssl verify -CAfile {tls}/ca.crt -untrusted {authority}/node.crt {tls}/node.crt >/dev/null 2>&1 || echo "chain bad"
 nft list ruleset 2>/dev/null | grep -q 'hook input.*policy drop' && echo "firewall on" || echo "firewall off"
-sha256sum /etc/nftables.conf 2>/dev/null | cmp -s - {stamps}/nftables.sha256 && echo "firewall confirmed" || echo "firewall unconfirmed"
+sha256sum /etc/nftables.conf 2>/dev/null | cmp -s - {stamps}/nftables.sha256 || echo "firewall unconfirmed"
 find /etc/falcon {var} -xdev \( -name '*.key' -o -name '*.pgpass' -o -name secrets.env \) -perm /007 \
   -printf 'open %p %m\n' 2>/dev/null
 find /opt/falcon -xdev ! -user root -printf 'foreign %p\n' -quit 2>/dev/null
 ss -Hltn | awk '{{print "listens " $4}}' | sort -u
-for u in {units}; do echo "unit $u $(systemctl show -P ActiveState $u) $(systemctl show -P Result $u) $(systemctl show -P NRestarts $u)"; done
+for u in {units}; do
+  echo "unit $u $(systemctl show -P ActiveState $u) $(systemctl show -P Result $u) $(systemctl show -P NRestarts $u)"
+done
 systemctl is-active --quiet falcon-certificate.timer && echo "timer on" || echo "timer off"
 systemctl is-enabled --quiet unattended-upgrades && echo "upgrades on" || echo "upgrades off"
 grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null && echo "memory on" || echo "memory off"
@@ -176,7 +178,10 @@ def _database(site: Site, name: str) -> list[Problem]:
     if "compute" not in roles and "web" not in roles:
         return []
     credentials = (compute.CODE_SERVER if "compute" in roles else web.DASHBOARD).credentials
-    program = "import os, psycopg2; psycopg2.connect(os.environ['FALCON_DATABASE_URL'].replace('+psycopg2', ''), connect_timeout=3)"
+    program = (
+        "import os, psycopg2; url = os.environ['FALCON_DATABASE_URL'].replace('+psycopg2', ''); "
+        "psycopg2.connect(url, connect_timeout=3)"
+    )
     command = f"{layout.VENV}/bin/python -c {shlex.quote(program)}"
     line = as_if_current("$(basename $(realpath /opt/falcon/current))", credentials, command)
     try:
