@@ -13,6 +13,7 @@ import typer  # noqa: E402
 
 from infra import backups, restoring  # noqa: E402
 from infra.deploying import Deploy  # noqa: E402
+from infra.doctor import examine  # noqa: E402
 from infra.errors import DeployError, StepFailed  # noqa: E402
 from infra.layout import ONLY_STARTED  # noqa: E402
 from infra.site import load_site  # noqa: E402
@@ -109,6 +110,14 @@ def restore(
     reached = done.reached.isoformat() if done.reached else "the backup itself; nothing was logged after it"
     typer.echo(f"restored; the last transaction is of {reached}")
     typer.echo(f"{done.total_seconds:.0f} s in all: {steps}")
+
+
+@app.command()
+def doctor(target: Target = "all") -> None:
+    """Look for what is wrong on the nodes and say what to do about it; exits 1 when something is."""
+    site = load_site()
+    if not examine(site, site.select(target)):
+        raise typer.Exit(1)
 
 
 @app.command()

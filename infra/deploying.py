@@ -18,14 +18,14 @@ class Deploy:
     def __init__(self, site: Site, nodes: list[str], say: Say, *, dry: bool = False) -> None:
         self.site, self.nodes, self.say, self.dry = site, nodes, say, dry
         self.vault = Vault(site)
-        self.session = Session(site, nodes, say)
+        self.session = Session(site, nodes, say, self.vault.folder)
         self.releasing = Releasing(self.session, self.vault)
 
     def setup(self) -> int:
         """Everything, from fresh machines to a running Falcon; how many steps changed something."""
         if self.dry:
             return self._configure() + self.releasing.foresee()
-        with self.session.alone(self.vault.folder):
+        with self.session.alone():
             changed = self._configure()
             changed += self.releasing.release()
             changed += self._firewall()
@@ -35,12 +35,12 @@ class Deploy:
         """This checkout's release on nodes that are set up already; how many nodes were flipped to it."""
         if self.dry:
             return self.releasing.foresee()
-        with self.session.alone(self.vault.folder):
+        with self.session.alone():
             return self.releasing.release()
 
     def rollback(self) -> None:
         """Back to the release before, on every node that has one; raises DeployError when none has."""
-        with self.session.alone(self.vault.folder):
+        with self.session.alone():
             self.releasing.rollback()
 
     def secrets(self, rotate: list[str]) -> int:
@@ -53,7 +53,7 @@ class Deploy:
         for name in rotate:
             if name not in known:
                 raise InvalidSite(f"{name}: no secret of that name; known are {', '.join(known)}")
-        with self.session.alone(self.vault.folder):
+        with self.session.alone():
             for name in rotate:
                 self.vault.rotate(name if name == "session-key" else f"postgres-{name}")
             databases = [name for name in self.nodes if "db" in self.site.nodes[name].roles]
@@ -62,7 +62,7 @@ class Deploy:
 
     def restore(self, to: datetime | None) -> Restored:
         """The database as it was at a moment (None: the newest), and Falcon running on it; see `restoring`."""
-        with self.session.alone(self.vault.folder):
+        with self.session.alone():
             work = Restore(self.session, to)
             database = Deploy(self.site, [work.db], self.say)
             work.stop_writers()

@@ -129,7 +129,7 @@ class Releasing:
     def _as_if_current(self, name: str, release: Release, command: str, what: str) -> str:
         passwords = self._services(name)[0].credentials
         line = releases.as_if_current(release.version, passwords, command)
-        return self._session.must(name, f"sudo sh -c {shlex.quote(line)}", what, timeout=300)
+        return self._session.must(name, f"sudo sh -c {shlex.quote(line)}", what, timeout=900)
 
     def _migrate(self, release: Release) -> None:
         """Bring the schema up, once, after a backup where it will change."""

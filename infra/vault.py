@@ -25,8 +25,10 @@ from infra.errors import DeployError
 from infra.site import Site
 
 AUTHORITY_DAYS = 3650
-NODE_DAYS = 365
-RENEW_BEFORE_DAYS = 60
+NODE_AUTHORITY_DAYS = 1825
+RENEW_AUTHORITY_BEFORE_DAYS = 365
+DOOR_DAYS = 365
+RENEW_DOOR_BEFORE_DAYS = 60
 SCRAM_ITERATIONS = 4096
 
 
@@ -59,7 +61,7 @@ class Vault:
             raise DeployError(
                 f"{self.folder}: {error.strerror}; set FALCON_SITE_STATE to a folder of yours"
             ) from error
-        self._site = site
+        self.site = site
 
     def token(self, name: str) -> str:
         """A random secret by name, made on first use."""
@@ -91,19 +93,36 @@ class Vault:
         kept = self._kept("authority.json", self._new_authority)
         return Certificate(**json.loads(kept))
 
-    def certificate(self, node: str, purpose: str = "") -> Certificate:
-        """A node's certificate, renewed when fewer than RENEW_BEFORE_DAYS are left.
+    def dns_names(self, node: str) -> list[str]:
+        """The names a node is known by, besides its address."""
+        web = [self.site.site.name] if "web" in self.site.nodes[node].roles else []
+        return [f"falcon-{node}", *web]
 
-        One with a `purpose` has a name of its own, for doors that Falcon's services must not open.
+    def node_authority(self, node: str) -> Certificate:
+        """What a node renews its own certificate with; it can sign for that node's names and address only.
+
+        Made anew when fewer than RENEW_AUTHORITY_BEFORE_DAYS are left, or when the names have changed.
         """
-        name = f"{purpose}-{node}" if purpose else node
+        path = self.folder / f"authority-{node}.json"
+        if path.exists():
+            held = Certificate(**json.loads(path.read_text()))
+            certificate = x509.load_pem_x509_certificate(held.pem.encode())
+            left = certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
+            constraints = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+            if left > dt.timedelta(days=RENEW_AUTHORITY_BEFORE_DAYS) and constraints == self._only(node):
+                return held
+            path.unlink()
+        return Certificate(**json.loads(self._kept(path.name, lambda: self._new_node_authority(node))))
+
+    def certificate(self, node: str, purpose: str) -> Certificate:
+        """A node's certificate for one door that Falcon's services must not open, renewed by setup when fewer than
+        RENEW_DOOR_BEFORE_DAYS are left."""
+        name = f"{purpose}-{node}"
         path = self.folder / f"certificate-{name}.json"
         if path.exists():
             held = Certificate(**json.loads(path.read_text()))
-            left = x509.load_pem_x509_certificate(held.pem.encode()).not_valid_after_utc - dt.datetime.now(
-                dt.UTC
-            )
-            if left > dt.timedelta(days=RENEW_BEFORE_DAYS):
+            ends = x509.load_pem_x509_certificate(held.pem.encode()).not_valid_after_utc
+            if ends - dt.datetime.now(dt.UTC) > dt.timedelta(days=RENEW_DOOR_BEFORE_DAYS):
                 return held
             path.unlink()
         return Certificate(**json.loads(self._kept(path.name, lambda: self._new_certificate(node, name))))
@@ -123,34 +142,50 @@ class Vault:
 
     def _new_authority(self) -> str:
         key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Falcon at {self._site.site.name}")])
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Falcon at {self.site.site.name}")])
         builder = _builder(name, name, key, AUTHORITY_DAYS)
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
         return _as_json(builder.sign(key, hashes.SHA256()), key)
 
     def _new_certificate(self, node: str, name: str) -> str:
-        authority = self.authority
-        issuer = x509.load_pem_x509_certificate(authority.pem.encode())
-        signer = serialization.load_pem_private_key(authority.key.encode(), None)
+        issuer = x509.load_pem_x509_certificate(self.authority.pem.encode())
+        signer = serialization.load_pem_private_key(self.authority.key.encode(), None)
+        assert isinstance(signer, ec.EllipticCurvePrivateKey)
         key = ec.generate_private_key(ec.SECP256R1())
-        machine = self._site.nodes[node]
+        address = self.site.nodes[node].address
         names: list[x509.GeneralName] = [
             x509.DNSName(f"falcon-{name}"),
-            x509.IPAddress(ipaddress.ip_address(machine.address)),
+            x509.IPAddress(ipaddress.ip_address(address)),
             # pgBackRest looks for the address it dials among the names.
-            *([x509.DNSName(machine.address)] if name != node else []),
+            x509.DNSName(address),
         ]
-        if "web" in machine.roles:
-            names.append(x509.DNSName(self._site.site.name))
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"falcon-{name}")])
-        builder = _builder(subject, issuer.subject, key, NODE_DAYS)
+        builder = _builder(subject, issuer.subject, key, DOOR_DAYS)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         builder = builder.add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
             critical=False,
         )
+        return _as_json(builder.sign(signer, hashes.SHA256()), key)
+
+    def _only(self, node: str) -> x509.NameConstraints:
+        address = ipaddress.ip_network(self.site.nodes[node].address)
+        names = [x509.DNSName(name) for name in self.dns_names(node)]
+        return x509.NameConstraints([*names, x509.IPAddress(address)], None)
+
+    def _new_node_authority(self, node: str) -> str:
+        issuer = x509.load_pem_x509_certificate(self.authority.pem.encode())
+        signer = serialization.load_pem_private_key(self.authority.key.encode(), None)
         assert isinstance(signer, ec.EllipticCurvePrivateKey)
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"Falcon authority of {node}")])
+        builder = _builder(subject, issuer.subject, key, NODE_AUTHORITY_DAYS)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        builder = builder.add_extension(self._only(node), critical=True)
+        builder = builder.add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+        )
         return _as_json(builder.sign(signer, hashes.SHA256()), key)
 
 

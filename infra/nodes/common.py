@@ -11,19 +11,53 @@ ROLLBACK_SECONDS = 60
 
 def base(vault: Vault, node: str) -> None:
     """Packages, account, folders, certificates."""
-    steps.packages(["nftables", "rsync", "python3-venv", "chrony", "unattended-upgrades"])
+    steps.packages(["nftables", "rsync", "python3-venv", "chrony", "unattended-upgrades", "openssl"])
     steps.account(layout.USER, layout.VAR)
     for path in (layout.OPT, layout.RELEASES, layout.WHEELS, layout.ETC):
         steps.folder(path)
     steps.folder(layout.TLS, mode="750", group=layout.USER)
     for path in (layout.VAR, layout.CACHE, layout.LOG):
         steps.folder(path, mode="750", user=layout.USER, group=layout.USER)
-    certificate = vault.certificate(node)
-    steps.put(f"{layout.TLS}/ca.crt", vault.authority.pem)
-    steps.put(f"{layout.TLS}/node.crt", certificate.pem)
-    steps.put(f"{layout.TLS}/node.key", certificate.key, mode="640", group=layout.USER, secret=True)
+    certificates(vault, node)
     steps.enabled("chrony")
     steps.enabled("unattended-upgrades")
+
+
+def certificates(vault: Vault, node: str) -> None:
+    """The site's root, an authority for this node's own names alone, and the timer that renews its certificate with it.
+
+    The root's key never leaves the operator's machine. What a thief of a node could issue is what the node is.
+    """
+    authority = vault.node_authority(node)
+    steps.folder(layout.AUTHORITY, mode="700")
+    steps.put(f"{layout.TLS}/ca.crt", vault.authority.pem)
+    steps.put(f"{layout.AUTHORITY}/node.crt", authority.pem)
+    steps.put(f"{layout.AUTHORITY}/node.key", authority.key, mode="600", secret=True)
+    names = ",".join(
+        [*(f"DNS:{name}" for name in vault.dns_names(node)), f"IP:{vault.site.nodes[node].address}"]
+    )
+    steps.put(
+        layout.CERTIFICATE_PROGRAM,
+        steps.render(
+            "certificate.sh.j2", layout=layout, node=node, names=names, roles=vault.site.nodes[node].roles
+        ),
+        mode="755",
+    )
+    for kind in ("service", "timer"):
+        steps.put(
+            f"/etc/systemd/system/falcon-certificate.{kind}",
+            steps.render(f"certificate.{kind}.j2", program=layout.CERTIFICATE_PROGRAM),
+        )
+    steps.run(
+        "issue the certificate",
+        layout.CERTIFICATE_PROGRAM,
+        unless=f"{layout.CERTIFICATE_PROGRAM} --check",
+    )
+    steps.run(
+        "renew the certificate by timer",
+        "systemctl daemon-reload && systemctl enable --quiet --now falcon-certificate.timer",
+        unless="systemctl is-active --quiet falcon-certificate.timer && systemctl is-enabled --quiet falcon-certificate.timer",
+    )
 
 
 def ports(site: Site, node: str) -> tuple[layout.Port, ...]:

@@ -103,5 +103,10 @@ def compute(site: Site, vault: Vault, node: str) -> None:
     )
     for name, shares in layout.SLICES.items():
         steps.put(f"/etc/systemd/system/{name}", f"# {steps.MANAGED}\n[Slice]\n{shares}")
+    steps.put(
+        "/usr/local/bin/falcon",
+        steps.render("falcon-command.sh.j2", layout=layout, credentials=CODE_SERVER.credentials),
+        mode="755",
+    )
     application.install_units(SERVICES)
     application.restart_changed(SERVICES)

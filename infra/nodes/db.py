@@ -6,7 +6,7 @@ import shlex
 from pyinfra.context import host
 from pyinfra.facts.server import Command
 
-from infra import steps
+from infra import layout, steps
 from infra.site import Site
 from infra.vault import Vault
 
@@ -23,21 +23,21 @@ def database(site: Site, vault: Vault, node: str) -> None:
     memory_mb = int(host.get_fact(Command, command="awk '/MemTotal/ {print int($2/1024)}' /proc/meminfo"))
     # The machine is PostgreSQL's alone; beyond 8 GB the defaults here would want a second look.
     memory_mb = min(memory_mb, 8192)
-    certificate = vault.certificate(node)
     steps.put(
         f"{etc}/conf.d/falcon.conf",
         steps.render(
             "postgresql.conf.j2",
             address=site.nodes[node].address,
-            etc=etc,
+            tls=layout.TLS,
             shared_buffers_mb=memory_mb // 4,
             cache_mb=memory_mb // 2,
         ),
     )
-    steps.put(f"{etc}/falcon-ca.crt", vault.authority.pem, user="postgres", group="postgres")
-    steps.put(f"{etc}/falcon.crt", certificate.pem, user="postgres", group="postgres")
-    steps.put(
-        f"{etc}/falcon.key", certificate.key, mode="600", secret=True, user="postgres", group="postgres"
+    # PostgreSQL reads the node's own certificate, whose key is root's and the group's.
+    steps.run(
+        "postgres may read the certificate",
+        "usermod -aG falcon postgres",
+        unless="id -nG postgres | grep -qw falcon",
     )
     steps.put(
         f"{etc}/pg_hba.conf",
@@ -55,7 +55,7 @@ def database(site: Site, vault: Vault, node: str) -> None:
     )
     steps.service(unit, [f"{etc}/conf.d/falcon.conf"])
     steps.enabled("postgresql")
-    read_again = f"{etc}/pg_hba.conf {etc}/falcon.crt {etc}/falcon-ca.crt"
+    read_again = f"{etc}/pg_hba.conf {layout.TLS}/node.crt {layout.TLS}/ca.crt"
     stamp = f"{steps.STAMPS}/{unit}-reload.sha256"
     # Certificates and access rules are read again without ending a connection.
     steps.run(

@@ -1,12 +1,10 @@
 """Secrets are made once, kept from others, and are what PostgreSQL and TLS expect."""
 
 import base64
-import ipaddress
 import re
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 from sqlalchemy import create_engine, text
 
 from falcon_pipelines.db.embedded import EmbeddedPostgres
@@ -45,14 +43,3 @@ def test_the_verifier_is_the_one_postgresql_makes(postgres: EmbeddedPostgres) ->
     salt = re.match(r"SCRAM-SHA-256\$4096:([^$]+)\$", held)
     assert salt is not None
     assert scram_verifier("correct horse", base64.b64decode(salt.group(1))) == held
-
-
-def test_a_nodes_certificate_is_for_its_address_and_signed_by_the_site(vault: Vault) -> None:
-    site = load_site()
-    authority = x509.load_pem_x509_certificate(vault.authority.pem.encode())
-    certificate = x509.load_pem_x509_certificate(vault.certificate("web").pem.encode())
-    certificate.verify_directly_issued_by(authority)
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.IPAddress) == [ipaddress.ip_address(site.address("web"))]
-    assert site.site.name in names.get_values_for_type(x509.DNSName)
-    assert vault.certificate("web") == vault.certificate("web")
