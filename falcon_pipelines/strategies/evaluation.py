@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import talib
 
+
+from falcon_pipelines.strategies.indicators.ta_lib import talib
 from falcon_pipelines.bars.panel import FIELDS
 from falcon_pipelines.strategies import conditions as c
 from falcon_pipelines.strategies.crossings import crossings

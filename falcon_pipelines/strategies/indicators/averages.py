@@ -3,9 +3,10 @@
 import math
 
 import numpy as np
-import talib
-from talib import MA_Type  # type: ignore[attr-defined]
 
+
+
+from falcon_pipelines.strategies.indicators.ta_lib import talib
 from falcon_pipelines.strategies.indicators.base import (
     Column,
     Indicator,
@@ -145,7 +146,7 @@ INDICATORS = (
         name="ppo",
         title="percentage price oscillator",
         convention="100 x (EMA(fast) - EMA(slow)) / EMA(slow)",
-        compute=lambda bars, fast, slow: (talib.PPO(bars.source, fast, slow, MA_Type.EMA),),
+        compute=lambda bars, fast, slow: (talib.PPO(bars.source, fast, slow, talib.MA_Type.EMA),),
         lookback=lambda fast, slow: max(fast, slow) - 1,
         parameters=(count("fast", 12), count("slow", 26)),
     ),

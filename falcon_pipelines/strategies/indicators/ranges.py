@@ -1,8 +1,9 @@
 """Ranges, channels and trailing lines: how far prices move, and between which levels."""
 
 import numpy as np
-import talib
 
+
+from falcon_pipelines.strategies.indicators.ta_lib import talib
 from falcon_pipelines.strategies.indicators.base import (
     Column,
     Indicator,

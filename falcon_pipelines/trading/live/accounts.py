@@ -9,7 +9,11 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.backtesting.research import with_assumed_costs
+from falcon_pipelines.backtesting.assumed_costs import (
+    ASSUMED_FEE_BPS,
+    ASSUMED_SLIPPAGE_BPS,
+    with_assumed_costs,
+)
 from falcon_pipelines.db import models
 from falcon_pipelines.strategies.spec import Spec
 from falcon_pipelines.strategies.store import spec_of
@@ -21,7 +25,7 @@ from falcon_pipelines.trading.orders import Costs
 from falcon_pipelines.trading.promotion import promoted_specs
 from falcon_pipelines.trading.store import create_account
 
-ASSUMED_COSTS = Costs(1.0, 5.0)
+ASSUMED_COSTS = Costs(ASSUMED_FEE_BPS, ASSUMED_SLIPPAGE_BPS)
 """Basis points a side for candidates: the costs that backtests assume."""
 
 

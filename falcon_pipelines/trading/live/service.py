@@ -130,11 +130,11 @@ def _doing(desk: TradingDesk) -> str:
 def _look_for_stale(service: Service, desk: TradingDesk, engine: Engine, now: datetime) -> None:
     """Say when bars should come and do not; positions then keep their last price and its time."""
     with transaction(engine) as session:
-        since = None if desk.replaying else stale_since(newest_bar(session), now)
+        since = None if desk.market.replayed is not None else stale_since(newest_bar(session), now)
         if since is not None:
             tell_stale(session, since)
     service.trouble("bars", None if since is None else f"no live bar since {since:%Y-%m-%dT%H:%MZ}")
-    market = desk.market_now(now)
+    market = desk.market.now(now)
     desk.metrics.stale.set(
         sum(
             market - worker.state.last_bars.get(ticker, market) > STALE_AFTER
