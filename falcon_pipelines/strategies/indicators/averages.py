@@ -4,9 +4,6 @@ import math
 
 import numpy as np
 
-
-
-from falcon_pipelines.strategies.indicators.ta_lib import talib
 from falcon_pipelines.strategies.indicators.base import (
     Column,
     Indicator,
@@ -16,6 +13,7 @@ from falcon_pipelines.strategies.indicators.base import (
     positive,
     ratio,
 )
+from falcon_pipelines.strategies.indicators.ta_lib import talib
 
 
 def _macd(bars: Column, fast: int, slow: int, signal: int) -> tuple[Values, ...]:

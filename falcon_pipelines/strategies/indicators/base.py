@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from falcon_pipelines.strategies.indicators.ta_lib import talib

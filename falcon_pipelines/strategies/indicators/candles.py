@@ -5,10 +5,8 @@ from functools import cache
 
 import numpy as np
 
-
-
-from falcon_pipelines.strategies.indicators.ta_lib import abstract, talib
 from falcon_pipelines.strategies.indicators.base import Column, Indicator, IndicatorParameter, Values
+from falcon_pipelines.strategies.indicators.ta_lib import abstract, talib
 from falcon_pipelines.strategies.numbers import Bounds
 
 PATTERNS = {

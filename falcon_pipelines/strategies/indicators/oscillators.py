@@ -2,10 +2,8 @@
 
 import numpy as np
 
-
-
-from falcon_pipelines.strategies.indicators.ta_lib import talib
 from falcon_pipelines.strategies.indicators.base import Column, Indicator, Values, count, ratio
+from falcon_pipelines.strategies.indicators.ta_lib import talib
 
 HLC = ("high", "low", "close")
 

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-
-from falcon_pipelines.strategies.indicators.ta_lib import talib
 from falcon_pipelines.strategies.indicators.base import (
     Column,
     Indicator,
@@ -14,6 +12,7 @@ from falcon_pipelines.strategies.indicators.base import (
     lowest,
     positive,
 )
+from falcon_pipelines.strategies.indicators.ta_lib import talib
 
 HLC = ("high", "low", "close")
 

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-
-from falcon_pipelines.strategies.indicators.ta_lib import talib
 from falcon_pipelines.strategies.indicators.base import Column, Indicator, Values, count, lagged, mean, ratio
+from falcon_pipelines.strategies.indicators.ta_lib import talib
 
 HLCV = ("high", "low", "close", "volume")
 

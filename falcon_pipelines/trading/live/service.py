@@ -23,7 +23,6 @@ from falcon_pipelines.trading.live.lock import SingleTrader
 from falcon_pipelines.trading.live.metrics import Metrics
 from falcon_pipelines.trading.live.outbox import Sender, receivers_of
 from falcon_pipelines.trading.live.routing import load_routing
-from falcon_pipelines.trading.live.warm_up import warm_up
 from falcon_pipelines.trading.watch import STALE_AFTER, newest_bar, stale_since, tell_stale
 
 log = logging.getLogger(__name__)
@@ -78,7 +77,6 @@ def make_broker(
 
 def trade(service: Service, desk: TradingDesk, engine: Engine) -> None:
     """The loop: wait for news, take a turn, say that all is well or what is not."""
-    warm_up()
     wakeups = Wakeups(engine, WAKERS)
     lock = SingleTrader(engine)
     pauses = Backoff(most=5.0)
