@@ -44,12 +44,6 @@ class LiveAccount:
     promoted: bool = True
 
 
-def candidate_rules() -> Rules:
-    """The limits of the account that several strategies share."""
-    limits = replace(live_limits(), strategy_share=0.5, sector_share=0.3, pool_unknown_sectors=True)
-    return Rules(ASSUMED_COSTS, limits)
-
-
 def live_accounts(
     session: Session, cash: Decimal, broker: str, now: datetime, *, synthetic: bool
 ) -> list[LiveAccount]:
@@ -58,7 +52,9 @@ def live_accounts(
     An account opened now trades the bars that arrive from now on.
     """
     found = []
-    candidates = _open_account(session, ACCOUNT, cash, now, candidate_rules(), broker, synthetic=synthetic)
+    candidates = _open_account(
+        session, ACCOUNT, cash, now, Rules(ASSUMED_COSTS, live_limits()), broker, synthetic=synthetic
+    )
     found.append(LiveAccount(candidates.id, candidates.name, candidates.broker, candidates.opened_at))
     promoted = {row.id: row for row in promoted_specs(session)}
     for spec_id, row in promoted.items():
