@@ -49,7 +49,7 @@ def listed_sessions() -> Sessions:
         )
     regular = (OPENS, CLOSES)
     days, starts, ends = [], [], []
-    for day in np.arange(FIRST, LAST + timedelta(days=1), dtype="datetime64[D]").tolist():
+    for day in _all_days():
         found = hours.get(day, regular if day.weekday() < 5 else None)
         if found is not None:
             days.append(day)
@@ -58,6 +58,10 @@ def listed_sessions() -> Sessions:
     return Sessions(
         np.array(days, "datetime64[D]"), np.array(starts, "datetime64[s]"), np.array(ends, "datetime64[s]")
     )
+
+
+def _all_days() -> list[date]:
+    return [FIRST + timedelta(days=number) for number in range((LAST - FIRST).days + 1)]
 
 
 def _utc(day: date, at: time) -> datetime:
@@ -83,7 +87,7 @@ def exceptions() -> list[tuple[str, str, str]]:
         zip(known.days.tolist(), zip(known.opens.tolist(), known.closes.tolist(), strict=True), strict=True)
     )
     found = []
-    for day in np.arange(FIRST, LAST + timedelta(days=1), dtype="datetime64[D]").tolist():
+    for day in _all_days():
         if day not in at:
             if day.weekday() < 5:
                 found.append((day.isoformat(), "", ""))

@@ -13,7 +13,7 @@ from falcon_pipelines.strategies.indicators.base import (
     positive,
     ratio,
 )
-from falcon_pipelines.strategies.indicators.ta_lib import talib
+from falcon_pipelines.strategies.indicators.ta_lib import MA_Type, talib
 
 
 def _macd(bars: Column, fast: int, slow: int, signal: int) -> tuple[Values, ...]:
@@ -144,7 +144,7 @@ INDICATORS = (
         name="ppo",
         title="percentage price oscillator",
         convention="100 x (EMA(fast) - EMA(slow)) / EMA(slow)",
-        compute=lambda bars, fast, slow: (talib.PPO(bars.source, fast, slow, talib.MA_Type.EMA),),
+        compute=lambda bars, fast, slow: (talib.PPO(bars.source, fast, slow, MA_Type.EMA),),
         lookback=lambda fast, slow: max(fast, slow) - 1,
         parameters=(count("fast", 12), count("slow", 26)),
     ),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from falcon_pipelines.strategies.indicators.base import Column, Indicator, Values, count, ratio
-from falcon_pipelines.strategies.indicators.ta_lib import talib
+from falcon_pipelines.strategies.indicators.ta_lib import MA_Type, talib
 
 HLC = ("high", "low", "close")
 
@@ -23,7 +23,7 @@ def _smoothed_stochastic(
     high: Values, low: Values, close: Values, period: int, smooth_k: int, smooth_d: int
 ) -> tuple[Values, ...]:
     k, d = talib.STOCH(
-        high, low, close, period, smooth_k, talib.MA_Type.SMA, smooth_d, talib.MA_Type.SMA
+        high, low, close, period, smooth_k, MA_Type.SMA, smooth_d, MA_Type.SMA
     )  # fmt: skip
     return k, d
 

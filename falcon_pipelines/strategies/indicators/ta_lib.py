@@ -41,6 +41,6 @@ def _without(names: Sequence[str]) -> Iterator[None]:
 
 with _without(FRAMES):
     import talib
-    from talib import abstract
+    from talib import MA_Type, abstract  # type: ignore[attr-defined]
 
-__all__ = ["abstract", "talib"]
+__all__ = ["MA_Type", "abstract", "talib"]

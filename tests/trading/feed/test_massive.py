@@ -197,6 +197,7 @@ def test_silence_during_the_session_is_shown_and_the_connection_made_again(marke
         with transaction(market.engine) as session:
             until(lambda: "no bars since" in (session.scalars(select(Heartbeat.detail)).first() or ""))
     with market.feed(Rules(stale_seconds=120)) as running:
+        until(lambda: market.socket.connections == 3)
         market.connected()
         market.clock.forward(200)
         until(lambda: running.service.state == "degraded")
