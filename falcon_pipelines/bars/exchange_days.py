@@ -43,8 +43,8 @@ def listed_sessions() -> Sessions:
     """The sessions from FIRST to LAST by the list."""
     text = files("falcon_pipelines.bars").joinpath(_FILE).read_text(encoding="ascii")
     hours: dict[date, tuple[time, time] | None] = {}
-    for day, opens, closes in csv.reader(text.splitlines()[1:]):
-        hours[date.fromisoformat(day)] = (
+    for written, opens, closes in csv.reader(text.splitlines()[1:]):
+        hours[date.fromisoformat(written)] = (
             (time.fromisoformat(opens), time.fromisoformat(closes)) if opens else None
         )
     regular = (OPENS, CLOSES)
