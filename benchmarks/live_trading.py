@@ -31,7 +31,6 @@ from falcon_pipelines.trading.live.desk import TradingDesk
 from falcon_pipelines.trading.live.facts import FactBook
 from falcon_pipelines.trading.live.metrics import Metrics
 from falcon_pipelines.trading.live.routing import load_routing
-from falcon_pipelines.trading.live.warm_up import warm_up
 from falcon_pipelines.trading.reconciliation import broken_books
 from falcon_pipelines.trading.store import create_account, submit
 
@@ -72,7 +71,6 @@ def run(minutes: int) -> dict[str, float]:
             lambda found: PaperLedger(engine, found.id, {}), Decimal(1_000_000), "paper", Metrics(CollectorRegistry()),
         )  # fmt: skip
         desk.refresh(datetime.now(UTC))
-        warm_up()
         taken, worked = [], 0
         for moment, bars in bursts(minutes):
             write(engine, moment.time, dict(bars))

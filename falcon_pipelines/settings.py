@@ -118,10 +118,12 @@ class Settings(BaseSettings):
         description="watched folder: transcript files put here are studied; default: transcripts under home",
     )
     reference_source: Literal["none", "csv", "massive", "finviz"] = Field(
-        "none", description="where sectors, fundamentals and earnings dates come from"
+        "none",
+        description="where sectors, fundamentals and earnings dates come from; `csv` goes without saying with a file",
     )
     reference_csv: Path | None = Field(
-        None, description="CSV with ticker and sector, earnings_date, ..., for reference source `csv`"
+        None,
+        description="CSV of ticker and any of etf, sector, market_cap, earnings_date, ..., for screens and routing",
     )
     finviz_key: SecretStr | None = Field(
         None, description="key of Finviz Elite's export, for source `finviz`"
@@ -152,7 +154,6 @@ class Settings(BaseSettings):
     routing_file: Path | None = Field(
         None, description="which strategy trades a candidate; default: the bundled rules"
     )
-    reference_file: Path | None = Field(None, description="CSV of ticker,etf,market_cap,sector for routing")
     notify_urls: SecretStr | None = Field(
         None, description="where notifications go: apprise URLs, separated by spaces"
     )

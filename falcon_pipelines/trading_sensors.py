@@ -47,7 +47,7 @@ def live_trading(context: dg.SensorEvaluationContext, database: Database) -> dg.
     with database.transaction() as session:
         state = watch.live_state(session)
         problems = watch.problems(state, now)
-        since = watch.stale_since(state.newest_bar, now)
+        since = watch.stale_since(state, now)
         if since is not None:
             watch.tell_stale(session, since)
         if len(problems) > (since is not None) and state.last_beat is not None:

@@ -94,7 +94,7 @@ def paper_trades(
 def _trade(
     row: models.StrategySpec, store: BarStore, version: str, database: Database, sessions: int
 ) -> dict[str, Any]:
-    from falcon_pipelines.backtesting.research import with_assumed_costs
+    from falcon_pipelines.backtesting.assumed_costs import with_assumed_costs
     from falcon_pipelines.strategies.store import spec_of
     from falcon_pipelines.strategies.universe import universe_bars
     from falcon_pipelines.trading.lived_actions import lived_actions

@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from falcon_pipelines.backtesting.fill_rules import BUY, SELL, capacity
+from falcon_pipelines.backtesting.compiled_rules import capacity
+from falcon_pipelines.backtesting.fill_rules import BUY, SELL
 from falcon_pipelines.backtesting.parameters import MAX_PARTIALS
 
 REASONS = (

@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 
 from falcon_pipelines.backtesting.book import ENTRY, allowed, count_traded, record
+from falcon_pipelines.backtesting.compiled_rules import slipped, trail_level
 from falcon_pipelines.backtesting.exits import watch
-from falcon_pipelines.backtesting.fill_rules import slipped, trail_level
 from falcon_pipelines.backtesting.parameters import FIXED_SHARES, RISK_PER_TRADE, VOLATILITY_TARGET
 
 

@@ -6,16 +6,14 @@ import numpy as np
 from numba import njit
 
 from falcon_pipelines.backtesting.book import BREAKEVEN, PARTIAL, STOP, TARGET, TIME_STOP, TRAILING, reduce
-from falcon_pipelines.backtesting.fill_rules import (
-    AT_OPEN,
-    NO_EXIT,
-    STOPPED,
+from falcon_pipelines.backtesting.compiled_rules import (
     fills_at_open,
     limit_fill,
     protective_exit,
     slipped,
     trail_level,
 )
+from falcon_pipelines.backtesting.fill_rules import AT_OPEN, NO_EXIT, STOPPED
 
 
 @njit

@@ -1,12 +1,13 @@
 """How an order meets a bar: the one implementation of the fill rules, for backtests and paper trading alike.
 
-Scalar functions, compiled by numba so that the backtest kernel can call them and callable from Python as they
-are. Prices are US dollars; `side` is BUY or SELL; a price of NaN means "not filled". No order state, no costs
-beyond slippage, no portfolio: those belong to the callers.
+Scalar functions: paper trading calls them as they are, the backtest kernel as `compiled_rules` makes them known to
+numba, which this module does not load. Prices are US dollars; `side` is BUY or SELL; a price of NaN means "not
+filled". No order state, no costs beyond slippage, no portfolio: those belong to the callers.
 """
 
+import math
+
 import numpy as np
-from numba import njit
 
 BUY = 1
 SELL = -1
@@ -23,33 +24,29 @@ STOPPED = 1
 TARGET_REACHED = 2
 
 
-@njit(cache=True)
 def stop_fill(side: int, stop: float, open_: float, high: float, low: float) -> float:
     """Fill price of a stop order: the open where the bar gapped through it, else the stop itself."""
     if side == BUY:
         if open_ >= stop:
             return open_
-        return stop if high >= stop else np.nan
+        return stop if high >= stop else math.nan
     if open_ <= stop:
         return open_
-    return stop if low <= stop else np.nan
+    return stop if low <= stop else math.nan
 
 
-@njit(cache=True)
 def limit_fill(side: int, limit: float, open_: float, high: float, low: float) -> float:
     """Fill price of a limit order: only when traded through, at the limit or at a better open."""
     if side == BUY:
-        return min(open_, limit) if low < limit else np.nan
-    return max(open_, limit) if high > limit else np.nan
+        return min(open_, limit) if low < limit else math.nan
+    return max(open_, limit) if high > limit else math.nan
 
 
-@njit(cache=True)
 def fills_at_open(side: int, limit: float, open_: float) -> bool:
     """Whether a resting limit order fills at the open, before anything else of the bar: where that is better."""
     return side * open_ < side * limit
 
 
-@njit(cache=True)
 def stop_limit_fill(
     side: int, stop: float, limit: float, open_: float, high: float, low: float, close: float
 ) -> tuple[bool, float]:
@@ -59,18 +56,17 @@ def stop_limit_fill(
     fills on the same bar only where one of those two is through it.
     """
     trigger = stop_fill(side, stop, open_, high, low)
-    if np.isnan(trigger):
-        return False, np.nan
+    if math.isnan(trigger):
+        return False, math.nan
     if trigger == open_:
         return True, limit_fill(side, limit, open_, high, low)
     if side * trigger < side * limit:
         return True, trigger
     if side * close < side * limit:
         return True, limit
-    return True, np.nan
+    return True, math.nan
 
 
-@njit(cache=True)
 def protective_exit(
     direction: int,
     stop: float,
@@ -97,32 +93,29 @@ def protective_exit(
         uncertain = False
     else:
         touched = low <= stop if direction > 0 else high >= stop
-        stop_price = stop if touched else np.nan
+        stop_price = stop if touched else math.nan
         reached = high > target if direction > 0 else low < target
         if entered == BY_LIMIT:
             reached = direction * close > direction * target
-        target_price = target if reached else np.nan
+        target_price = target if reached else math.nan
         uncertain = entered == BY_STOP and touched and direction * close > direction * stop
-    if not np.isnan(stop_price):
-        return stop_price, STOPPED, uncertain or not np.isnan(target_price)
-    if not np.isnan(target_price):
+    if not math.isnan(stop_price):
+        return stop_price, STOPPED, uncertain or not math.isnan(target_price)
+    if not math.isnan(target_price):
         return target_price, TARGET_REACHED, False
-    return np.nan, NO_EXIT, False
+    return math.nan, NO_EXIT, False
 
 
-@njit(cache=True)
 def trail_level(direction: int, best: float, trail_pct: float) -> float:
     """Level of a trailing stop below the best (above the lowest, for a short) price of completed bars."""
     return best * (1.0 - direction * trail_pct / 100.0)
 
 
-@njit(cache=True)
 def slipped(side: int, price: float, slippage_bps: float) -> float:
     """The price after slippage, which is always against the trader; for market and stop fills only."""
     return price * (1.0 + side * slippage_bps / 10_000.0)
 
 
-@njit(cache=True)
 def capacity(bar_volume: float, volume_share: float) -> float:
     """Whole shares that may trade on a bar when an order may take at most `volume_share` (0 to 1) of it."""
     return float(np.floor(bar_volume * volume_share + 1e-9))

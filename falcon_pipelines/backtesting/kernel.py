@@ -30,9 +30,10 @@ from falcon_pipelines.backtesting.book import (
     record,
     reduce,
 )
+from falcon_pipelines.backtesting.compiled_rules import slipped
 from falcon_pipelines.backtesting.entries import buying_power, fill_entry, sort_by_rank
 from falcon_pipelines.backtesting.exits import complete_bar, inside_bar
-from falcon_pipelines.backtesting.fill_rules import BUY, SELL, slipped
+from falcon_pipelines.backtesting.fill_rules import BUY, SELL
 from falcon_pipelines.backtesting.marks import (
     ENTRY_LONG,
     ENTRY_SHORT,
@@ -67,6 +68,7 @@ def _sources() -> str:
     """Digest of all code that compiled entry points contain."""
     names = (
         "fill_rules.py",
+        "compiled_rules.py",
         "parameters.py",
         "book.py",
         "entries.py",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from falcon_pipelines.backtesting.assumed_costs import with_assumed_costs
 from falcon_pipelines.backtesting.documents import verdict_document
 from falcon_pipelines.backtesting.evidence import Evidence, gather
 from falcon_pipelines.backtesting.reproduction import code_version, environment
@@ -20,9 +21,6 @@ from falcon_pipelines.strategies.universe import universe_bars
 
 SEED = 7
 INITIAL_CASH = 100_000.0
-ASSUMED_FEE_BPS = 1.0
-ASSUMED_SLIPPAGE_BPS = 5.0
-"""Costs per side where a spec states none: nobody trades for free, so leaving them out would flatter."""
 
 
 class NotReproducible(FalconError):
@@ -52,14 +50,6 @@ def backtest_spec(spec: Spec, store: BarStore, version: str) -> BacktestResult:
     """Run a spec with its default parameters over its universe, pinned to a data version."""
     priced = with_assumed_costs(spec).with_params({})
     return run_backtest(priced, universe_bars(spec, store, version), cash=INITIAL_CASH)
-
-
-def with_assumed_costs(spec: Spec) -> Spec:
-    """The spec as it is where it states a cost, else with the assumed ones."""
-    if {"fee_bps", "slippage_bps"} & spec.execution.model_fields_set:
-        return spec
-    assumed = {"fee_bps": ASSUMED_FEE_BPS, "slippage_bps": ASSUMED_SLIPPAGE_BPS}
-    return spec.model_copy(update={"execution": spec.execution.model_copy(update=assumed)})
 
 
 def run_key(row: models.StrategySpec, result: BacktestResult) -> RunKey:

@@ -1,42 +1,29 @@
 """The trading calendar: which New York dates are XNYS sessions, and when each opens and closes.
 
-Wraps `exchange_calendars`, whose import takes over a second; it is loaded on the first question, once per process.
+It reaches a year ahead of today; where its facts come from is `exchange_days`.
 """
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from numpy.typing import NDArray
 
+from falcon_pipelines.bars.exchange_days import FIRST, Sessions, sessions_until
 from falcon_pipelines.errors import InputError
 
 NEW_YORK = ZoneInfo("America/New_York")
-FIRST_YEAR = 1990
+FIRST_YEAR = FIRST.year
+AHEAD = timedelta(days=365)
 
 
 class OutsideCalendar(InputError):
     """A date before or after what the trading calendar knows."""
 
 
-class _Table(NamedTuple):
-    days: NDArray[np.datetime64]
-    opens: NDArray[np.datetime64]
-    closes: NDArray[np.datetime64]
-
-
 @cache
-def _table() -> _Table:
-    import exchange_calendars
-
-    calendar = exchange_calendars.get_calendar("XNYS", start=f"{FIRST_YEAR}-01-01")
-    return _Table(
-        days=calendar.sessions.values.astype("datetime64[D]"),
-        opens=calendar.opens.dt.tz_localize(None).values.astype("datetime64[s]"),
-        closes=calendar.closes.dt.tz_localize(None).values.astype("datetime64[s]"),
-    )
+def _table() -> Sessions:
+    return sessions_until(datetime.now(NEW_YORK).date() + AHEAD)
 
 
 def first_session() -> date:

@@ -70,8 +70,9 @@ def live_settings(settings: Settings) -> dict[str, str]:
         return {}
     told = {FEED: "replay"} if origin("feed", settings.home) == "default" else {}
     reference = settings.home / SYNTHETIC_FOLDER / REFERENCE_FILE
-    if origin("reference_file", settings.home) == "default" and reference.is_file():
-        told["FALCON_REFERENCE_FILE"] = str(reference)
+    unsaid = all(origin(name, settings.home) == "default" for name in ("reference_csv", "reference_source"))
+    if unsaid and reference.is_file():
+        told["FALCON_REFERENCE_CSV"] = str(reference)
     return told
 
 

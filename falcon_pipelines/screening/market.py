@@ -21,8 +21,9 @@ class NoBarsToScreen(InputError):
 class Reference:
     """What a reference source knows of each ticker, as of the session.
 
-    `table` has a row per ticker: ticker, and of sector, industry (text), market_cap, float_shares, short_float, pe,
-    eps_growth, dividend_yield (Float64), next_earnings, last_earnings (Date), about (text) those the source has.
+    `table` has a row per ticker: ticker, and of sector, industry (text), etf (Boolean), market_cap, float_shares,
+    short_float, pe, eps_growth, dividend_yield (Float64), next_earnings, last_earnings (Date), about (text) those the
+    source has.
     `version` identifies it; `notes` say what a reader of the picks should know of it.
     """
 

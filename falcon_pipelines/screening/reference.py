@@ -12,6 +12,7 @@ from falcon_pipelines.errors import InputError
 from falcon_pipelines.screening.market import Reference
 
 TEXTS = ("sector", "industry", "about")
+FLAGS = ("etf",)
 NUMBERS = ("market_cap", "float_shares", "short_float", "pe", "eps_growth", "dividend_yield")
 NEEDS = ("sectors", "earnings", "fundamentals")
 
@@ -41,7 +42,7 @@ class SnapshotMissing(InputError):
 def reference_of(
     rows: pl.DataFrame, session: date, through: date, source: str, notes: tuple[str, ...] = ()
 ) -> Reference:
-    """Rows (ticker; any of TEXTS, NUMBERS; earnings_date; as_of) as known on the session, one row per ticker.
+    """Rows (ticker; any of TEXTS, NUMBERS, FLAGS; earnings_date; as_of) as known on the session, one row per ticker.
 
     Of several rows of a ticker the one with the newest `as_of` up to the session counts; rows without are taken as
     always known.
@@ -49,7 +50,7 @@ def reference_of(
     if "as_of" in rows.columns:
         rows = rows.filter(pl.col("as_of").is_null() | (pl.col("as_of") <= session))
         rows = rows.sort("as_of", nulls_last=False, maintain_order=True)
-    values = [name for name in (*TEXTS, *NUMBERS) if name in rows.columns]
+    values = [name for name in (*TEXTS, *NUMBERS, *FLAGS) if name in rows.columns]
     made = [pl.col(name).drop_nulls().last() for name in values]
     if "earnings_date" in rows.columns:
         newest = rows

@@ -10,13 +10,14 @@ from pathlib import Path
 import polars as pl
 
 from falcon_pipelines.screening.market import Reference
-from falcon_pipelines.screening.reference import NUMBERS, TEXTS, BadReferenceData, reference_of
+from falcon_pipelines.screening.reference import FLAGS, NUMBERS, TEXTS, BadReferenceData, reference_of
 
 _NAMES = {
     "ticker": "ticker",
     "symbol": "ticker",
     "sector": "sector",
     "industry": "industry",
+    "etf": "etf",
     "about": "about",
     "description": "about",
     "news": "about",
@@ -35,6 +36,7 @@ _NAMES = {
     "as_of": "as_of",
 }
 _DATES = ("earnings_date", "as_of")
+_TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _SUFFIXES = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 _ABSENT = {"", "-", "n/a", "na", "nan", "null", "none"}
 _DATE_SHAPES = ("%Y-%m-%d", "%m/%d/%Y", "%m/%d/%Y %I:%M:%S %p", "%Y-%m-%d %H:%M:%S", "%b %d %Y")
@@ -42,8 +44,9 @@ _DATE_SHAPES = ("%Y-%m-%d", "%m/%d/%Y", "%m/%d/%Y %I:%M:%S %p", "%Y-%m-%d %H:%M:
 
 @dataclass(frozen=True)
 class CsvReference:
-    """A file with `ticker` and any of sector, industry, about, market_cap, float_shares, short_float, pe, eps_growth,
-    dividend_yield, earnings_date (a ticker may have several lines) and as_of, the day a line became known."""
+    """A file with `ticker` and any of sector, industry, about, etf (true or false), market_cap, float_shares,
+    short_float, pe, eps_growth, dividend_yield, earnings_date (a ticker may have several lines) and as_of, the day a
+    line became known."""
 
     path: Path
     name: str = "csv"
@@ -94,7 +97,14 @@ def read_reference_csv(text: str, where: str, millions: Sequence[str] = ()) -> p
         rows.append(row)
     present = [name for name in dict.fromkeys(columns) if name is not None]
     schema: dict[str, pl.DataType | type[pl.DataType]] = {
-        name: pl.Date if name in _DATES else pl.Float64 if name in NUMBERS else pl.String for name in present
+        name: pl.Date
+        if name in _DATES
+        else pl.Float64
+        if name in NUMBERS
+        else pl.Boolean
+        if name in FLAGS
+        else pl.String
+        for name in present
     }
     return pl.DataFrame(rows, schema=schema)
 
@@ -112,6 +122,8 @@ def _value(name: str, cell: str, place: str, millions: bool) -> object:
         return cell
     if name in _DATES:
         return _day(cell, place)
+    if name in FLAGS:
+        return _truth(cell, place)
     return _amount(cell, place, millions)
 
 
@@ -122,6 +134,13 @@ def _day(cell: str, place: str) -> date:
         except ValueError:
             continue
     raise BadReferenceData(f"{place}: {cell!r} is no date; write 2014-06-09")
+
+
+def _truth(cell: str, place: str) -> bool:
+    found = _TRUTH.get(cell.lower())
+    if found is None:
+        raise BadReferenceData(f"{place}: {cell!r} is neither true nor false")
+    return found
 
 
 def _amount(cell: str, place: str, millions: bool) -> float:

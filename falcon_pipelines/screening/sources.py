@@ -11,10 +11,14 @@ from falcon_pipelines.settings import Settings
 def configured_reference(settings: Settings) -> ReferenceSource | None:
     """The source of sectors, fundamentals and earnings dates; None where none is configured.
 
+    A file in FALCON_REFERENCE_CSV is read without naming the source `csv` too.
+
     Raises BadReferenceData naming the setting that is missing.
     """
     folder = settings.market_data / "reference"
     match settings.reference_source:
+        case "none":
+            return None if settings.reference_csv is None else CsvReference(settings.reference_csv)
         case "csv":
             if settings.reference_csv is None:
                 raise BadReferenceData("FALCON_REFERENCE_SOURCE is csv: set FALCON_REFERENCE_CSV to the file")
@@ -33,7 +37,6 @@ def configured_reference(settings: Settings) -> ReferenceSource | None:
                 raise BadReferenceData("FALCON_REFERENCE_SOURCE is finviz: set FALCON_FINVIZ_KEY")
             elite = FinvizElite(settings.finviz_key.get_secret_value(), settings.finviz_endpoint)
             return SnapshotReference(elite, folder / "finviz")
-    return None
 
 
 def stored_bars(settings: Settings, version: str | None = None) -> StoreBars:

@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import talib
 
 from falcon_pipelines.bars.panel import FIELDS
 from falcon_pipelines.strategies import conditions as c
-from falcon_pipelines.strategies.crossings import crossings
 from falcon_pipelines.strategies.indicators import INDICATORS
+from falcon_pipelines.strategies.indicators.ta_lib import talib
 from falcon_pipelines.strategies.workspace import Array, IndicatorKey, Mask, Workspace, indicator_key
 
 if TYPE_CHECKING:
@@ -200,6 +199,10 @@ class Evaluator:
     def crosses(self, rising: "c.Operand", falling: "c.Operand", wanted: bool) -> Mask:
         """`rising` is above `falling` now and was not on the bar before; false as soon as either half is."""
         above, below = self.operand(rising), self.operand(falling)
+        from falcon_pipelines.strategies.crossings import (
+            crossings,  # loads numba, which few live strategies need
+        )
+
         found: Mask = crossings(self._by_ticker(above), self._by_ticker(below), wanted).T
         return found
 

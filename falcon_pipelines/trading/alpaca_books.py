@@ -15,6 +15,7 @@ from falcon_pipelines.trading.brackets import first_stop
 from falcon_pipelines.trading.engine import place
 from falcon_pipelines.trading.ledger import ZERO
 from falcon_pipelines.trading.orders import Order, OrderRequest, usd
+from falcon_pipelines.trading.purchases import limit_refusal
 from falcon_pipelines.trading.sizing import affordable, shares_asked
 from falcon_pipelines.trading.turn import STOP_ROLES, Turn
 
@@ -59,7 +60,7 @@ def _refusal(turn: Turn, order: Order, quantity: int, cost: Decimal) -> str | No
     most = turn.rules.limits.max_positions
     if most is not None and len(buying | turn.keeper.books.lots.keys() - {order.ticker}) >= most:
         return f"max_positions: {most} are held or ordered already"
-    return turn.limit_refusal(order, cost)
+    return limit_refusal(turn, order, cost)
 
 
 def book(turn: Turn, theirs: Mapping[str, TheirOrder]) -> bool:

@@ -26,6 +26,7 @@ from falcon_pipelines.backtesting.fill_rules import (
 )
 from falcon_pipelines.trading.ledger import ZERO
 from falcon_pipelines.trading.orders import Bar, Order, usd
+from falcon_pipelines.trading.purchases import enter
 from falcon_pipelines.trading.turn import STOP_ROLES, Turn, trailed
 
 
@@ -61,7 +62,7 @@ def match_open(turn: Turn) -> None:
     turn.sizing_equity = _equity_at_open(turn)
     for order in orders:
         if order.side == "buy" and order.id in turn.orders:
-            turn.enter(turn.orders[order.id], turn.bars[order.ticker].open, slip=True)
+            enter(turn, turn.orders[order.id], turn.bars[order.ticker].open, slip=True)
     for order in waiting:
         _sell_at_open(turn, order)
 
@@ -206,7 +207,7 @@ def _match_single(turn: Turn, order: Order, bar: Bar, flags: tuple[str, ...]) ->
     if side == SELL:
         turn.leave(order, price, slip=slip, flags=flags)
         return None
-    return entered if turn.enter(order, price, slip=slip) else None
+    return entered if enter(turn, order, price, slip=slip) else None
 
 
 def match_entries(turn: Turn) -> dict[str, int]:

@@ -11,7 +11,8 @@ class Limits:
     """Shares are fractions of 1, None is no limit.
 
     `volume_share` is the part of a bar's volume that may be traded. `cash_share` is the most of equity that
-    may be invested, `strategy_share` and `sector_share` by one strategy or sector. `daily_loss` is the loss
+    may be invested, `strategy_share` and `sector_share` by one strategy or sector; what no strategy asked for counts as
+    one more strategy. `daily_loss` is the loss
     since the session before that halts entries until the next session, `drawdown` the loss from the peak that
     halts them until acknowledged. A ticker without a known sector is refused where there is a `sector_share`;
     with `pool_unknown_sectors` all of them together are one more sector. `cooldown` is how many sessions after
@@ -83,7 +84,7 @@ def _shares(
     values = exposure.invested
     if limits.cash_share is not None:
         yield "cash_share", Decimal(str(limits.cash_share)), sum((v for v, _ in values.values()), Decimal(0))
-    if limits.strategy_share is not None and strategy:
+    if limits.strategy_share is not None:
         of_strategy = sum((v for v, name in values.values() if name == strategy), Decimal(0))
         yield "strategy_share", Decimal(str(limits.strategy_share)), of_strategy
     if limits.sector_share is not None:

@@ -1,7 +1,7 @@
 """The account while one bar is worked through: every change of an order, a fill or the books is made here.
 
 A `Turn` is created from one state and ends in the next; which order meets which price is decided in
-`matching`, what is asked of the account in `engine`.
+`matching`, whether a purchase may be filled in `purchases`, what is asked of the account in `engine`.
 """
 
 import math
@@ -11,14 +11,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
 
-from falcon_pipelines.backtesting.fill_rules import BUY, SELL, capacity, slipped, trail_level
+from falcon_pipelines.backtesting.fill_rules import SELL, capacity, slipped, trail_level
 from falcon_pipelines.trading.account import AccountState, Outcome, Rules, equity
-from falcon_pipelines.trading.brackets import children, first_stop
+from falcon_pipelines.trading.brackets import children
 from falcon_pipelines.trading.ledger import ZERO, Bookkeeper
 from falcon_pipelines.trading.moments import Moment
-from falcon_pipelines.trading.orders import Bar, Fill, Halt, Order, Rejection, Sizing, Status, usd
-from falcon_pipelines.trading.risk import Exposure, refusal, room
-from falcon_pipelines.trading.sizing import affordable, cost_of, fee_of, shares_asked
+from falcon_pipelines.trading.orders import Bar, Fill, Halt, Order, Rejection, Status, usd
+from falcon_pipelines.trading.sizing import cost_of, fee_of
 
 STOP_ROLES = ("stop", "trail")
 WHOLE_POSITION_ROLES = ("stop", "trail", "target", "time")
@@ -192,48 +191,6 @@ class Turn:
             return 0
         return max(0, int(capacity(volume, share)) - self.traded.get(ticker, 0))
 
-    def enter(self, order: Order, price: float, *, slip: bool) -> bool:
-        """Fill a buy as far as halts, limits, cash and volume allow; whether anything was filled.
-
-        What cannot be paid for is refused, what the volume does not allow stays open.
-        """
-        if self.halts:
-            return False
-        paid = usd(slipped(BUY, price, self.rules.costs.slippage_bps) if slip else price)
-        free = self.free_cash(order.id)
-        if order.protect and order.protect.void_if_passed and not order.filled:
-            stop = first_stop(order.protect, float(paid))
-            if stop is not None and not stop < float(paid):
-                self.reject(order, f"the stop {stop:.2f} is already passed at {money(paid)}")
-                return False
-        if order.sizing and not order.filled:
-            order = self.put(replace(order, quantity=self._asked(order, order.sizing, paid)))
-        if order.sizing:
-            spendable = min(
-                free, room(self.rules.limits, self._exposure(order), order.ticker, order.strategy)
-            )
-            shares = min(order.remaining, affordable(paid, spendable, self.rules.costs.fee_bps))
-            if not shares:
-                none = f"{money(free)} dollars of free cash buy no share at {money(paid)}"
-                self.reject(order, self.limit_refusal(order, self.cost(paid, 1)) or none)
-                return False
-            order = replace(order, quantity=order.filled + shares)
-        reason = self.limit_refusal(order, self.cost(paid, order.remaining))
-        if reason is None and not order.filled and self.cost(paid, order.remaining) > free:
-            reason = self._too_dear(order, paid, order.remaining, free)
-        quantity = int(min(order.remaining, self.allowed_volume(order.ticker)))
-        if reason is None and self.cost(paid, quantity) > free:
-            reason = self._too_dear(order, paid, quantity, free)
-        if reason is not None:
-            self.reject(order, reason)
-            return False
-        if order.type == "stop" or order.type == "trailing":
-            order = self.put(replace(order, triggered=True))
-        if not quantity:
-            return False
-        self.book_purchase(order, quantity, paid)
-        return True
-
     def book_purchase(self, order: Order, quantity: int, paid: Decimal, flags: tuple[str, ...] = ()) -> None:
         """Write shares that were bought for `paid` dollars each, and protect them."""
         cost = self.cost(paid, quantity)
@@ -247,36 +204,6 @@ class Turn:
         order = replace(order, reserve=min(reserve, max(ZERO, self.free_cash(order.id))))
         self.put(order) if left else self.end(order, "filled")
         self._protect(order, quantity, paid)
-
-    def _too_dear(self, order: Order, price: Decimal, quantity: int, free: Decimal) -> str:
-        needed = self.cost(price, quantity)
-        return (
-            f"not enough cash: {quantity} {order.ticker} at {money(price)} cost {money(needed)} dollars, "
-            f"{money(max(free, ZERO))} are free"
-        )
-
-    def _asked(self, order: Order, sizing: Sizing, price: Decimal) -> int:
-        stop = first_stop(order.protect, float(price)) if order.protect else None
-        return shares_asked(sizing, price, self.sizing_equity, self.rules.costs.fee_bps, stop)
-
-    def limit_refusal(self, order: Order, cost: Decimal) -> str | None:
-        """Why buying for `cost` dollars breaks a limit; None when it does not."""
-        cooling = self.cooling.get(order.ticker)
-        still = cooling if cooling is not None and cooling > self.moment.session else None
-        return refusal(self.rules.limits, self._exposure(order), order.ticker, order.strategy, cost, still)
-
-    def _exposure(self, order: Order) -> Exposure:
-        books = self.keeper.books
-        holding = set(books.lots) | (self.positions_at_open or set())
-        return Exposure(
-            equity=self.equity(),
-            invested={
-                name: (books.quantity(name) * self.prices[name], self.held_by.get(name))
-                for name in books.lots
-            },
-            opening=order.ticker not in holding,
-            positions=len(holding),
-        )
 
     def leave(self, order: Order, price: float, *, slip: bool, flags: tuple[str, ...] = ()) -> int:
         """Fill a sale as far as shares and volume allow; returns the shares sold.

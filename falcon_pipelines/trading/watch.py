@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.bars.calendar import NEW_YORK, is_session, session_open_close
-from falcon_pipelines.db.models import Account, AccountHalt, Heartbeat, LiveBar
+from falcon_pipelines.db.models import Account, AccountHalt, Feed, Heartbeat, LiveBar
 from falcon_pipelines.db.notifications import notify
 
 STALE_AFTER = timedelta(minutes=5)
@@ -18,16 +18,25 @@ TRADER = "falcon-trader"
 
 @dataclass(frozen=True)
 class LiveState:
-    """What is known of live trading; None before the first bar or beat."""
+    """What is known of live trading; None before the first bar or beat.
+
+    `silent_since` is when its bars stopped by the feed's own account, None while they come; `feed_at` when the feed
+    last gave one.
+    """
 
     newest_bar: datetime | None
     last_beat: datetime | None
+    silent_since: datetime | None = None
+    feed_at: datetime | None = None
 
 
 def live_state(session: Session) -> LiveState:
-    """The newest live bar and the trader's last sign of life."""
+    """The newest live bar, the trader's last sign of life and what the feed says."""
     beat = select(func.max(Heartbeat.beat_at)).where(Heartbeat.service == TRADER)
-    return LiveState(newest_bar(session), session.scalar(beat))
+    feeds = select(Feed.stale_since, Feed.updated_at).where(Feed.name != "replay", Feed.state != "stopped")
+    feed = session.execute(feeds.order_by(Feed.updated_at.desc()).limit(1)).one_or_none()
+    said = (None, None) if feed is None else (feed.stale_since, feed.updated_at)
+    return LiveState(newest_bar(session), session.scalar(beat), *said)
 
 
 def newest_bar(session: Session) -> datetime | None:
@@ -47,21 +56,28 @@ def is_open(now: datetime) -> bool:
     return opens + OPENING <= now <= closes
 
 
-def stale_since(newest: datetime | None, now: datetime) -> datetime | None:
-    """The start of the newest bar where a newer one should long be there; None when all is well or nothing ever came."""
-    if newest is None or not is_open(now) or now - newest <= STALE_AFTER:
+def stale_since(state: LiveState, now: datetime) -> datetime | None:
+    """Since when bars that are due do not come; None when all is well or nothing ever came.
+
+    A feed that gives signs of life knows what is due; without one the newest bar tells.
+    """
+    if not is_open(now):
         return None
-    return newest
+    newest = state.newest_bar
+    if state.feed_at is not None and now - state.feed_at <= SILENT_AFTER:
+        return None if state.silent_since is None else newest or state.silent_since
+    return None if newest is None or now - newest <= STALE_AFTER else newest
 
 
 def tell_stale(session: Session, since: datetime) -> bool:
-    """Put the stale feed in the outbox, once for each standstill; whether it is new."""
+    """Put the stale feed in the outbox, once for each standstill whoever sees it; whether it is new."""
     return notify(
         session,
         f"stale_feed:{since.isoformat()}",
         "stale_feed",
         "No live bars",
-        f"The newest bar is of {since.astimezone(UTC):%Y-%m-%dT%H:%MZ}. Stops are matched again when bars come.",
+        f"None came since {since.astimezone(UTC):%Y-%m-%dT%H:%MZ}. Positions are shown at their last prices; stops "
+        "are matched again when bars come.",
     )
 
 
@@ -79,7 +95,7 @@ def tell_silent(session: Session, last_beat: datetime) -> bool:
 def problems(state: LiveState, now: datetime) -> tuple[str, ...]:
     """What is wrong, in words."""
     found = []
-    since = stale_since(state.newest_bar, now)
+    since = stale_since(state, now)
     if since is not None:
         found.append(f"no live bar since {since.astimezone(UTC):%Y-%m-%dT%H:%MZ}")
     if state.last_beat is not None and is_open(now) and now - state.last_beat > SILENT_AFTER:

@@ -18,7 +18,7 @@ from falcon_pipelines.local.stack import SYNTHETIC_FOLDER
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FALCON_HOME", str(tmp_path))
-    for name in ("FALCON_FEED", "FALCON_REFERENCE_FILE", "FALCON_DATA_DIR"):
+    for name in ("FALCON_FEED", "FALCON_REFERENCE_CSV", "FALCON_DATA_DIR"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -47,7 +47,7 @@ def test_made_up_minutes_are_replayed_with_their_reference_data(
     fill("minute")
     assert live_settings(settings.load()) == {
         "FALCON_FEED": "replay",
-        "FALCON_REFERENCE_FILE": str(home / SYNTHETIC_FOLDER / "reference.csv"),
+        "FALCON_REFERENCE_CSV": str(home / SYNTHETIC_FOLDER / "reference.csv"),
     }
 
 
@@ -56,5 +56,5 @@ def test_what_the_settings_say_is_left_alone(
 ) -> None:
     fill("minute")
     monkeypatch.setenv("FALCON_FEED", "off")
-    monkeypatch.setenv("FALCON_REFERENCE_FILE", str(home / "own.csv"))
+    monkeypatch.setenv("FALCON_REFERENCE_CSV", str(home / "own.csv"))
     assert live_settings(settings.load()) == {}

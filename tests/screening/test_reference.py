@@ -108,6 +108,7 @@ def test_lines_that_became_known_later_do_not_count(tmp_path: Path) -> None:
         ("ticker,pe\nA,10\nB,high\n", "line 3: pe: 'high' is no number"),
         ("ticker,earnings_date\nA,soon\n", "line 2: earnings_date: 'soon' is no date"),
         ("ticker,pe\n,5\n", "line 2: there is no ticker"),
+        ("ticker,etf\nA,true\nB,perhaps\n", "line 3: etf: 'perhaps' is neither true nor false"),
     ],
 )
 def test_a_bad_csv_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:

@@ -194,6 +194,35 @@ def test_a_standstill_in_the_session_is_a_problem_and_one_at_night_is_not() -> N
     assert watch.problems(still, datetime.fromisoformat("2026-11-27T14:00-05:00")) == ()  # closed at 13:00
 
 
+def test_a_standstill_is_what_a_live_feed_says_and_without_one_what_the_newest_bar_says(
+    engine: Engine,
+) -> None:
+    noon = datetime.fromisoformat("2026-11-02T12:00-05:00")
+    arrive(engine, noon - timedelta(minutes=20), {"X": (1, 1, 1, 1)})
+
+    def says(silent: datetime | None, at: datetime) -> None:
+        row = {"name": "alpaca", "basis": "sip", "state": "stale" if silent else "live", "counts": {}}
+        with transaction(engine) as session:
+            session.merge(models.Feed(**row, stale_since=silent, updated_at=at))
+
+    def since() -> datetime | None:
+        with transaction(engine) as session:
+            found = watch.stale_since(watch.live_state(session), noon)
+            if found is not None:
+                watch.tell_stale(session, found)
+            return found
+
+    assert since() == noon - timedelta(minutes=20)
+    says(None, noon)  # nothing is due: no symbol trades, or none is watched
+    assert since() is None
+    says(noon - timedelta(minutes=19), noon)
+    assert since() == noon - timedelta(minutes=20)
+    says(noon - timedelta(minutes=19), noon - timedelta(minutes=3))
+    assert since() == noon - timedelta(minutes=20)
+    with transaction(engine) as session:
+        assert session.scalars(select(models.Notification.kind)).all() == ["stale_feed"]
+
+
 def test_the_sensor_of_live_trading_runs_on_a_real_database(engine: Engine, database_url: str) -> None:
     arrive(
         engine, datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(days=20), {"X": (1, 1, 1, 1)}

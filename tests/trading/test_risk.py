@@ -32,6 +32,12 @@ def test_strategy_share_limits_one_strategy_but_not_another() -> None:
     assert refusals(result) == {"Y": "strategy_share"}
 
 
+def test_what_no_strategy_asked_for_counts_as_one_more_strategy() -> None:
+    bars = days({name: [flat(10)] * 2 for name in "XY"})
+    result = run(bars, named("X", 400), named("Y", 200), limits={"strategy_share": 0.5})
+    assert refusals(result) == {"Y": "strategy_share"}
+
+
 def test_sector_share_limits_a_sector_and_says_when_it_is_not_known() -> None:
     bars = days({name: [flat(10)] * 2 for name in "XYZ"})
     limits = {"sector_share": 0.3, "sectors": {"X": "technology", "Y": "technology"}}

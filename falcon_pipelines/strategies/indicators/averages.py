@@ -3,8 +3,6 @@
 import math
 
 import numpy as np
-import talib
-from talib import MA_Type  # type: ignore[attr-defined]
 
 from falcon_pipelines.strategies.indicators.base import (
     Column,
@@ -15,6 +13,7 @@ from falcon_pipelines.strategies.indicators.base import (
     positive,
     ratio,
 )
+from falcon_pipelines.strategies.indicators.ta_lib import MA_Type, talib
 
 
 def _macd(bars: Column, fast: int, slow: int, signal: int) -> tuple[Values, ...]:

@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-import talib
 from numpy.typing import NDArray
 
+from falcon_pipelines.strategies.indicators.ta_lib import talib
 from falcon_pipelines.strategies.numbers import Bounds
 
 Values = NDArray[np.float64]

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
-import talib
-from talib import abstract
 
 from falcon_pipelines.strategies.indicators.base import Column, Indicator, IndicatorParameter, Values
+from falcon_pipelines.strategies.indicators.ta_lib import abstract, talib
 from falcon_pipelines.strategies.numbers import Bounds
 
 PATTERNS = {

@@ -1,10 +1,9 @@
 """Oscillators: momentum and trend strength on a bounded or centred scale."""
 
 import numpy as np
-import talib
-from talib import MA_Type  # type: ignore[attr-defined]
 
 from falcon_pipelines.strategies.indicators.base import Column, Indicator, Values, count, ratio
+from falcon_pipelines.strategies.indicators.ta_lib import MA_Type, talib
 
 HLC = ("high", "low", "close")
 

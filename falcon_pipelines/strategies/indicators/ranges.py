@@ -1,7 +1,6 @@
 """Ranges, channels and trailing lines: how far prices move, and between which levels."""
 
 import numpy as np
-import talib
 
 from falcon_pipelines.strategies.indicators.base import (
     Column,
@@ -13,6 +12,7 @@ from falcon_pipelines.strategies.indicators.base import (
     lowest,
     positive,
 )
+from falcon_pipelines.strategies.indicators.ta_lib import talib
 
 HLC = ("high", "low", "close")
 

@@ -1,9 +1,9 @@
 """Indicators of volume, and of where in a bar's range the volume traded."""
 
 import numpy as np
-import talib
 
 from falcon_pipelines.strategies.indicators.base import Column, Indicator, Values, count, lagged, mean, ratio
+from falcon_pipelines.strategies.indicators.ta_lib import talib
 
 HLCV = ("high", "low", "close", "volume")
 

@@ -14,7 +14,6 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.db.engine import DatabaseUnavailable, transaction
-from falcon_pipelines.db.notifications import notify
 from falcon_pipelines.services.service import Service
 from falcon_pipelines.services.wakeups import Wakeups
 from falcon_pipelines.trading.feed import table
@@ -256,16 +255,14 @@ class FeedLoop:
         if not self._source.live:
             return
         now = self._source.now()
-        before, self._judgement = (
-            self._judgement,
-            judge(
-                self._hours,
-                now,
-                self._last_message,
-                watched=bool(self._watched),
-                started=self._started,
-                limit_seconds=self._rules.stale_seconds,
-            ),
+        before = self._judgement
+        self._judgement = judge(
+            self._hours,
+            now,
+            self._last_message,
+            watched=bool(self._watched),
+            started=self._started,
+            limit_seconds=self._rules.stale_seconds,
         )
         since = self._judgement.since
         if since is None:
@@ -275,26 +272,10 @@ class FeedLoop:
         text = (
             f"{self._source.name}: no bars since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M:%S} UTC"
         )
-        if before.since != since and not self._tell_stale(since, text):
-            self._judgement = before
         self._service.trouble("silence", text)
         if self._connected and now >= self._reconnect_at:
             self._connected = False
             self._source.reconnect("no bars came")
-
-    def _tell_stale(self, since: int, text: str) -> bool:
-        try:
-            with transaction(self._engine) as session:
-                notify(
-                    session,
-                    f"stale_feed:{self._source.name}:{since}",
-                    "stale_feed",
-                    f"The feed {self._source.name} is stale",
-                    f"{text}. Positions are shown at their last prices; orders wait for bars.",
-                )
-        except DatabaseUnavailable:
-            return False
-        return True
 
     def _save_state(self, *, stopped: bool = False) -> None:
         self._metrics.waiting.set(self._arrivals.held)

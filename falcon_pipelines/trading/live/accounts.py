@@ -9,7 +9,11 @@ from decimal import Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.backtesting.research import with_assumed_costs
+from falcon_pipelines.backtesting.assumed_costs import (
+    ASSUMED_FEE_BPS,
+    ASSUMED_SLIPPAGE_BPS,
+    with_assumed_costs,
+)
 from falcon_pipelines.db import models
 from falcon_pipelines.strategies.spec import Spec
 from falcon_pipelines.strategies.store import spec_of
@@ -21,7 +25,7 @@ from falcon_pipelines.trading.orders import Costs
 from falcon_pipelines.trading.promotion import promoted_specs
 from falcon_pipelines.trading.store import create_account
 
-ASSUMED_COSTS = Costs(1.0, 5.0)
+ASSUMED_COSTS = Costs(ASSUMED_FEE_BPS, ASSUMED_SLIPPAGE_BPS)
 """Basis points a side for candidates: the costs that backtests assume."""
 
 
@@ -40,12 +44,6 @@ class LiveAccount:
     promoted: bool = True
 
 
-def candidate_rules() -> Rules:
-    """The limits of the account that several strategies share."""
-    limits = replace(live_limits(), strategy_share=0.5, sector_share=0.3, pool_unknown_sectors=True)
-    return Rules(ASSUMED_COSTS, limits)
-
-
 def live_accounts(
     session: Session, cash: Decimal, broker: str, now: datetime, *, synthetic: bool
 ) -> list[LiveAccount]:
@@ -54,7 +52,9 @@ def live_accounts(
     An account opened now trades the bars that arrive from now on.
     """
     found = []
-    candidates = _open_account(session, ACCOUNT, cash, now, candidate_rules(), broker, synthetic=synthetic)
+    candidates = _open_account(
+        session, ACCOUNT, cash, now, Rules(ASSUMED_COSTS, live_limits()), broker, synthetic=synthetic
+    )
     found.append(LiveAccount(candidates.id, candidates.name, candidates.broker, candidates.opened_at))
     promoted = {row.id: row for row in promoted_specs(session)}
     for spec_id, row in promoted.items():

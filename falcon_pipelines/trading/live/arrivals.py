@@ -61,14 +61,21 @@ def newest_sequence(session: Session) -> int:
 
 
 def read_rows(
-    session: Session, after: int, tickers: Collection[str], limit: int = READ_ROWS
+    session: Session,
+    after: int,
+    tickers: Collection[str],
+    limit: int = READ_ROWS,
+    until: datetime | None = None,
 ) -> tuple[Sequence[Row], int]:
     """Rows of those tickers that arrived after `after`, and up to which sequence they are all.
 
-    Whole minutes where there are more than `limit`. The feed writes from one transaction at a time, so rows become
-    visible in the order of `sequence`.
+    Whole minutes where there are more than `limit`; with `until` those before the first bar that starts then or
+    later. The feed writes from one transaction at a time, so rows become visible in the order of `sequence`.
     """
     newest = newest_sequence(session)
+    if until is not None:
+        later = select(func.min(LiveBar.sequence)).where(LiveBar.sequence > after, LiveBar.starts_at >= until)
+        newest = min(newest, (session.scalar(later) or newest + 1) - 1)
     if newest <= after:
         return (), after
     wanted = literal(sorted(tickers), ARRAY(String))

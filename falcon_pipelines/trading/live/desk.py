@@ -28,6 +28,7 @@ from falcon_pipelines.trading.live.candidate_desk import (
     stale_orders,
 )
 from falcon_pipelines.trading.live.candidates import skipped_row
+from falcon_pipelines.trading.live.market_time import MINUTE, MarketTime, traded_since
 from falcon_pipelines.trading.live.metrics import Metrics
 from falcon_pipelines.trading.live.notices import tell
 from falcon_pipelines.trading.live.spec_desk import SpecDesk
@@ -39,7 +40,6 @@ from falcon_pipelines.trading.store import AccountClosed, submit, submitted_tick
 
 log = logging.getLogger(__name__)
 
-MINUTE = timedelta(minutes=1)
 ACTIONS_REACH = timedelta(days=14)
 """How late a corporate action may be published and still be lived through."""
 ACTIONS_EVERY = timedelta(minutes=10)
@@ -61,6 +61,8 @@ class Worker:
     acted_for: date | None = None
     actions_at: datetime | None = None
     retry_at: datetime | None = None
+    undecided: Moment | None = None
+    """The last minute worked through before a start: what follows from it may not have been written."""
 
 
 @dataclass
@@ -80,7 +82,7 @@ class TradingDesk:
     workers: dict[int, Worker] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     newest_bar: datetime | None = None
-    replaying: bool = False
+    market: MarketTime = field(default_factory=MarketTime)
 
     @property
     def troubles(self) -> str | None:
@@ -93,19 +95,15 @@ class TradingDesk:
         found += [f"{name}: {problem}" for name, problem in self.unreadable.items()]
         return "; ".join(found) or None
 
-    def market_now(self, now: datetime) -> datetime:
-        """The time of the market: the clock's, or that of the bars where old ones are replayed."""
-        if self.replaying and self.newest_bar is not None:
-            return self.newest_bar + MINUTE
-        return now
-
     def refresh(self, now: datetime) -> None:
         """Look which accounts and candidates there are; a new account's books are proved first."""
         with transaction(self.engine) as session:
+            entered = self.market.look(session, self._reached())
+            market = self.market.now(now)
             accounts = live_accounts(
-                session, self.cash, self.broker, now, synthetic=self.store.is_synthetic()
+                session, self.cash, self.broker, market, synthetic=self.store.is_synthetic()
             )
-            self.candidates.refresh(session, self.market_now(now))
+            self.candidates.refresh(session, market)
         known = {account.id: account for account in accounts}
         self.unreadable.clear()
         for gone in self.workers.keys() - known.keys():
@@ -121,10 +119,17 @@ class TradingDesk:
                         halt_account(session, account.id, str(error))
             else:
                 worker.account = account
+        if entered is not None:
+            with transaction(self.engine) as session:
+                self._enter(session, entered)
+
+    def _reached(self) -> int | None:
+        """The sequence up to which every account is done with the live bars; None without accounts."""
+        return min((worker.cursor for worker in self.workers.values()), default=None)
 
     def _add(self, account: LiveAccount) -> None:
         broker = self.make_broker(account)
-        desk = None if account.spec is None else SpecDesk(account.spec, self.store, account.opened_at)
+        desk = None if account.spec is None else SpecDesk(account.spec, self.store, self._since(account))
         problems = broker.start()
         stored = broker.account
         worker = Worker(account, broker, desk, stored.state, stored.live_sequence or 0)
@@ -134,18 +139,26 @@ class TradingDesk:
             with transaction(self.engine) as session:
                 halt_account(session, account.id, problems[0])
         if stored.cursor is not None:
-            last = moment_of_minute(stored.cursor)
-            if last is not None:
-                self._decide(worker, last)
+            worker.undecided = moment_of_minute(stored.cursor)
 
     def turn(self, now: datetime, stopping: Callable[[], bool] = lambda: False) -> int:
         """Obey, live through corporate actions and work through what has arrived; returns how many bars that was."""
-        self.before_opens(now)
-        rest = min((worker.cursor for worker in self.workers.values()), default=None)
+        rest = self._reached()
         if rest is None:
             return 0
         with transaction(self.engine) as session:
-            rows, through = read_rows(session, rest, self._watched(session, now))
+            entered = self.market.look(session, rest)
+            if entered is not None:
+                self._enter(session, entered)
+        self.before_opens(now)
+        for worker in list(self.workers.values()):
+            if worker.undecided is not None:
+                self._decide(worker, worker.undecided)
+                worker.undecided = None
+        with transaction(self.engine) as session:
+            rows, through = read_rows(
+                *(session, rest, self._watched(session, now)), until=self.market.session_over
+            )
         for batch in batches(rows, now, through):
             self.work(batch)
             if stopping():
@@ -156,6 +169,21 @@ class TradingDesk:
         self.metrics.bars.inc(through - rest)
         return through - rest
 
+    def _enter(self, session: Session, replayed: date) -> None:
+        """A replay comes to a session: what was known then counts, and each strategy has traded since it began there."""
+        self.candidates.refresh(session, self.market.now(midnight(replayed)))
+        for worker in self.workers.values():
+            worker.acted_for = worker.actions_at = None
+            if worker.desk is not None:
+                account = worker.account
+                worker.desk.since = traded_since(session, account.id, account.opened_at, replayed)
+
+    def _since(self, account: LiveAccount) -> datetime:
+        if self.market.session is None:
+            return account.opened_at
+        with transaction(self.engine) as session:
+            return traded_since(session, account.id, account.opened_at, self.market.session)
+
     def _watched(self, session: Session, now: datetime) -> frozenset[str]:
         """The tickers whose bars may do something: held, ordered, picked, or of a strategy's universe."""
         wanted = {ticker for ticker, waiting in self.candidates.waiting.items() if waiting}
@@ -164,14 +192,14 @@ class TradingDesk:
             wanted |= worker.state.tickers()
             if worker.desk is not None:
                 try:
-                    wanted |= set(worker.desk.tickers(self.market_now(now).astimezone(NEW_YORK).date()))
+                    wanted |= set(worker.desk.tickers(self.market.now(now).astimezone(NEW_YORK).date()))
                 except FalconError as error:
                     worker.trouble = str(error)
         return frozenset(wanted)
 
     def before_opens(self, now: datetime) -> None:
         """Commands, and what has to happen before a session's first bar; safe to call at any time."""
-        market = self.market_now(now)
+        market = self.market.now(now)
         day = market.astimezone(NEW_YORK).date()
         with transaction(self.engine) as session:
             commanded = accounts_with_commands(session)
@@ -223,7 +251,7 @@ class TradingDesk:
 
     def work(self, batch: Batch) -> None:
         """One batch through every account, then the decisions it allows."""
-        self.replaying = batch.from_replay
+        self.market.worked(batch.starts_at, from_replay=batch.from_replay)
         self.newest_bar = max(self.newest_bar or batch.starts_at, batch.starts_at)
         moment = moment_of_minute(batch.starts_at)
         for worker in list(self.workers.values()):

@@ -1,64 +1,46 @@
-"""What is known of a ticker for routing and limits: volatility from stored bars, the rest from a reference file.
+"""What is known of a ticker for routing and limits: volatility from stored bars, the rest from the reference data."""
 
-The reference file is a CSV with the columns `ticker,etf,market_cap,sector`, in any order; an empty field is not known.
-"""
-
-import csv
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from falcon_pipelines.bars.store import BarStore
-from falcon_pipelines.errors import FalconError, InputError
+from falcon_pipelines.errors import FalconError
+from falcon_pipelines.screening.reference import ReferenceSource, newest_snapshot, reference_of
+from falcon_pipelines.screening.reference_live import SnapshotReference
 from falcon_pipelines.trading.live.routing import TickerFacts
 
 RETURNS = 20
 SESSIONS_A_YEAR = 252
-_COLUMNS = ("ticker", "etf", "market_cap", "sector")
-_TRUTH = {"": None, "true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-
-
-class BadReferenceFile(InputError):
-    """A file of reference data that cannot be used."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What a reference file says of one ticker; `market_cap` in dollars."""
+    """What the reference data say of one ticker; `market_cap` in dollars."""
 
     etf: bool | None = None
     market_cap: float | None = None
     sector: str | None = None
 
 
-def read_reference(path: Path) -> dict[str, Reference]:
-    """The file by ticker. Raises BadReferenceFile naming the line."""
-    found: dict[str, Reference] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise BadReferenceFile(f"{path}: there is no column {missing[0]}")
-            for number, row in enumerate(reader, 2):
-                etf = (row["etf"] or "").strip().lower()
-                cap = (row["market_cap"] or "").strip()
-                try:
-                    known = Reference(
-                        _TRUTH[etf], float(cap) if cap else None, (row["sector"] or "").strip() or None
-                    )
-                except (KeyError, ValueError):
-                    raise BadReferenceFile(
-                        f"{path}: line {number}: etf must be true or false, market_cap a number"
-                    ) from None
-                found[row["ticker"]] = known
-    except OSError as error:
-        raise BadReferenceFile(f"{path}: {error.strerror}") from error
-    return found
+def known_tickers(source: ReferenceSource | None, today: date) -> dict[str, Reference]:
+    """What the configured source says of each ticker, without asking anyone; {} without a source.
+
+    A service that knows only the present counts as the screens last kept it. Raises BadReferenceData.
+    """
+    if isinstance(source, SnapshotReference):
+        kept = newest_snapshot(source.folder, today)
+        table = pl.DataFrame() if kept is None else reference_of(kept[1], today, today, source.name).table
+    else:
+        table = pl.DataFrame() if source is None else source.known(today, today, ()).table
+    return {
+        row["ticker"]: Reference(row.get("etf"), row.get("market_cap"), row.get("sector"))
+        for row in table.iter_rows(named=True)
+    }
 
 
 def annual_volatility(closes: np.ndarray) -> float | None:

@@ -28,7 +28,7 @@ class SessionsMissing(FalconError):
 
 
 class DecisionBars:
-    """The bars of one spec. What is stored is read once for each data version and day."""
+    """The bars of one spec. What is stored of the days before is read once for each data version and day."""
 
     def __init__(self, spec: Spec, store: BarStore) -> None:
         self.spec = spec
@@ -79,7 +79,8 @@ class DecisionBars:
         self._key = (version, today)
 
     def _days(self, today: date, version: str, since: date | None) -> Panel | None:
-        known = [day for day in self.store.sessions("day", version) if since is None or day >= since]
+        stored = self.store.sessions("day", version)
+        known = [day for day in stored if day < today and (since is None or day >= since)]
         if not known:
             return None
         return self.store.panel(

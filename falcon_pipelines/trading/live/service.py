@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
+from falcon_pipelines.bars.calendar import NEW_YORK
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.db.engine import DatabaseUnavailable, database_engine, transaction
+from falcon_pipelines.screening.sources import configured_reference
 from falcon_pipelines.services.backoff import Backoff
 from falcon_pipelines.services.logs import log_json_lines
 from falcon_pipelines.services.service import Service
@@ -18,13 +20,12 @@ from falcon_pipelines.trading.brokers import Broker, PaperLedger
 from falcon_pipelines.trading.live.accounts import LiveAccount
 from falcon_pipelines.trading.live.candidate_desk import CandidateDesk
 from falcon_pipelines.trading.live.desk import TradingDesk
-from falcon_pipelines.trading.live.facts import FactBook, read_reference
+from falcon_pipelines.trading.live.facts import FactBook, known_tickers
 from falcon_pipelines.trading.live.lock import SingleTrader
 from falcon_pipelines.trading.live.metrics import Metrics
 from falcon_pipelines.trading.live.outbox import Sender, receivers_of
 from falcon_pipelines.trading.live.routing import load_routing
-from falcon_pipelines.trading.live.warm_up import warm_up
-from falcon_pipelines.trading.watch import STALE_AFTER, newest_bar, stale_since, tell_stale
+from falcon_pipelines.trading.watch import STALE_AFTER, live_state, stale_since, tell_stale
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def run_trader(settings: Settings, database_url: str) -> None:
     """
     log_json_lines()
     routing = load_routing(settings.routing_file)
-    reference = read_reference(settings.reference_file) if settings.reference_file else {}
+    reference = known_tickers(configured_reference(settings), datetime.now(NEW_YORK).date())
     receivers = receivers_of(settings.notify_urls)
     engine = database_engine(database_url, statement_timeout_ms=30_000)
     store = BarStore(settings.market_data)
@@ -78,7 +79,6 @@ def make_broker(
 
 def trade(service: Service, desk: TradingDesk, engine: Engine) -> None:
     """The loop: wait for news, take a turn, say that all is well or what is not."""
-    warm_up()
     wakeups = Wakeups(engine, WAKERS)
     lock = SingleTrader(engine)
     pauses = Backoff(most=5.0)
@@ -130,11 +130,11 @@ def _doing(desk: TradingDesk) -> str:
 def _look_for_stale(service: Service, desk: TradingDesk, engine: Engine, now: datetime) -> None:
     """Say when bars should come and do not; positions then keep their last price and its time."""
     with transaction(engine) as session:
-        since = None if desk.replaying else stale_since(newest_bar(session), now)
+        since = None if desk.market.replayed is not None else stale_since(live_state(session), now)
         if since is not None:
             tell_stale(session, since)
     service.trouble("bars", None if since is None else f"no live bar since {since:%Y-%m-%dT%H:%MZ}")
-    market = desk.market_now(now)
+    market = desk.market.now(now)
     desk.metrics.stale.set(
         sum(
             market - worker.state.last_bars.get(ticker, market) > STALE_AFTER

@@ -28,10 +28,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 def live_rules(spec: Spec) -> Rules:
-    """A spec's own costs and limits within those of every live account.
-
-    The account is the strategy's own, so no share of a strategy or sector applies.
-    """
+    """A spec's own costs and limits within those of every live account."""
     own = rules_of(spec)
     most = min(own.limits.max_positions or DEFAULT_POSITIONS, DEFAULT_POSITIONS)
     return Rules(own.costs, live_limits(volume_share=own.limits.volume_share, max_positions=most))
@@ -43,6 +40,9 @@ def live_limits(volume_share: float | None = 0.10, max_positions: int = DEFAULT_
         volume_share=volume_share,
         max_positions=max_positions,
         cash_share=0.95,
+        strategy_share=0.50,
+        sector_share=0.30,
+        pool_unknown_sectors=True,
         daily_loss=0.03,
         drawdown=0.15,
         cooldown=1,

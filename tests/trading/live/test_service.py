@@ -227,3 +227,13 @@ def work_until(url: str, root: Path, step: int) -> None:
     desk.refresh(minute(0))
     desk.turn(minute(MINUTES))
     os._exit(0)
+
+
+def test_a_start_loads_neither_pandas_nor_a_compiler() -> None:
+    """They would be two thirds of the memory of trader and feed."""
+    code = (
+        "import sys, datetime; import falcon_pipelines.trading.live.service, falcon_pipelines.trading.feed.build;"
+        "from falcon_pipelines.bars.calendar import is_session; is_session(datetime.date(2026, 11, 2));"
+        "print(sorted({'pandas', 'numba', 'exchange_calendars', 'pyarrow'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True).stdout == b"[]\n"

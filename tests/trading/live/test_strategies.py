@@ -14,6 +14,7 @@ from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.db import models
 from falcon_pipelines.db.engine import transaction
 from falcon_pipelines.strategies.spec import Spec, spec_hash, validate_spec
+from falcon_pipelines.trading.live.facts import Reference
 from falcon_pipelines.trading.live.spec_desk import newest_complete
 from falcon_pipelines.trading.moments import moment_of_minute
 from tests.bars.market import line, write_lines
@@ -41,6 +42,12 @@ def spec(timeframe: str = "day", **exits: Any) -> Spec:
             "execution": {"fee_bps": 0, "slippage_bps": 0},
         }
     )
+
+
+def validate_sizing(percent: int) -> Any:
+    return validate_spec(
+        {**spec().model_dump(mode="json", exclude_unset=True), "sizing": {"percent_of_equity": percent}}
+    ).sizing
 
 
 def promote(engine: Engine, wanted: Spec) -> None:
@@ -158,3 +165,20 @@ def test_a_retired_strategy_only_leaves(engine: Engine, make_desk: MakeDesk, sto
     arrive(engine, minute(0, monday), {"X": (81,) * 4})
     desk.turn(minute(1, monday))
     assert [row[1:3] for row in fills(engine)] == [(10, 104.0), (10, 81.0)]
+
+
+def test_a_strategy_on_its_own_account_keeps_within_half_of_it_and_a_sector_within_less(
+    engine: Engine, make_desk: MakeDesk, stored_days: None
+) -> None:
+    """Its rule asks for everything; the limits of every live account leave it a part."""
+    wanted = spec()
+    greedy = wanted.model_copy(update={"sizing": validate_sizing(100)})
+    promote(engine, greedy)
+    known = {"X": Reference(sector="Energy")}
+    day_of(engine, make_desk(minute(0, THURSDAY), known), THURSDAY, 103)
+    arrive(engine, minute(0, FRIDAY), {"X": (100,) * 4})
+    make_desk(minute(0, FRIDAY), known).turn(minute(1, FRIDAY))
+    assert [row[1:3] for row in fills(engine)] == [(30, 100.0)]  # 30 % of 10,000 in one sector
+    with transaction(engine) as session:
+        account = session.scalars(select(models.Account).where(models.Account.spec_id.is_not(None))).one()
+        assert account.rules["limits"]["strategy_share"] == 0.5
