@@ -24,6 +24,7 @@ from falcon_pipelines.dashboard.queries import (
     system,
     videos,
 )
+from falcon_pipelines.dashboard.surroundings import surroundings
 from falcon_pipelines.dashboard.values import Page, Problem
 
 Found = TypeVar("Found")
@@ -74,7 +75,7 @@ async def get_equity(request: Request, account_id: Id) -> accounts.EquityCurve:
 
     def read(session: Session) -> accounts.EquityCurve | None:
         account = accounts.chosen(accounts.accounts(session), account_id)
-        return None if account is None else accounts.equity_curve(session, account)
+        return None if account is None else accounts.equity_curve(session, account, surroundings().benchmark)
 
     return _present(await _database(request).read(read), f"account {account_id}")
 

@@ -24,6 +24,7 @@ from falcon_pipelines.dashboard.access.audit import Audit, Traffic
 from falcon_pipelines.dashboard.access.directory import Directory
 from falcon_pipelines.dashboard.access.doorkeeper import Doorkeeper
 from falcon_pipelines.dashboard.access.gate import Gate
+from falcon_pipelines.dashboard.access.login_log import LoginLog
 from falcon_pipelines.dashboard.access.policy import AccessPolicy
 from falcon_pipelines.dashboard.changes import ChangeFeed
 from falcon_pipelines.dashboard.database import Database
@@ -58,7 +59,7 @@ def create_app(database_url: str, policy: AccessPolicy) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     app.state.database = database
-    app.state.doorkeeper = Doorkeeper(policy, directory)
+    app.state.doorkeeper = Doorkeeper(policy, directory, LoginLog(database))
     app.state.registry = metrics.describe(registry)
     app.state.changes = ChangeFeed(database_url)
     app.state.changes.on_change(directory.changed)

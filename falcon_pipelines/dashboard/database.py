@@ -19,6 +19,8 @@ STATEMENT_TIMEOUT_MS = 2000
 DEADLINE_SECONDS = 2.5
 """A server that hangs without closing its connections is given up on after this long."""
 CONNECTIONS = 5
+EVERYTHING = "*"
+"""Told as the table that changed when changes may have been missed: read it all again."""
 
 
 ONE_MOMENT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}

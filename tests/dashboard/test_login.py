@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,6 +12,7 @@ from itsdangerous import URLSafeTimedSerializer
 from falcon_pipelines.dashboard.access.policy import AccessPolicy
 from falcon_pipelines.dashboard.access.sessions import SESSION_SECONDS
 from falcon_pipelines.db.engine import database_engine, transaction
+from falcon_pipelines.db.models import LoginEvent
 from falcon_pipelines.db.users import change_password, change_role, disable
 from tests.dashboard.clients import CLOSED, KEY, PASSWORD, closed_client, hidden, log_in, make_user
 
@@ -133,6 +135,69 @@ def test_a_session_that_was_logged_out_of_is_worth_nothing(browser: TestClient) 
     assert SESSION not in browser.cookies
     carry(browser, stolen)
     assert browser.get("/").status_code == 303
+
+
+def test_a_logout_holds_in_other_processes_and_after_a_restart(
+    browser: TestClient, database_url: str
+) -> None:
+    log_in(browser, "ann")
+    stolen = browser.cookies[SESSION]
+    with closed_client(database_url) as other:
+        carry(other, stolen)
+        assert other.get("/").status_code == 200
+        page = browser.get("/")
+        browser.post("/logout", data={"csrf_token": hidden(page, "csrf_token")})
+        deadline = time.monotonic() + 15
+        while other.get("/").status_code == 200 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert other.get("/").status_code == 303
+        log_in(other, "ann")
+        assert other.get("/").status_code == 200, "only the session that was left has ended"
+    with closed_client(database_url) as restarted:
+        carry(restarted, stolen)
+        assert restarted.get("/").status_code == 303
+
+
+def test_a_restart_keeps_sessions(browser: TestClient, database_url: str) -> None:
+    log_in(browser, "ann")
+    with closed_client(database_url) as restarted:
+        carry(restarted, browser.cookies[SESSION])
+        assert restarted.get("/").status_code == 200
+
+
+def test_failures_are_remembered_by_other_processes_and_after_a_restart(
+    browser: TestClient, database_url: str
+) -> None:
+    for _ in range(5):
+        log_in(browser, "ann", "wrong password")
+    with closed_client(database_url) as restarted:
+        assert log_in(restarted, "ann").status_code == 429
+        assert log_in(restarted, "vic").status_code == 303
+
+
+def test_tries_at_the_same_time_are_counted_before_they_are_judged(
+    browser: TestClient, database_url: str
+) -> None:
+    wrong = {"name": "ann", "password": "wrong password"}
+    with closed_client(database_url) as other, ThreadPoolExecutor(8) as pool:
+
+        def status(number: int) -> int:
+            return (browser, other)[number % 2].post("/api/v1/session", json=wrong).status_code
+
+        answers = list(pool.map(status, range(8)))
+    assert sorted(answers) == [401] * 5 + [429] * 3
+
+
+def test_what_was_typed_instead_of_a_name_is_not_written_down(browser: TestClient, database_url: str) -> None:
+    for typed in ("my secret password", "mysecretpassword", "ann"):
+        log_in(browser, typed, "wrong password")
+    engine = database_engine(database_url)
+    with transaction(engine) as session:
+        names = [event.name for event in session.query(LoginEvent).order_by(LoginEvent.id)]
+    engine.dispose()
+    assert [name[0] for name in names] == ["?", "?", "a"]
+    assert names[0] != names[1]
+    assert "secret" not in str(names)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ async def log_in(request: Request) -> Response:
 async def log_out(request: Request) -> Response:
     """End this session; the cookie is worth nothing from now on."""
     identity: Identity = request.state.identity
-    _doorkeeper(request).sessions.end(identity.session)
+    await _doorkeeper(request).log_out(identity)
     answer = RedirectResponse("/login", status_code=303)
     forget_session(request, answer)
     return answer
