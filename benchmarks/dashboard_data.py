@@ -148,9 +148,9 @@ STATEMENTS = (
        SELECT 'SPY', false, 'v1', date '2026-11-20',
               jsonb_agg(jsonb_build_array(date '2019-12-20' + n, 300, 301, 299, 300 + n / 10.0, 9000000) ORDER BY n), now()
        FROM generate_series(0, 2500) AS n""",
-    """INSERT INTO screen_profiles (name, version, title, document, content, content_hash, origin, saved_by)
+    """INSERT INTO screen_profiles (name, version, title, document, content, content_hash, origin, saved_by, deleted)
        SELECT 'profile_' || n, version, 'Profile ' || n, repeat('# a line of the profile' || chr(10), 40),
-              '{"theme": "Strong stocks that rest.", "schedule": ["evening"]}', md5(n || 'v' || version), 'person', 'ann'
+              '{"theme": "Strong stocks that rest.", "schedule": ["evening"]}', md5(n || 'v' || version), 'person', 'ann', false
        FROM generate_series(0, 9) AS n, generate_series(1, 5) AS version""",
     """INSERT INTO screen_records (profile, runs, picks, verdict, document)
        SELECT 'profile_' || n, 900, 45000, 'no better than the pool',

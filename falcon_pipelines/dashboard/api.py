@@ -157,7 +157,9 @@ async def get_strategies(
 @router.get("/strategies/{spec_id}", responses=MAY_BE_MISSING)
 async def get_strategy(request: Request, spec_id: Id) -> strategies.StrategyDetail:
     """One strategy: rules with their evidence, backtest, trades, verdict."""
-    found = await _database(request).read(lambda session: strategies.strategy(session, spec_id))
+    found = await _database(request).read(
+        lambda session: strategies.strategy(session, spec_id, surroundings().benchmark)
+    )
     return _present(found, f"strategy {spec_id}")
 
 
@@ -215,10 +217,20 @@ async def get_screen(request: Request, run_id: Id) -> screening.Screen:
     return _present(found, f"screen run {run_id}")
 
 
-@router.get("/videos")
-async def get_videos(request: Request) -> list[videos.VideoRow]:
-    """Every video, newest first."""
-    return await _database(request).read(videos.videos)
+@router.get("/videos", responses=BAD_CURSOR)
+async def get_videos(
+    request: Request,
+    words: Annotated[
+        str | None, Query(max_length=60, pattern="^[^\\x00]*$", description="in its title or channel")
+    ] = None,
+    limit: Limit = 50,
+    after: After = None,
+) -> Page[videos.VideoRow]:
+    """Videos with a transcript, newest first."""
+    cursor = parse_cursor(after)
+    return await _database(request).read(
+        lambda session: videos.videos(session, words=words, after=cursor, limit=limit)
+    )
 
 
 @router.get("/videos/{transcript_id}", responses=MAY_BE_MISSING)

@@ -27,18 +27,21 @@ from falcon_pipelines.dashboard.access.gate import Gate
 from falcon_pipelines.dashboard.access.login_log import LoginLog
 from falcon_pipelines.dashboard.access.policy import AccessPolicy
 from falcon_pipelines.dashboard.changes import ChangeFeed
-from falcon_pipelines.dashboard.database import Database
+from falcon_pipelines.dashboard.database import DEADLINE_SECONDS, Database
 from falcon_pipelines.dashboard.failures import add_failure_handlers
 from falcon_pipelines.dashboard.security import SecurityHeaders
 
 
-def create_app(database_url: str, policy: AccessPolicy) -> FastAPI:
+def create_app(
+    database_url: str, policy: AccessPolicy, *, deadline_seconds: float = DEADLINE_SECONDS
+) -> FastAPI:
     """The dashboard over one application database, letting people in by `policy`.
 
+    After `deadline_seconds` without an answer of the database, pages say so instead of waiting on.
     Raises InvalidDatabaseUrl. The database need not be up: pages say so until it is.
     """
     assets.asset_url(assets.PLOTLY)
-    database = Database(database_url)
+    database = Database(database_url, deadline_seconds)
     directory = Directory(database)
     registry = CollectorRegistry()
 

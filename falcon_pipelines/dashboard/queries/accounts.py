@@ -7,12 +7,10 @@ from decimal import Decimal
 from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.queries.benchmark import benchmark
+from falcon_pipelines.dashboard.queries.benchmark import OWN_TICKERS, benchmark
 from falcon_pipelines.dashboard.values import Dollars, Value
 from falcon_pipelines.db.models import Account, AccountMark, Posting, StrategySpec
 
-OWN_TICKERS = "its tickers, bought and held"
-"""What an account is compared with where its own marks say so: one that was traded over given bars."""
 CAPITAL = "capital"
 """The ledger that says, negated, what was paid in."""
 

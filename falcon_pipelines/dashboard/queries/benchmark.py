@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 from falcon_pipelines.dashboard.queries.documents import number
 from falcon_pipelines.db.models import PriceChart
 
+OWN_TICKERS = "its tickers, bought and held"
+"""What an account is compared with where its own marks say so: one that was traded over given bars."""
 _CENT = Decimal("0.01")
 
 
@@ -50,22 +52,37 @@ class Benchmark:
 
 def benchmark(session: Session, ticker: str, *, synthetic: bool) -> Benchmark | None:
     """None while compute has reported no closes of it, or only made-up ones for an account on real bars."""
+    wanted = (PriceChart.ticker == ticker, PriceChart.synthetic == synthetic)
+    stamp = session.execute(
+        select(PriceChart.data_version, PriceChart.as_of, PriceChart.updated_at).where(*wanted)
+    ).one_or_none()
+    if stamp is None:
+        return None
+    known = _read.get(ticker)
+    if known is None or known[0] != tuple(stamp):
+        known = _read[ticker] = (tuple(stamp), _closes(session, ticker))
+    return known[1]
+
+
+_read: dict[str, tuple[tuple[object, ...], Benchmark | None]] = {}
+"""The closes of a ticker as of the stamp of their row: years of them are read once, not for every page."""
+
+
+def _closes(session: Session, ticker: str) -> Benchmark | None:
     part = {name: func.jsonb_path_query_array(PriceChart.bars, cast(path, JSONPATH)) for name, path in _PATHS}
     row = session.execute(
         select(part["sessions"].label("sessions"), part["closes"].label("closes")).where(
-            PriceChart.ticker == ticker, PriceChart.synthetic == synthetic
+            PriceChart.ticker == ticker
         )
-    ).one_or_none()
-    if row is None:
-        return None
-    known = [
+    ).one()
+    found = [
         (date.fromisoformat(day), close)
         for day, written in zip(row.sessions, row.closes, strict=False)
         if (close := number(written)) is not None and close > 0
     ]
-    if not known:
+    if not found:
         return None
-    sessions, closes = zip(*known, strict=True)
+    sessions, closes = zip(*found, strict=True)
     return Benchmark(ticker, sessions, closes)
 
 
