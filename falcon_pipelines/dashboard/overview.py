@@ -26,7 +26,7 @@ from falcon_pipelines.dashboard.surroundings import surroundings
 from falcon_pipelines.dashboard.values import Value
 
 RUNS_LOOKED_BACK = timedelta(days=1)
-CANDIDATES_SHOWN = 10
+CANDIDATES_SHOWN = 5
 STRATEGIES_SHOWN = 10
 NOTIFICATIONS_SHOWN = 8
 

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from sqlalchemy import cast, func, literal, null, select, union_all
+from sqlalchemy import Select, bindparam, cast, func, literal, null, select, union_all
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased
 
@@ -56,9 +57,16 @@ def spread_of(session: Session, transcript_id: str) -> Spread:
 
     Only those of the reading in force; the newest backtest of each counts.
     """
+    rows = session.execute(_spread(), {"transcript": transcript_id})
+    return Spread(tuple(_result(row) for row in rows))
+
+
+@cache
+def _spread() -> Select[Any]:
+    """Built once: every page of a strategy runs it."""
     extraction = (
         select(Extraction.id, Extraction.spec_id, Extraction.status)
-        .where(Extraction.transcript_id == transcript_id, Extraction.in_force)
+        .where(Extraction.transcript_id == bindparam("transcript"), Extraction.in_force)
         .subquery()
     )
     stated = select(
@@ -82,7 +90,7 @@ def spread_of(session: Session, transcript_id: str) -> Spread:
     readings = union_all(stated, others).subquery()
     tested = aliased(Backtest)
     newest = select(func.max(tested.id)).where(tested.spec_id == readings.c.spec_id).scalar_subquery()
-    rows = session.execute(
+    return (
         select(
             readings,
             StrategySpec.name,
@@ -98,7 +106,6 @@ def spread_of(session: Session, transcript_id: str) -> Spread:
         .outerjoin(Verdict, Verdict.backtest_id == Backtest.id)
         .order_by(readings.c.place)
     )
-    return Spread(tuple(_result(row) for row in rows))
 
 
 def _result(row: Any) -> VariantResult:
