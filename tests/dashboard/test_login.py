@@ -319,6 +319,52 @@ def test_nginx_is_told_who_may_see_what_it_protects(browser: TestClient) -> None
     assert browser.get("/auth?role=operator").headers["x-falcon-role"] == "operator"
 
 
+NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "X-Original-Method": "GET"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 204),
+        ({"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin"}, 204),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "X-Original-URI": "/dagster/runs", **NAVIGATION}, 204),
+        ({"Sec-Fetch-Site": "cross-site", "X-Original-URI": "/dagster/graphql?query=x", **NAVIGATION}, 403),
+        (
+            {"Sec-Fetch-Site": "cross-site", **NAVIGATION, "X-Original-Method": "POST"},
+            403,
+        ),
+        ({"Sec-Fetch-Site": "cross-site", **NAVIGATION, "Sec-Fetch-Dest": "iframe"}, 403),
+    ],
+)
+def test_nginx_lets_through_what_our_own_pages_send_and_links_to_pages(
+    browser: TestClient, headers: dict[str, str], status: int
+) -> None:
+    log_in(browser, "ann")
+    assert browser.get("/auth", headers=headers).status_code == status
+
+
+def test_nginx_is_told_when_a_session_has_ended(
+    browser: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(browser, "ann")
+    good = browser.cookies[SESSION]
+    page = browser.get("/")
+    browser.post("/logout", data={"csrf_token": hidden(page, "csrf_token")})
+    carry(browser, good)
+    assert browser.get("/auth").status_code == 401
+    log_in(browser, "vic")
+    assert browser.get("/auth").headers["x-falcon-role"] == "viewer"
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + SESSION_SECONDS + 5)
+    expired = browser.get("/auth")
+    assert (expired.status_code, expired.headers.get("x-falcon-role")) == (401, None)
+
+
 def test_metrics_are_for_the_monitor_only(database_url: str) -> None:
     monitored = AccessPolicy(session_key=KEY, metrics_from=("testclient",))
     with closed_client(database_url, monitored) as client:
