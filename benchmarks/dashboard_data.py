@@ -144,6 +144,27 @@ STATEMENTS = (
        SELECT 'run-' || n, 'extraction', 'openai', 'json_schema', 'model', md5(n::text), '{}', 'ok', 0.001, 0.01, 900,
               now() - n * interval '10 minutes'
        FROM generate_series(1, 20000) AS n""",
+    """INSERT INTO price_charts (ticker, synthetic, data_version, as_of, bars, updated_at)
+       SELECT 'SPY', false, 'v1', date '2026-11-20',
+              jsonb_agg(jsonb_build_array(date '2019-12-20' + n, 300, 301, 299, 300 + n / 10.0, 9000000) ORDER BY n), now()
+       FROM generate_series(0, 2500) AS n""",
+    """INSERT INTO screen_profiles (name, version, title, document, content, content_hash, origin, saved_by, deleted)
+       SELECT 'profile_' || n, version, 'Profile ' || n, repeat('# a line of the profile' || chr(10), 40),
+              '{"theme": "Strong stocks that rest.", "schedule": ["evening"]}', md5(n || 'v' || version), 'person', 'ann', false
+       FROM generate_series(0, 9) AS n, generate_series(1, 5) AS version""",
+    """INSERT INTO screen_records (profile, runs, picks, verdict, document)
+       SELECT 'profile_' || n, 900, 45000, 'no better than the pool',
+              jsonb_build_object('factors', jsonb_build_object('runs', 900, 'picks', 45000, 'measures', (
+                  SELECT jsonb_agg(jsonb_build_object('name', 'measure ' || m, 'unit', 'ratio', 'value', 0.01,
+                                                      'low', -0.01, 'high', 0.03, 'n', 900))
+                  FROM generate_series(1, 6) AS m)))
+       FROM generate_series(0, 9) AS n, generate_series(1, 300)""",
+    """INSERT INTO videos (id, origin, state, attempts, asked_at)
+       SELECT 'asked' || n, 'submitted', 'no_captions', 3, now() FROM generate_series(1, 2500) AS n""",
+    """INSERT INTO transcript_files (name, state, size_bytes, modified_at, seen_at)
+       SELECT 'talk' || n || '.vtt', 'studied', 9000, now(), now() FROM generate_series(1, 2500) AS n""",
+    """INSERT INTO requests (kind, payload, requested_by, handled_at, outcome)
+       SELECT 'study_video', '{"url": "https://youtu.be/x"}', 'ann', now(), 'done' FROM generate_series(1, 20000)""",
     """INSERT INTO heartbeats (service, node, version, state, started_at, beat_at)
        SELECT 'service_' || n, 'node', '0.1.0', 'ok', now(), now() FROM generate_series(1, 8) AS n""",
     "SELECT setval(pg_get_serial_sequence('accounts', 'id'), 1000)",
@@ -224,14 +245,28 @@ def _research() -> list[tuple[str, dict[str, Any]]]:
             """INSERT INTO transcripts (id, title, url, channel, origin, words, original)
                SELECT 'video' || n, 'Video ' || n, 'https://www.youtube.com/watch?v=' || n, 'A channel', 'youtube',
                       cast(:words AS jsonb), ''
-               FROM generate_series(1, 100) AS n""",
+               FROM generate_series(1, :specs) AS n""",
             values,
         ),
         (
             """INSERT INTO strategy_specs (id, name, spec_hash, document, transcript_id, meaning)
-               SELECT n, 'strategy_' || n, md5(n::text), cast(:document AS jsonb), 'video' || 1 + n % 100,
+               SELECT n, 'strategy_' || n, md5(n::text), cast(:document AS jsonb), 'video' || n,
                       cast(:meaning AS jsonb)
                FROM generate_series(1, :specs) AS n""",
+            values,
+        ),
+        (
+            """INSERT INTO extractions (id, transcript_id, extractor, code_version, status, reason, document,
+                                        document_hash, in_force, spec_id)
+               SELECT n, 'video' || n, 'grammar', '0.1.0', 'runnable', 'entry and exit are stated', '{}', md5(n::text),
+                      true, n
+               FROM generate_series(1, :specs) AS n""",
+            values,
+        ),
+        (
+            """INSERT INTO strategy_variants (extraction_id, spec_id, kind, field, value, why, runnable)
+               SELECT n, 1 + (n + m) % :specs, 'reading', 'exit.stop', to_jsonb(m), 'nobody said how far', true
+               FROM generate_series(1, :specs) AS n, generate_series(1, 6) AS m""",
             values,
         ),
         (

@@ -73,6 +73,11 @@ class Settings(BaseSettings):
     watchlist: str = Field(
         "", description="tickers for sources `alpaca` and `yfinance` and the live feed, such as AAPL,SPY"
     )
+    benchmark: str = Field(
+        "SPY",
+        pattern=r"^[A-Z][A-Z.]{0,9}$",
+        description="ticker that paper accounts are compared with; its day bars have to be ingested",
+    )
     feed: Literal["off", "replay", "massive", "alpaca"] = Field(
         "off", description="where live minute bars come from; `replay` plays stored minutes"
     )

@@ -103,7 +103,7 @@ def screen_candidates(
     context: dg.AssetExecutionContext, config: CandidatesConfig, bars: Bars, database: Database
 ) -> dg.MaterializeResult:
     """Screens the partition's session with its profile, has a model judge where one is configured, stores the run."""
-    from falcon_pipelines.screening.charts import renew_charts, tickers_to_draw
+    from falcon_pipelines.screening.charts import renew_benchmark, renew_charts, tickers_to_draw
     from falcon_pipelines.screening.runs_of_the_day import screen_and_store
 
     keys = context.partition_key.keys_by_dimension
@@ -120,6 +120,7 @@ def screen_candidates(
     with database.transaction() as session:
         store = bars.reader()
         renew_charts(session, store, tickers_to_draw(session, store.current_version()))
+        renew_benchmark(session, store, settings.load().benchmark)
     if made.reason is not None:
         context.log.warning(f"{keys['profile']} skipped: {made.reason}")
     records = [

@@ -24,6 +24,7 @@ from falcon_pipelines.dashboard.queries import (
     system,
     videos,
 )
+from falcon_pipelines.dashboard.surroundings import surroundings
 from falcon_pipelines.dashboard.values import Page, Problem
 
 Found = TypeVar("Found")
@@ -74,7 +75,7 @@ async def get_equity(request: Request, account_id: Id) -> accounts.EquityCurve:
 
     def read(session: Session) -> accounts.EquityCurve | None:
         account = accounts.chosen(accounts.accounts(session), account_id)
-        return None if account is None else accounts.equity_curve(session, account)
+        return None if account is None else accounts.equity_curve(session, account, surroundings().benchmark)
 
     return _present(await _database(request).read(read), f"account {account_id}")
 
@@ -156,7 +157,9 @@ async def get_strategies(
 @router.get("/strategies/{spec_id}", responses=MAY_BE_MISSING)
 async def get_strategy(request: Request, spec_id: Id) -> strategies.StrategyDetail:
     """One strategy: rules with their evidence, backtest, trades, verdict."""
-    found = await _database(request).read(lambda session: strategies.strategy(session, spec_id))
+    found = await _database(request).read(
+        lambda session: strategies.strategy(session, spec_id, surroundings().benchmark)
+    )
     return _present(found, f"strategy {spec_id}")
 
 
@@ -214,10 +217,20 @@ async def get_screen(request: Request, run_id: Id) -> screening.Screen:
     return _present(found, f"screen run {run_id}")
 
 
-@router.get("/videos")
-async def get_videos(request: Request) -> list[videos.VideoRow]:
-    """Every video, newest first."""
-    return await _database(request).read(videos.videos)
+@router.get("/videos", responses=BAD_CURSOR)
+async def get_videos(
+    request: Request,
+    words: Annotated[
+        str | None, Query(max_length=60, pattern="^[^\\x00]*$", description="in its title or channel")
+    ] = None,
+    limit: Limit = 50,
+    after: After = None,
+) -> Page[videos.VideoRow]:
+    """Videos with a transcript, newest first."""
+    cursor = parse_cursor(after)
+    return await _database(request).read(
+        lambda session: videos.videos(session, words=words, after=cursor, limit=limit)
+    )
 
 
 @router.get("/videos/{transcript_id}", responses=MAY_BE_MISSING)

@@ -67,7 +67,7 @@ async def get_session(request: Request) -> SessionState:
 async def log_out(request: Request) -> Response:
     """End this session."""
     doorkeeper: Doorkeeper = request.app.state.doorkeeper
-    doorkeeper.sessions.end(_identity(request).session)
+    await doorkeeper.log_out(_identity(request))
     response = Response(status_code=204)
     forget_session(request, response)
     return response

@@ -24,20 +24,24 @@ from falcon_pipelines.dashboard.access.audit import Audit, Traffic
 from falcon_pipelines.dashboard.access.directory import Directory
 from falcon_pipelines.dashboard.access.doorkeeper import Doorkeeper
 from falcon_pipelines.dashboard.access.gate import Gate
+from falcon_pipelines.dashboard.access.login_log import LoginLog
 from falcon_pipelines.dashboard.access.policy import AccessPolicy
 from falcon_pipelines.dashboard.changes import ChangeFeed
-from falcon_pipelines.dashboard.database import Database
+from falcon_pipelines.dashboard.database import DEADLINE_SECONDS, Database
 from falcon_pipelines.dashboard.failures import add_failure_handlers
 from falcon_pipelines.dashboard.security import SecurityHeaders
 
 
-def create_app(database_url: str, policy: AccessPolicy) -> FastAPI:
+def create_app(
+    database_url: str, policy: AccessPolicy, *, deadline_seconds: float = DEADLINE_SECONDS
+) -> FastAPI:
     """The dashboard over one application database, letting people in by `policy`.
 
+    After `deadline_seconds` without an answer of the database, pages say so instead of waiting on.
     Raises InvalidDatabaseUrl. The database need not be up: pages say so until it is.
     """
     assets.asset_url(assets.PLOTLY)
-    database = Database(database_url)
+    database = Database(database_url, deadline_seconds)
     directory = Directory(database)
     registry = CollectorRegistry()
 
@@ -58,7 +62,7 @@ def create_app(database_url: str, policy: AccessPolicy) -> FastAPI:
         openapi_url="/api/openapi.json",
     )
     app.state.database = database
-    app.state.doorkeeper = Doorkeeper(policy, directory)
+    app.state.doorkeeper = Doorkeeper(policy, directory, LoginLog(database))
     app.state.registry = metrics.describe(registry)
     app.state.changes = ChangeFeed(database_url)
     app.state.changes.on_change(directory.changed)

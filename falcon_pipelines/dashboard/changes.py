@@ -9,6 +9,7 @@ from typing import Any
 import psycopg2
 from sqlalchemy.exc import SQLAlchemyError
 
+from falcon_pipelines.dashboard.database import EVERYTHING
 from falcon_pipelines.db.engine import database_engine
 from falcon_pipelines.db.models import CHANNEL
 from falcon_pipelines.errors import FalconError
@@ -18,8 +19,6 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 2.0
 HEARTBEAT_SECONDS = 15.0
 WATCHERS = 200
-EVERYTHING = "*"
-"""Sent when changes may have been missed: read it all again."""
 
 
 class TooManyWatchers(FalconError):

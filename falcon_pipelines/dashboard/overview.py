@@ -22,10 +22,11 @@ from falcon_pipelines.dashboard.queries.positions import Position
 from falcon_pipelines.dashboard.queries.screening import Screen
 from falcon_pipelines.dashboard.queries.signals import Signals, signals
 from falcon_pipelines.dashboard.queries.strategies import StrategyRow, WaitingStrategy
+from falcon_pipelines.dashboard.surroundings import surroundings
 from falcon_pipelines.dashboard.values import Value
 
 RUNS_LOOKED_BACK = timedelta(days=1)
-CANDIDATES_SHOWN = 10
+CANDIDATES_SHOWN = 5
 STRATEGIES_SHOWN = 10
 NOTIFICATIONS_SHOWN = 8
 
@@ -53,7 +54,7 @@ def overview(session: Session, account_id: int | None = None, now: datetime | No
     now = now or datetime.now(UTC)
     every = accounts.accounts(session)
     account = accounts.chosen(every, account_id)
-    standing = None if account is None else accounts.standing(session, account.id)
+    standing = None if account is None else accounts.standing(session, account, surroundings().benchmark)
     best = strategies.leaderboard(session, limit=STRATEGIES_SHOWN).items
     return Overview(
         accounts=every,

@@ -7,6 +7,7 @@ from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from falcon_pipelines.dashboard import cells
 from falcon_pipelines.dashboard.access.sessions import Identity, Sessions
 from falcon_pipelines.dashboard.assets import asset_url, plotly_style_ids
 from falcon_pipelines.dashboard.formatting import add_filters
@@ -17,11 +18,12 @@ def _environment() -> Environment:
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     add_filters(environment)
-    environment.globals.update(asset=asset_url, plotly_style_ids=plotly_style_ids)
+    environment.globals.update(cells=cells, asset=asset_url, plotly_style_ids=plotly_style_ids)
     return environment
 
 

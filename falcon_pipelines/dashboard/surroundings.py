@@ -9,11 +9,12 @@ from falcon_pipelines import settings
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Where a browser reaches the Dagster UI, and how much language models may cost."""
+    """Where a browser reaches the Dagster UI, how much language models may cost, what accounts are compared with."""
 
     dagster_url: str
     llm_monthly_budget_usd: Decimal
     llm_run_budget_usd: Decimal
+    benchmark: str
 
 
 @cache
@@ -24,4 +25,5 @@ def surroundings() -> Surroundings:
         dagster_url=configured.dagster_url or f"http://{configured.host}:{configured.dagster_port}",
         llm_monthly_budget_usd=configured.llm_monthly_budget_usd,
         llm_run_budget_usd=configured.llm_run_budget_usd,
+        benchmark=configured.benchmark,
     )

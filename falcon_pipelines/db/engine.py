@@ -22,7 +22,13 @@ class DatabaseUnavailable(FalconError):
     """PostgreSQL does not answer."""
 
 
-def database_engine(url: str, *, statement_timeout_ms: int | None = None, pool_size: int = 5) -> Engine:
+def database_engine(
+    url: str,
+    *,
+    statement_timeout_ms: int | None = None,
+    pool_size: int = 5,
+    pool_timeout_seconds: float = 30,
+) -> Engine:
     """An engine that notices a dead server within seconds instead of hanging.
 
     Raises InvalidDatabaseUrl. Nothing is connected yet.
@@ -38,6 +44,7 @@ def database_engine(url: str, *, statement_timeout_ms: int | None = None, pool_s
         parsed.set(drivername=DRIVER),
         pool_pre_ping=True,
         pool_size=pool_size,
+        pool_timeout=pool_timeout_seconds,
         connect_args={
             "connect_timeout": 2,
             "keepalives_idle": 5,

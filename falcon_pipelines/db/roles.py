@@ -1,7 +1,8 @@
 """The PostgreSQL roles of the application database, and exactly what each may do. No passwords: those are infra's.
 
 `falcon_owner` owns the tables and migrates them. `falcon_app` is what compute connects as: it reads and writes rows.
-`falcon_web` is what the dashboard connects as: it reads, and asks for things by inserting, never answers them.
+`falcon_web` is what the dashboard connects as: it reads, asks for things by inserting, never answers them, and adds
+what happened at its login.
 """
 
 import logging
@@ -22,8 +23,9 @@ ASKING: dict[str, tuple[str, ...]] = {
     "requests": ("key", "kind", "payload", "requested_by"),
     "operator_commands": ("account_id", "request_key", "command", "target", "stop_price", "requested_by"),
     "decisions": ("request_key", "spec_id", "choice", "decided_by"),
+    "login_events": ("kind", "name", "network", "session"),
 }
-"""The tables the dashboard may insert into, and the columns it may give: the answers are not among them."""
+"""The tables the dashboard may insert into, and the columns it may give: answers and times are not among them."""
 LOGIN_COLUMNS = ("name", "password_hash", "role", "epoch", "disabled_at")
 """What the dashboard reads of users."""
 APPEND_ONLY = ("manifest",)

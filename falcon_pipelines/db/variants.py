@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, bindparam, cast, func, literal, null, select, union_all
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session, aliased
 
 from falcon_pipelines.db.models import Backtest, Extraction, StrategySpec, StrategyVariant, Verdict
 
@@ -55,63 +57,70 @@ def spread_of(session: Session, transcript_id: str) -> Spread:
 
     Only those of the reading in force; the newest backtest of each counts.
     """
-    extraction = session.scalar(
-        select(Extraction).where(Extraction.transcript_id == transcript_id, Extraction.in_force)
+    rows = session.execute(_spread(), {"transcript": transcript_id})
+    return Spread(tuple(_result(row) for row in rows))
+
+
+@cache
+def _spread() -> Select[Any]:
+    """Built once: every page of a strategy runs it."""
+    extraction = (
+        select(Extraction.id, Extraction.spec_id, Extraction.status)
+        .where(Extraction.transcript_id == bindparam("transcript"), Extraction.in_force)
+        .subquery()
     )
-    if extraction is None:
-        return Spread(())
-    found: list[VariantResult] = []
-    if extraction.spec_id is not None:
-        row = session.get_one(StrategySpec, extraction.spec_id)
-        runnable = extraction.status == "runnable"
-        found.append(_result(session, row, "stated", None, None, None, runnable=runnable))
-    variants = session.execute(
-        select(StrategyVariant, StrategySpec)
-        .join(StrategySpec, StrategySpec.id == StrategyVariant.spec_id)
-        .where(StrategyVariant.extraction_id == extraction.id)
-        .order_by(StrategyVariant.id)
-    )
-    for variant, row in variants:
-        found.append(
-            _result(
-                session,
-                row,
-                variant.kind,
-                variant.field,
-                variant.value,
-                variant.why,
-                runnable=variant.runnable,
-            )
+    stated = select(
+        extraction.c.spec_id,
+        literal("stated").label("kind"),
+        null().label("field"),
+        cast(null(), JSONB).label("value"),
+        null().label("why"),
+        (extraction.c.status == "runnable").label("runnable"),
+        literal(0).label("place"),
+    ).where(extraction.c.spec_id.is_not(None))
+    others = select(
+        StrategyVariant.spec_id,
+        StrategyVariant.kind,
+        StrategyVariant.field,
+        StrategyVariant.value,
+        StrategyVariant.why,
+        StrategyVariant.runnable,
+        StrategyVariant.id.label("place"),
+    ).join(extraction, StrategyVariant.extraction_id == extraction.c.id)
+    readings = union_all(stated, others).subquery()
+    tested = aliased(Backtest)
+    newest = select(func.max(tested.id)).where(tested.spec_id == readings.c.spec_id).scalar_subquery()
+    return (
+        select(
+            readings,
+            StrategySpec.name,
+            Backtest.id.label("backtest_id"),
+            Backtest.initial_cash,
+            Backtest.final_equity,
+            Backtest.closed_trades,
+            Backtest.stats["max_drawdown"].label("max_drawdown"),
+            Verdict.verdict,
         )
-    return Spread(tuple(found))
+        .join(StrategySpec, StrategySpec.id == readings.c.spec_id)
+        .outerjoin(Backtest, Backtest.id == newest)
+        .outerjoin(Verdict, Verdict.backtest_id == Backtest.id)
+        .order_by(readings.c.place)
+    )
 
 
-def _result(
-    session: Session,
-    row: StrategySpec,
-    kind: str,
-    field: str | None,
-    value: Any,
-    why: str | None,
-    *,
-    runnable: bool,
-) -> VariantResult:
-    newest = select(func.max(Backtest.id)).where(Backtest.spec_id == row.id).scalar_subquery()
-    backtest = session.scalar(select(Backtest).where(Backtest.id == newest))
-    verdict = backtest and session.scalar(select(Verdict.verdict).where(Verdict.backtest_id == backtest.id))
-    drawdown = backtest.stats.get("max_drawdown") if backtest else None
+def _result(row: Any) -> VariantResult:
     return VariantResult(
-        spec_id=row.id,
+        spec_id=row.spec_id,
         name=row.name,
-        kind=kind,
-        field=field,
-        value=value,
-        why=why,
-        runnable=runnable,
-        backtest_id=backtest.id if backtest else None,
-        initial_cash=backtest.initial_cash if backtest else None,
-        final_equity=backtest.final_equity if backtest else None,
-        closed_trades=backtest.closed_trades if backtest else None,
-        max_drawdown=drawdown if isinstance(drawdown, int | float) else None,
-        verdict=verdict or None,
+        kind=row.kind,
+        field=row.field,
+        value=row.value,
+        why=row.why,
+        runnable=row.runnable,
+        backtest_id=row.backtest_id,
+        initial_cash=row.initial_cash,
+        final_equity=row.final_equity,
+        closed_trades=row.closed_trades,
+        max_drawdown=row.max_drawdown if isinstance(row.max_drawdown, int | float) else None,
+        verdict=row.verdict,
     )

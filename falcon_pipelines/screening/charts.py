@@ -1,4 +1,7 @@
-"""The bars that the dashboard draws: for tickers that were picked lately or are held, one row each, renewed daily."""
+"""The bars that the dashboard draws: of tickers picked lately or held, and of what accounts are compared with.
+
+One row a ticker, renewed as bars are added.
+"""
 
 import contextlib
 from collections.abc import Collection, Iterator
@@ -11,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.bars.panel import FIELDS, Panel, session_of
 from falcon_pipelines.bars.store import BarStore, UnknownTicker
-from falcon_pipelines.db.models import PositionMark, PriceChart, ScreenPick, ScreenRun
+from falcon_pipelines.db.models import AccountMark, PositionMark, PriceChart, ScreenPick, ScreenRun
 
 SESSIONS = 252
 RENEWED_DAYS = 45
@@ -34,8 +37,31 @@ def renew_charts(session: Session, store: BarStore, tickers: Collection[str]) ->
     known = store.sessions("day", version)
     if not known or not tickers:
         return 0
+    return _draw(session, store, sorted(tickers), known[-SESSIONS:][0], known[-1], version)
+
+
+def renew_benchmark(session: Session, store: BarStore, ticker: str) -> int:
+    """Write the bars of what paper accounts are compared with, from before the first close of any account on.
+
+    Nothing is done where they are of this data version already or the store does not know the ticker; how many
+    were written. In the caller's transaction. Raises the store's errors.
+    """
+    version = store.current_version()
+    known = store.sessions("day", version)
+    drawn = select(PriceChart.data_version).where(PriceChart.ticker == ticker)
+    if not known or session.scalar(drawn) == version:
+        return 0
+    first_close = session.scalar(select(func.min(AccountMark.session)))
+    earlier = [day for day in known if first_close is None or day < first_close]
+    first = min(known[-SESSIONS:][0], (earlier or known)[-1])
+    return _draw(session, store, [ticker], first, known[-1], version)
+
+
+def _draw(
+    session: Session, store: BarStore, tickers: list[str], first: date, last: date, version: str
+) -> int:
     written = 0
-    for panel in _panels(store, sorted(tickers), known[-SESSIONS:][0], known[-1], version):
+    for panel in _panels(store, tickers, first, last, version):
         days = [session_of(moment).isoformat() for moment in panel.timestamps]
         values = np.stack([panel[name] for name in FIELDS], axis=2)
         for column, ticker in enumerate(panel.tickers):

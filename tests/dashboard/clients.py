@@ -16,6 +16,8 @@ KEY = "a key for tests, longer than it has to be"
 OPEN = AccessPolicy(session_key=KEY, login=False)
 CLOSED = AccessPolicy(session_key=KEY)
 LOOPBACK = "http://127.0.0.1"
+PATIENCE_SECONDS = 30.0
+"""A busy machine does not make a test fail; how soon a hung database is given up on has tests of its own."""
 PASSWORD = "correct horse battery"
 
 
@@ -26,14 +28,14 @@ def as_web(url: str) -> str:
 
 def open_client(url: str) -> TestClient:
     """A dashboard that needs no login, asked for as this machine's own."""
-    return TestClient(create_app(as_web(url), OPEN), base_url=LOOPBACK, raise_server_exceptions=False)
+    app = create_app(as_web(url), OPEN, deadline_seconds=PATIENCE_SECONDS)
+    return TestClient(app, base_url=LOOPBACK, raise_server_exceptions=False)
 
 
 def closed_client(url: str, policy: AccessPolicy = CLOSED, *, base: str = LOOPBACK) -> TestClient:
     """A dashboard behind a login, reached by somebody who has not logged in."""
-    return TestClient(
-        create_app(as_web(url), policy), base_url=base, raise_server_exceptions=False, follow_redirects=False
-    )
+    app = create_app(as_web(url), policy, deadline_seconds=PATIENCE_SECONDS)
+    return TestClient(app, base_url=base, raise_server_exceptions=False, follow_redirects=False)
 
 
 def make_user(url: str, name: str, role: Role, password: str = PASSWORD) -> None:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,6 +12,7 @@ from itsdangerous import URLSafeTimedSerializer
 from falcon_pipelines.dashboard.access.policy import AccessPolicy
 from falcon_pipelines.dashboard.access.sessions import SESSION_SECONDS
 from falcon_pipelines.db.engine import database_engine, transaction
+from falcon_pipelines.db.models import LoginEvent
 from falcon_pipelines.db.users import change_password, change_role, disable
 from tests.dashboard.clients import CLOSED, KEY, PASSWORD, closed_client, hidden, log_in, make_user
 
@@ -135,6 +137,69 @@ def test_a_session_that_was_logged_out_of_is_worth_nothing(browser: TestClient) 
     assert browser.get("/").status_code == 303
 
 
+def test_a_logout_holds_in_other_processes_and_after_a_restart(
+    browser: TestClient, database_url: str
+) -> None:
+    log_in(browser, "ann")
+    stolen = browser.cookies[SESSION]
+    with closed_client(database_url) as other:
+        carry(other, stolen)
+        assert other.get("/").status_code == 200
+        page = browser.get("/")
+        browser.post("/logout", data={"csrf_token": hidden(page, "csrf_token")})
+        deadline = time.monotonic() + 15
+        while other.get("/").status_code == 200 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert other.get("/").status_code == 303
+        log_in(other, "ann")
+        assert other.get("/").status_code == 200, "only the session that was left has ended"
+    with closed_client(database_url) as restarted:
+        carry(restarted, stolen)
+        assert restarted.get("/").status_code == 303
+
+
+def test_a_restart_keeps_sessions(browser: TestClient, database_url: str) -> None:
+    log_in(browser, "ann")
+    with closed_client(database_url) as restarted:
+        carry(restarted, browser.cookies[SESSION])
+        assert restarted.get("/").status_code == 200
+
+
+def test_failures_are_remembered_by_other_processes_and_after_a_restart(
+    browser: TestClient, database_url: str
+) -> None:
+    for _ in range(5):
+        log_in(browser, "ann", "wrong password")
+    with closed_client(database_url) as restarted:
+        assert log_in(restarted, "ann").status_code == 429
+        assert log_in(restarted, "vic").status_code == 303
+
+
+def test_tries_at_the_same_time_are_counted_before_they_are_judged(
+    browser: TestClient, database_url: str
+) -> None:
+    wrong = {"name": "ann", "password": "wrong password"}
+    with closed_client(database_url) as other, ThreadPoolExecutor(8) as pool:
+
+        def status(number: int) -> int:
+            return (browser, other)[number % 2].post("/api/v1/session", json=wrong).status_code
+
+        answers = list(pool.map(status, range(8)))
+    assert sorted(answers) == [401] * 5 + [429] * 3
+
+
+def test_what_was_typed_instead_of_a_name_is_not_written_down(browser: TestClient, database_url: str) -> None:
+    for typed in ("my secret password", "mysecretpassword", "ann"):
+        log_in(browser, typed, "wrong password")
+    engine = database_engine(database_url)
+    with transaction(engine) as session:
+        names = [event.name for event in session.query(LoginEvent).order_by(LoginEvent.id)]
+    engine.dispose()
+    assert [name[0] for name in names] == ["?", "?", "a"]
+    assert names[0] != names[1]
+    assert "secret" not in str(names)
+
+
 @pytest.mark.parametrize(
     ("work", "arguments"),
     [
@@ -252,6 +317,52 @@ def test_nginx_is_told_who_may_see_what_it_protects(browser: TestClient) -> None
     browser.cookies.clear()
     log_in(browser, "ann")
     assert browser.get("/auth?role=operator").headers["x-falcon-role"] == "operator"
+
+
+NAVIGATION = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "X-Original-Method": "GET"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 204),
+        ({"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin"}, 204),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "X-Original-URI": "/dagster/runs", **NAVIGATION}, 204),
+        ({"Sec-Fetch-Site": "cross-site", "X-Original-URI": "/dagster/graphql?query=x", **NAVIGATION}, 403),
+        (
+            {"Sec-Fetch-Site": "cross-site", **NAVIGATION, "X-Original-Method": "POST"},
+            403,
+        ),
+        ({"Sec-Fetch-Site": "cross-site", **NAVIGATION, "Sec-Fetch-Dest": "iframe"}, 403),
+    ],
+)
+def test_nginx_lets_through_what_our_own_pages_send_and_links_to_pages(
+    browser: TestClient, headers: dict[str, str], status: int
+) -> None:
+    log_in(browser, "ann")
+    assert browser.get("/auth", headers=headers).status_code == status
+
+
+def test_nginx_is_told_when_a_session_has_ended(
+    browser: TestClient, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(browser, "ann")
+    good = browser.cookies[SESSION]
+    page = browser.get("/")
+    browser.post("/logout", data={"csrf_token": hidden(page, "csrf_token")})
+    carry(browser, good)
+    assert browser.get("/auth").status_code == 401
+    log_in(browser, "vic")
+    assert browser.get("/auth").headers["x-falcon-role"] == "viewer"
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + SESSION_SECONDS + 5)
+    expired = browser.get("/auth")
+    assert (expired.status_code, expired.headers.get("x-falcon-role")) == (401, None)
 
 
 def test_metrics_are_for_the_monitor_only(database_url: str) -> None:

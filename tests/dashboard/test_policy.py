@@ -2,13 +2,14 @@
 
 import os
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from falcon_pipelines.dashboard.access.policy import NoSessionKey, UnsafeLogin, policy_from
 from falcon_pipelines.dashboard.access.sessions import Sessions
-from falcon_pipelines.dashboard.access.throttle import Throttle, network_of
+from falcon_pipelines.dashboard.access.throttle import Patience, network_of
 from falcon_pipelines.settings import Settings
 
 
@@ -51,28 +52,19 @@ def test_without_login_no_other_machine_is_served(tmp_path: Path, host: str) -> 
 
 
 def test_waits_double_are_bounded_and_end() -> None:
-    now = 0.0
-    throttle = Throttle(free=2, first_wait=10, longest=60, clock=lambda: now)
+    patience = Patience(free=2, first_wait=10, longest=60)
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    failures: list[datetime] = []
     waits = []
     for _ in range(7):
-        now += throttle.wait("ann")
-        throttle.attempt("ann")
-        waits.append(throttle.wait("ann"))
+        now += timedelta(seconds=patience.wait(failures, now))
+        failures.append(now)
+        waits.append(patience.wait(failures, now))
     assert waits == [0, 10, 20, 40, 60, 60, 60]
-    assert throttle.wait("bob") == 0
-    now += 3601
-    throttle.attempt("ann")
-    assert throttle.wait("ann") == 0
-
-
-def test_tries_at_the_same_time_are_counted_before_they_are_judged() -> None:
-    throttle = Throttle(free=3, clock=lambda: 0.0)
-    let_in = 0
-    for _ in range(10):
-        if throttle.wait("ann") == 0:
-            throttle.attempt("ann")
-            let_in += 1
-    assert let_in == 3
+    assert patience.wait(failures, now + timedelta(seconds=20)) == 40
+    assert patience.wait([], now) == 0
+    now += timedelta(seconds=3601)
+    assert patience.wait([*failures, now], now) == 0
 
 
 def test_one_network_is_one_guesser() -> None:

@@ -21,6 +21,9 @@ NOT_FOR_WEB = [
     "UPDATE users SET role = 'operator'",
     "DELETE FROM decisions",
     "DELETE FROM operator_commands",
+    "DELETE FROM login_events",
+    "UPDATE login_events SET kind = 'withdrawn'",
+    "INSERT INTO login_events (kind, name, at) VALUES ('let_in', 'x', '2020-01-01')",
     "TRUNCATE fills",
     "INSERT INTO users (name, password_hash, role, epoch) VALUES ('x', 'x', 'operator', 0)",
     "INSERT INTO accounts (name, synthetic, opened_at, rules, memory) VALUES ('x', true, now(), '{}', '{}')",
@@ -93,7 +96,7 @@ def seeded_for_roles(postgres: EmbeddedPostgres) -> str:
     return url
 
 
-def test_the_web_role_reads_every_table_and_asks_in_three(web: Engine) -> None:
+def test_the_web_role_reads_every_table_asks_in_three_and_adds_logins(web: Engine) -> None:
     with transaction(web) as session:
         for table in set(Base.metadata.tables) - {"users"}:
             session.execute(text(f"SELECT * FROM {table} LIMIT 1")).all()
@@ -105,7 +108,10 @@ def test_the_web_role_reads_every_table_and_asks_in_three(web: Engine) -> None:
         assert request_decision(session, 1, "approve", "ann", key="k-3")
         assert not request_decision(session, 1, "approve", "ann", key="k-3")
         assert session.query(Request).filter_by(key="k-1").one().handled_at is None
-    assert set(ASKING) == {"requests", "operator_commands", "decisions"}
+        session.execute(
+            text("INSERT INTO login_events (kind, name, network) VALUES ('tried', 'ann', '10.0.0.1')")
+        )
+    assert set(ASKING) == {"requests", "operator_commands", "decisions", "login_events"}
 
 
 def test_the_application_role_works_with_rows_but_changes_no_table_and_no_history(database_url: str) -> None:

@@ -1,29 +1,33 @@
-"""The users table as the dashboard sees it: read at login, and remembered for moments after."""
+"""Users and their ended sessions as the dashboard sees them: read at login, and remembered for moments after."""
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.database import Database
+from falcon_pipelines.dashboard.access.sessions import SESSION_SECONDS
+from falcon_pipelines.dashboard.database import EVERYTHING, Database
 from falcon_pipelines.dashboard.values import Value
-from falcon_pipelines.db.models import User
+from falcon_pipelines.db.models import LoginEvent, User
 from falcon_pipelines.db.users import Role
 
-TABLE = User.__tablename__
+TABLES = (User.__tablename__, LoginEvent.__tablename__, EVERYTHING)
+CLOCKS_DIFFER = timedelta(hours=1)
 FRESH_SECONDS = 5.0
 """Longest time until a change of a user is noticed while PostgreSQL cannot tell of it."""
 
 
 class KnownUser(Value):
-    """What a login is judged by."""
+    """What a login is judged by; `ended` are digests of the sessions that were logged out of."""
 
     name: str
     password_hash: str
     role: Role
     epoch: int
     disabled: bool
+    ended: frozenset[str]
 
 
 class Directory:
@@ -33,6 +37,7 @@ class Directory:
         self._database = database
         self._clock = clock
         self._known: dict[str, tuple[float, KnownUser | None]] = {}
+        self._changes = 0
 
     async def user(self, name: str) -> KnownUser | None:
         """Raises DatabaseUnavailable."""
@@ -42,28 +47,46 @@ class Directory:
         return await self.current(name)
 
     async def current(self, name: str) -> KnownUser | None:
-        """As the table says now. Raises DatabaseUnavailable."""
+        """As the tables say now. Raises DatabaseUnavailable."""
+        changes = self._changes
         user = await self._database.read(lambda session: _user(session, name))
-        if len(self._known) > 1000:
-            self._known.clear()
-        self._known[name] = (self._clock(), user)
+        if changes == self._changes:
+            if len(self._known) > 1000:
+                self._known.clear()
+            self._known[name] = (self._clock(), user)
         return user
 
     async def is_empty(self) -> bool:
         """Whether nobody can log in because there is no user yet. Raises DatabaseUnavailable."""
         return await self._database.read(lambda session: session.scalar(select(User.name).limit(1)) is None)
 
+    def forget(self, name: str) -> None:
+        """Read this user anew before the next answer."""
+        self._changes += 1
+        self._known.pop(name, None)
+
     def changed(self, table: str) -> None:
-        """A table has changed, `*` for any."""
-        if table in (TABLE, "*"):
+        """A table has changed, EVERYTHING for any."""
+        if table in TABLES:
+            self._changes += 1
             self._known.clear()
 
 
 def _user(session: Session, name: str) -> KnownUser | None:
+    ended = select(LoginEvent.session).where(
+        LoginEvent.name == name,
+        LoginEvent.kind == "left",
+        LoginEvent.at > datetime.now(UTC) - timedelta(seconds=SESSION_SECONDS) - CLOCKS_DIFFER,
+    )
     row = session.execute(
-        select(User.name, User.password_hash, User.role, User.epoch, User.disabled_at).where(
-            User.name == name
-        )
+        select(
+            User.name,
+            User.password_hash,
+            User.role,
+            User.epoch,
+            User.disabled_at,
+            func.array(ended.scalar_subquery()).label("ended"),
+        ).where(User.name == name)
     ).one_or_none()
     if row is None:
         return None
@@ -73,4 +96,5 @@ def _user(session: Session, name: str) -> KnownUser | None:
         role=row.role,
         epoch=row.epoch,
         disabled=row.disabled_at is not None,
+        ended=frozenset(row.ended),
     )

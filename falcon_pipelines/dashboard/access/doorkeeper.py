@@ -1,21 +1,22 @@
 """Logging in and out: a name and a password become a session, or a reason why not."""
 
+import contextlib
 import math
 import re
 from dataclasses import dataclass
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 
 from falcon_pipelines.dashboard.access.directory import Directory
+from falcon_pipelines.dashboard.access.login_log import LoginLog
 from falcon_pipelines.dashboard.access.policy import AccessPolicy
 from falcon_pipelines.dashboard.access.sessions import Identity, Session, Sessions
-from falcon_pipelines.dashboard.access.throttle import Throttle, network_of
+from falcon_pipelines.dashboard.access.throttle import network_of
+from falcon_pipelines.db.engine import DatabaseUnavailable
 from falcon_pipelines.db.users import LONGEST_PASSWORD, NAME_PATTERN, password_is_right
 from falcon_pipelines.errors import FalconError
 
 OPEN_USER = "demo"
-FAILURES_OF_A_NAME = 5
-FAILURES_OF_AN_ADDRESS = 20
 WAITING_LOGINS = 16
 
 
@@ -42,14 +43,13 @@ class Login:
 
 
 class Doorkeeper:
-    """One per process: its failures and its ended sessions are in memory, and start from nothing with it."""
+    """Decides who gets in. It keeps nothing: tries, logouts and users are in the database, the rest is signed."""
 
-    def __init__(self, policy: AccessPolicy, directory: Directory) -> None:
+    def __init__(self, policy: AccessPolicy, directory: Directory, log: LoginLog) -> None:
         self.policy = policy
         self.directory = directory
         self.sessions = Sessions(policy.session_key)
-        self._by_name = Throttle(FAILURES_OF_A_NAME)
-        self._by_address = Throttle(FAILURES_OF_AN_ADDRESS)
+        self._log = log
         self._one_at_a_time: CapacityLimiter | None = None
 
     async def log_in(self, name: str, password: str, address: str) -> Login:
@@ -59,25 +59,32 @@ class Doorkeeper:
         """
         name = name.strip().lower()
         network = network_of(address)
-        self._require_patience(name, network)
-        self._by_name.attempt(name)
-        self._by_address.attempt(network)
+        possible = re.fullmatch(NAME_PATTERN, name) is not None and len(password) <= LONGEST_PASSWORD
+        user = await self.directory.current(name) if possible else None
+        # What is typed into the field of the name may be a password: only names of users are written down.
+        subject = user.name if user else self.sessions.alias(name)
+        wait = await self._log.begin(subject, network)
+        if wait > 0:
+            raise LoginThrottled(wait)
         judged = False
         try:
-            possible = re.fullmatch(NAME_PATTERN, name) is not None and len(password) <= LONGEST_PASSWORD
-            user = await self.directory.current(name) if possible else None
             right = await self._is_right(user.password_hash if user else None, password if possible else "")
             judged = True
         finally:
             if not judged:
-                self._by_name.take_back(name)
-                self._by_address.take_back(network)
+                with CancelScope(shield=True), contextlib.suppress(DatabaseUnavailable):
+                    await self._log.withdraw(subject, network)
         if user is None or not right or user.disabled:
             raise WrongLogin("The name or the password is not right.")
-        self._by_name.forget(name)
-        self._by_address.take_back(network)
         session, cookie = self.sessions.start(user.name, user.epoch)
+        await self._log.let_in(user.name, network, self.sessions.digest(session.id))
         return Login(Identity(user.name, user.role, session.id), cookie)
+
+    async def log_out(self, identity: Identity) -> None:
+        """End this session: a copy of its cookie is worth nothing any more. Raises DatabaseUnavailable."""
+        if not identity.open:
+            await self._log.leave(identity.name, self.sessions.digest(identity.session))
+            self.directory.forget(identity.name)
 
     async def identify(self, cookie: str | None, visit: str) -> Identity | None:
         """Who carries this cookie, if the users table still agrees. Raises DatabaseUnavailable."""
@@ -89,12 +96,9 @@ class Doorkeeper:
         user = await self.directory.user(session.user)
         if user is None or user.disabled or user.epoch != session.epoch:
             return None
+        if self.sessions.digest(session.id) in user.ended:
+            return None
         return Identity(user.name, user.role, session.id)
-
-    def _require_patience(self, name: str, network: str) -> None:
-        seconds = max(self._by_name.wait(name), self._by_address.wait(network))
-        if seconds > 0:
-            raise LoginThrottled(seconds)
 
     async def _is_right(self, password_hash: str | None, password: str) -> bool:
         """One hash at a time: each takes 19 MiB and a whole core."""

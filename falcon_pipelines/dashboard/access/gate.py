@@ -169,13 +169,19 @@ def _came_through_a_proxy(request: Request) -> bool:
     return any(name in request.headers for name in ("x-forwarded-for", "x-real-ip", "forwarded"))
 
 
-def _require_own_origin(request: Request) -> None:
-    site = request.headers.get("sec-fetch-site")
+def names_another_origin(request: Request) -> bool:
+    """Whether the browser says that a page of another site sent this."""
     origin = request.headers.get("origin")
-    foreign = site is not None and site not in ("same-origin", "none")
-    if origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
-        foreign = True
-    if foreign:
+    return origin is not None and urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower()
+
+
+def came_from_another_site(request: Request) -> bool:
+    """Whether the browser says that another site led here, by a link or otherwise."""
+    return request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+
+
+def _require_own_origin(request: Request) -> None:
+    if names_another_origin(request) or came_from_another_site(request):
         raise _Refusal(403, "Sent from another site", "This was sent from a page that is not Falcon's.")
 
 

@@ -3,8 +3,6 @@
 import hashlib
 import hmac
 import secrets
-import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +12,6 @@ from falcon_pipelines.db.users import Role
 
 SESSION_SECONDS = 12 * 3600
 """A login lasts a working day, however often the page is opened."""
-REMEMBERED_LOGOUTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Session:
-    """What a session cookie says; whether its user still may is for the users table to say."""
+    """What a session cookie says; whether its user still may, and has not left, is for the database to say."""
 
     user: str
     epoch: int
@@ -42,7 +39,7 @@ class Session:
 
 
 class Sessions:
-    """Makes and reads what browsers carry. Everything is signed with one key; nothing is stored but logouts."""
+    """Makes and reads what browsers carry. Everything is signed with one key; nothing is kept here."""
 
     def __init__(self, key: str) -> None:
         self._serializer = URLSafeTimedSerializer(
@@ -51,7 +48,6 @@ class Sessions:
             signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256},
         )
         self._token_key = hmac.digest(key.encode(), b"falcon-form-token", "sha256")
-        self._ended: OrderedDict[str, float] = OrderedDict()
 
     def start(self, user: str, epoch: int) -> tuple[Session, str]:
         """A new session with an id nobody has seen before, and its cookie's value."""
@@ -59,27 +55,22 @@ class Sessions:
         return session, self._serializer.dumps([session.user, session.epoch, session.id])
 
     def read(self, cookie: str | None) -> Session | None:
-        """The session of a cookie that we signed, that is not too old and has not been logged out of."""
+        """The session of a cookie that we signed and that is not too old."""
         if not cookie or len(cookie) > 1000:
             return None
         try:
             user, epoch, session_id = self._serializer.loads(cookie, max_age=SESSION_SECONDS)
         except (BadSignature, ValueError, TypeError):
             return None
-        return None if session_id in self._ended else Session(user=user, epoch=epoch, id=session_id)
+        return Session(user=user, epoch=epoch, id=session_id)
 
-    def end(self, session_id: str) -> None:
-        """A copy of the cookie is worth nothing from now on, in this process.
+    def digest(self, session_id: str) -> str:
+        """What is written down of a session: it tells one from another, and opens nothing."""
+        return hashlib.sha256(session_id.encode()).hexdigest()
 
-        A restart forgets this, but not an epoch that was raised: `falcon user` ends sessions for good.
-        """
-        now = time.monotonic()
-        self._ended[session_id] = now
-        while self._ended:
-            oldest = next(iter(self._ended.values()))
-            if len(self._ended) <= REMEMBERED_LOGOUTS and now - oldest < SESSION_SECONDS:
-                return
-            self._ended.popitem(last=False)
+    def alias(self, typed: str) -> str:
+        """What is written down of a name that no user has."""
+        return "?" + hmac.digest(self._token_key, typed.encode("utf-8", "replace"), "sha256").hex()[:32]
 
     def token(self, session_id: str) -> str:
         """A form token of this session: another text each time, so that compression tells nothing about it."""

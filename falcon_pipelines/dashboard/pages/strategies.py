@@ -78,7 +78,10 @@ async def one_strategy(
     request: Request, spec_id: Id, trade: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0
 ) -> Response:
     """One strategy; `trade` is where its page of trades begins."""
-    view, synthetic = await read(request, lambda session: strategy(session, spec_id, first_trade=trade))
+    compared_with = surroundings().benchmark
+    view, synthetic = await read(
+        request, lambda session: strategy(session, spec_id, compared_with, first_trade=trade)
+    )
     return render(
         request,
         "strategy.html",

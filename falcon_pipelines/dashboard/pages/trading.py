@@ -24,6 +24,7 @@ from falcon_pipelines.dashboard.queries.orders import FillRow, OrderRow
 from falcon_pipelines.dashboard.queries.positions import Position
 from falcon_pipelines.dashboard.queries.skipped import SkippedRow, skipped_trades
 from falcon_pipelines.dashboard.rendering import render
+from falcon_pipelines.dashboard.surroundings import surroundings
 from falcon_pipelines.dashboard.values import Page, Value
 
 router = page_router()
@@ -68,7 +69,7 @@ async def all_trading(
         return TradingView(
             accounts=every,
             account=chosen,
-            standing=None if number is None else accounts.standing(session, number),
+            standing=None if chosen is None else accounts.standing(session, chosen, surroundings().benchmark),
             positions=held,
             halts=[] if number is None else control.halts(session, number),
             commands=[] if number is None else control.commands(session, number),

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.orm import Session
 
+from falcon_pipelines.dashboard.queries.benchmark import OWN_TICKERS, benchmark
 from falcon_pipelines.dashboard.values import Dollars, Value
 from falcon_pipelines.db.models import Account, AccountMark, Posting, StrategySpec
 
@@ -35,11 +36,12 @@ class EquityPoint(Value):
 
 
 class EquityCurve(Value):
-    """The equity of an account at each close, oldest first."""
+    """The equity of an account at each close, oldest first; `benchmark` names what it is compared with."""
 
     account_id: int
     account: str
     synthetic: bool
+    benchmark: str | None
     points: list[EquityPoint]
 
 
@@ -52,6 +54,7 @@ class Standing(Value):
     market_value: Dollars
     receivable: Dollars
     benchmark: Dollars | None
+    benchmark_name: str | None
     paid_in: Dollars
     first_session: date
     day_profit: Dollars | None
@@ -110,49 +113,73 @@ def chosen(every: Sequence[AccountName], account_id: int | None) -> AccountName 
     return next((account for account in every if account.id == account_id), None)
 
 
-def equity_curve(session: Session, account: AccountName) -> EquityCurve:
-    """Every close of an account."""
+def equity_curve(session: Session, account: AccountName, benchmark_ticker: str) -> EquityCurve:
+    """Every close of an account, beside the same start held in `benchmark_ticker` where its closes are known."""
     rows = session.execute(
-        select(AccountMark.session, AccountMark.equity, AccountMark.benchmark)
+        select(
+            AccountMark.session,
+            AccountMark.equity,
+            AccountMark.benchmark,
+            _paid_in(account.id).label("paid_in"),
+        )
         .where(AccountMark.account_id == account.id)
         .order_by(AccountMark.session)
     ).all()
+    beside = benchmark(session, benchmark_ticker, synthetic=account.synthetic) if rows else None
+    name = OWN_TICKERS if any(row.benchmark is not None for row in rows) else None
+    if beside is not None:
+        start, first = rows[0].paid_in or rows[0].equity, rows[0].session
+        marks = [beside.worth(start, first, row.session) for row in rows]
+        name = benchmark_ticker
+    else:
+        marks = [row.benchmark for row in rows]
     return EquityCurve(
         account_id=account.id,
         account=account.name,
         synthetic=account.synthetic,
-        points=[EquityPoint(session=row[0], equity=row[1], benchmark=row[2]) for row in rows],
+        benchmark=name,
+        points=[
+            EquityPoint(session=row.session, equity=row.equity, benchmark=mark)
+            for row, mark in zip(rows, marks, strict=True)
+        ],
     )
 
 
-def standing(session: Session, account_id: int) -> Standing | None:
+def standing(session: Session, account: AccountName, benchmark_ticker: str) -> Standing | None:
     """The account at its newest close; None before its first."""
-    marks = select(AccountMark.session).where(AccountMark.account_id == account_id)
+    marks = select(AccountMark.session).where(AccountMark.account_id == account.id)
     first = marks.order_by(AccountMark.session).limit(1).scalar_subquery()
-    paid_in = (
-        select(func.coalesce(-func.sum(Posting.amount), 0))
-        .where(Posting.account_id == account_id, Posting.ledger == CAPITAL)
-        .scalar_subquery()
-    )
     last = session.execute(
-        select(AccountMark, first.label("first_session"), paid_in.label("paid_in"))
-        .where(AccountMark.account_id == account_id)
+        select(AccountMark, first.label("first_session"), _paid_in(account.id).label("paid_in"))
+        .where(AccountMark.account_id == account.id)
         .order_by(AccountMark.session.desc())
         .limit(2)
     ).all()
     if not last:
         return None
-    newest = last[0][0]
+    newest, first_session, paid_in = last[0]
+    beside = benchmark(session, benchmark_ticker, synthetic=account.synthetic)
+    held = beside and beside.worth(paid_in or newest.equity, first_session, newest.session)
+    own = OWN_TICKERS if newest.benchmark is not None else None
     return Standing(
         session=newest.session,
         equity=newest.equity,
         cash=newest.cash,
         market_value=newest.market_value,
         receivable=newest.receivable,
-        benchmark=newest.benchmark,
-        paid_in=last[0].paid_in,
-        first_session=last[0].first_session,
+        benchmark=newest.benchmark if beside is None else held,
+        benchmark_name=own if beside is None else beside.ticker,
+        paid_in=paid_in,
+        first_session=first_session,
         day_profit=newest.equity - last[1][0].equity if len(last) > 1 else None,
+    )
+
+
+def _paid_in(account_id: int) -> ScalarSelect[Decimal]:
+    return (
+        select(func.coalesce(-func.sum(Posting.amount), 0))
+        .where(Posting.account_id == account_id, Posting.ledger == CAPITAL)
+        .scalar_subquery()
     )
 
 

@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
+from falcon_pipelines.dashboard.cursors import Cursor
 from falcon_pipelines.dashboard.queries.documents import second_of_video
-from falcon_pipelines.dashboard.values import Value
+from falcon_pipelines.dashboard.values import Page, Value
 from falcon_pipelines.db.models import Transcript, TranscriptFile, Video, WatchedFeed
 
-NEWEST = 200
 _READ = ("studied", "duplicate")
 
 
@@ -53,15 +53,18 @@ class DroppedFile(Value):
     seen_at: datetime
 
 
-def video_states(session: Session) -> list[VideoState]:
+def video_states(session: Session, *, after: Cursor | None = None, limit: int = 50) -> Page[VideoState]:
     """Videos somebody or a channel asked for, newest first."""
-    rows = session.execute(
+    query = (
         select(Video, Transcript.title)
         .outerjoin(Transcript, Transcript.id == Video.id)
-        .order_by(Video.created_at.desc(), Video.id)
-        .limit(NEWEST)
-    ).all()
-    return [
+        .order_by(Video.created_at.desc(), Video.id.desc())
+        .limit(limit + 1)
+    )
+    if after is not None:
+        query = query.where(tuple_(Video.created_at, Video.id) < (after.at, after.id))
+    rows = session.execute(query).all()
+    items = [
         VideoState(
             id=video.id,
             title=title,
@@ -75,8 +78,10 @@ def video_states(session: Session) -> list[VideoState]:
             asked_at=video.asked_at or video.created_at,
             has_transcript=title is not None,
         )
-        for video, title in rows
+        for video, title in rows[:limit]
     ]
+    last = rows[limit - 1][0] if len(rows) > limit else None
+    return Page(items=items, next=None if last is None else str(Cursor(at=last.created_at, id=last.id)))
 
 
 def feeds(session: Session) -> list[Feed]:
@@ -97,12 +102,17 @@ def feeds(session: Session) -> list[Feed]:
     ]
 
 
-def dropped_files(session: Session) -> list[DroppedFile]:
+def dropped_files(session: Session, *, after: Cursor | None = None, limit: int = 50) -> Page[DroppedFile]:
     """Files of the watched folder, newest first."""
-    rows = session.scalars(
-        select(TranscriptFile).order_by(TranscriptFile.seen_at.desc(), TranscriptFile.name).limit(NEWEST)
+    query = (
+        select(TranscriptFile)
+        .order_by(TranscriptFile.seen_at.desc(), TranscriptFile.name.desc())
+        .limit(limit + 1)
     )
-    return [
+    if after is not None:
+        query = query.where(tuple_(TranscriptFile.seen_at, TranscriptFile.name) < (after.at, after.id))
+    rows = session.scalars(query).all()
+    items = [
         DroppedFile(
             name=row.name,
             state=row.state,
@@ -111,5 +121,7 @@ def dropped_files(session: Session) -> list[DroppedFile]:
             transcript_id=row.transcript_id if row.state in _READ else None,
             seen_at=row.seen_at,
         )
-        for row in rows
+        for row in rows[:limit]
     ]
+    last = items[-1] if len(rows) > limit else None
+    return Page(items=items, next=None if last is None else str(Cursor(at=last.seen_at, id=last.name)))

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
+from falcon_pipelines.dashboard.queries.benchmark import OWN_TICKERS, Benchmark, benchmark
 from falcon_pipelines.dashboard.queries.documents import number
 from falcon_pipelines.dashboard.values import Ratio, Value
 from falcon_pipelines.db.models import Account, AccountMark, Decision, Promotion
@@ -29,6 +30,7 @@ class PaperRecord(Value):
     sessions: int
     total_return: Ratio | None
     benchmark_return: Ratio | None
+    benchmark: str | None
     expected: Ratio | None
     expected_low: Ratio | None
     expected_high: Ratio | None
@@ -50,7 +52,9 @@ class HistoryRow(Value):
     reason: str | None
 
 
-def paper_records(session: Session, spec_ids: list[int], stats: Any) -> list[PaperRecord]:
+def paper_records(
+    session: Session, spec_ids: list[int], stats: Any, benchmark_ticker: str
+) -> list[PaperRecord]:
     """The accounts that trade these versions of a strategy, the newest first."""
     first, last, every = aliased(AccountMark), aliased(AccountMark), aliased(AccountMark)
     oldest = (
@@ -86,7 +90,12 @@ def paper_records(session: Session, spec_ids: list[int], stats: Any) -> list[Pap
         .order_by(Account.id.desc())
         .limit(20)
     ).all()
-    return [_record(row, stats if isinstance(stats, dict) else {}) for row in rows]
+    expected_from = stats if isinstance(stats, dict) else {}
+    beside = {
+        made_up: benchmark(session, benchmark_ticker, synthetic=made_up)
+        for made_up in {row.synthetic for row in rows}
+    }
+    return [_record(row, expected_from, beside[row.synthetic]) for row in rows]
 
 
 def history(session: Session, spec_ids: list[int], *, limit: int = 50) -> list[HistoryRow]:
@@ -124,8 +133,14 @@ def history(session: Session, spec_ids: list[int], *, limit: int = 50) -> list[H
     return sorted(rows, key=lambda row: row.at, reverse=True)[:limit]
 
 
-def _record(row: Any, stats: dict[str, Any]) -> PaperRecord:
+def _record(row: Any, stats: dict[str, Any], beside: Benchmark | None) -> PaperRecord:
     expected = _expected(stats, row.sessions - 1)
+    if beside is not None:
+        grown = beside.between_closes(row.first, row.last)
+    elif row.benchmark is not None and row.opening_benchmark:
+        grown = float(row.benchmark / row.opening_benchmark)
+    else:
+        grown = None
     return PaperRecord(
         account_id=row.id,
         account=row.name,
@@ -134,9 +149,8 @@ def _record(row: Any, stats: dict[str, Any]) -> PaperRecord:
         last_session=row.last,
         sessions=row.sessions,
         total_return=float(row.equity / row.opening - 1) if row.opening else None,
-        benchmark_return=float(row.benchmark / row.opening_benchmark - 1)
-        if row.benchmark is not None and row.opening_benchmark
-        else None,
+        benchmark_return=None if grown is None else grown - 1,
+        benchmark=None if grown is None else OWN_TICKERS if beside is None else beside.ticker,
         expected=None if expected is None else expected[1],
         expected_low=None if expected is None else expected[0],
         expected_high=None if expected is None else expected[2],

@@ -25,6 +25,15 @@ class Reading(Value):
     verdict: str | None
 
 
+class Readings(Value):
+    """Every strategy of a talk's reading in force, and between which final equities they end."""
+
+    rows: list[Reading]
+    lowest: Dollars | None
+    highest: Dollars | None
+    tested: int
+
+
 class Offer(Value):
     """An exit that nobody stated, to choose by name."""
 
@@ -42,9 +51,16 @@ class OverlaySubject(Value):
     offered: list[Offer]
 
 
-def readings(session: Session, transcript_id: str) -> list[Reading]:
-    """Every strategy of a talk's reading in force; empty when nothing was taken from it."""
-    return [_reading(result) for result in spread_of(session, transcript_id).results]
+def readings(session: Session, transcript_id: str) -> Readings:
+    """No rows when nothing was taken from the talk."""
+    spread = spread_of(session, transcript_id)
+    rows = [_reading(result) for result in spread.results]
+    return Readings(
+        rows=rows,
+        lowest=spread.lowest,
+        highest=spread.highest,
+        tested=sum(row.final_equity is not None for row in rows),
+    )
 
 
 def overlay_subject(session: Session, spec_id: int) -> OverlaySubject | None:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import case, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from falcon_pipelines.dashboard.cursors import Place
 from falcon_pipelines.dashboard.queries.backtests import (
@@ -35,6 +35,7 @@ from falcon_pipelines.dashboard.queries.evidence import (
 from falcon_pipelines.dashboard.queries.judgement import Judgement, VerdictView, judgement, verdict_view
 from falcon_pipelines.dashboard.queries.meaning import Meaning, meaning
 from falcon_pipelines.dashboard.queries.paper import HistoryRow, PaperRecord, history, paper_records
+from falcon_pipelines.dashboard.queries.readings import Readings, readings
 from falcon_pipelines.dashboard.values import Page, Ratio, Value
 from falcon_pipelines.db.models import Backtest, Decision, StrategySpec, Transcript, Verdict
 
@@ -146,6 +147,7 @@ class StrategyDetail(Value):
     paper: list[PaperRecord]
     history: list[HistoryRow]
     decision: str | None
+    readings: Readings | None
     other_versions: list[int]
 
 
@@ -268,8 +270,22 @@ def waiting_for_decision(best_first: Iterable[StrategyRow]) -> list[WaitingStrat
     ]
 
 
-def strategy(session: Session, spec_id: int, *, first_trade: int = 0) -> StrategyDetail | None:
-    """One strategy; None when there is none with this id. `first_trade` is where its page of trades begins."""
+def strategy(
+    session: Session, spec_id: int, benchmark_ticker: str, *, first_trade: int = 0
+) -> StrategyDetail | None:
+    """One strategy; None when there is none with this id.
+
+    `first_trade` is where its page of trades begins, `benchmark_ticker` what its paper accounts are compared with.
+    """
+    named_so = aliased(StrategySpec)
+    same_name = select(named_so.id).where(named_so.name == StrategySpec.name).order_by(named_so.id.desc())
+    decision = (
+        select(Decision.choice)
+        .where(Decision.spec_id == StrategySpec.id)
+        .order_by(Decision.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
     row = session.execute(
         select(
             StrategySpec,
@@ -278,6 +294,8 @@ def strategy(session: Session, spec_id: int, *, first_trade: int = 0) -> Strateg
             Transcript.channel,
             Transcript.origin,
             Transcript.url,
+            func.array(same_name.scalar_subquery()).label("versions"),
+            decision.label("decision"),
         )
         .outerjoin(Transcript, StrategySpec.transcript_id == Transcript.id)
         .where(StrategySpec.id == spec_id)
@@ -290,11 +308,7 @@ def strategy(session: Session, spec_id: int, *, first_trade: int = 0) -> Strateg
     named = document.get("source")
     source = named if isinstance(named, dict) else {}
     url = row.url or text(source.get("url"))
-    versions = list(
-        session.scalars(
-            select(StrategySpec.id).where(StrategySpec.name == spec.name).order_by(StrategySpec.id.desc())
-        )
-    )
+    versions: list[int] = row.versions
     tested = session.execute(
         select(*FIGURES, Backtest.stats, Backtest.warnings)
         .where(Backtest.spec_id == spec_id)
@@ -342,10 +356,9 @@ def strategy(session: Session, spec_id: int, *, first_trade: int = 0) -> Strateg
         verdict=None if verdict is None else verdict_view(verdict),
         judgement=None if verdict is None else judgement(verdict.evidence, url),
         backtests=[figures(item, item.sharpe, item.max_drawdown) for item in tested],
-        paper=paper_records(session, versions, None if newest is None else newest.stats),
+        paper=paper_records(session, versions, None if newest is None else newest.stats, benchmark_ticker),
         history=decided,
-        decision=session.scalar(
-            select(Decision.choice).where(Decision.spec_id == spec_id).order_by(Decision.id.desc()).limit(1)
-        ),
+        decision=row.decision,
+        readings=None if spec.transcript_id is None else readings(session, spec.transcript_id),
         other_versions=[version for version in versions if version != spec.id],
     )

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from falcon_pipelines.dashboard.cursors import Cursor
 from falcon_pipelines.dashboard.queries.documents import number, second_of_video, text
 from falcon_pipelines.dashboard.queries.evidence import Rule, rules
-from falcon_pipelines.dashboard.values import Value
+from falcon_pipelines.dashboard.values import Page, Value
 from falcon_pipelines.db.models import StrategySpec, Transcript
 
 
@@ -31,6 +32,30 @@ class VideoRow(Value):
     words: int
     strategies: list[VideoStrategy]
     read_at: datetime
+
+
+class VideoLine(Value):
+    """A video in one line of plain values, for a spreadsheet."""
+
+    id: str
+    title: str
+    channel: str | None
+    origin: str
+    link: str | None
+    words: int
+    strategy: str | None
+    state: str | None
+    read_at: datetime
+
+    @classmethod
+    def of(cls, row: VideoRow) -> "VideoLine":
+        """The line of a row of the list, with its newest strategy."""
+        newest = row.strategies[0] if row.strategies else None
+        return cls(
+            **row.model_dump(exclude={"strategies"}),
+            strategy=newest and newest.name,
+            state=newest and newest.status,
+        )
 
 
 class Passage(Value):
@@ -60,9 +85,11 @@ PARAGRAPH_WORDS = 60
 """Unmarked words are broken into passages of about this length, so that each has its time."""
 
 
-def videos(session: Session) -> list[VideoRow]:
-    """Every video, newest first."""
-    rows = session.execute(
+def videos(
+    session: Session, *, words: str | None = None, after: Cursor | None = None, limit: int = 50
+) -> Page[VideoRow]:
+    """Videos with a transcript, newest first; `words` must be in the title or the channel."""
+    query = (
         select(
             Transcript.id,
             Transcript.title,
@@ -71,10 +98,23 @@ def videos(session: Session) -> list[VideoRow]:
             Transcript.url,
             func.jsonb_array_length(Transcript.words).label("words"),
             Transcript.created_at,
-        ).order_by(Transcript.created_at.desc(), Transcript.id)
-    ).all()
-    found = _strategies(session)
-    return [
+        )
+        .order_by(Transcript.created_at.desc(), Transcript.id.desc())
+        .limit(limit + 1)
+    )
+    if words is not None:
+        query = query.where(
+            or_(
+                Transcript.title.icontains(words, autoescape=True),
+                Transcript.channel.icontains(words, autoescape=True),
+            )
+        )
+    if after is not None:
+        query = query.where(tuple_(Transcript.created_at, Transcript.id) < (after.at, after.id))
+    rows = session.execute(query).all()
+    shown = rows[:limit]
+    found = _strategies(session, [row.id for row in shown])
+    items = [
         VideoRow(
             id=row.id,
             title=row.title,
@@ -85,8 +125,10 @@ def videos(session: Session) -> list[VideoRow]:
             strategies=found.get(row.id, []),
             read_at=row.created_at,
         )
-        for row in rows
+        for row in shown
     ]
+    last = items[-1] if len(rows) > limit else None
+    return Page(items=items, next=None if last is None else str(Cursor(at=last.read_at, id=last.id)))
 
 
 def video(session: Session, transcript_id: str) -> VideoDetail | None:
@@ -116,23 +158,25 @@ def video(session: Session, transcript_id: str) -> VideoDetail | None:
         origin=row.origin,
         link=second_of_video(row.url, None),
         read_at=row.created_at,
-        strategies=_strategies(session, transcript_id).get(transcript_id, []),
+        strategies=_strategies(session, [transcript_id]).get(transcript_id, []),
         passages=passages,
         unplaced=unplaced,
     )
 
 
-def _strategies(session: Session, transcript_id: str | None = None) -> dict[str, list[VideoStrategy]]:
-    query = select(
-        StrategySpec.id,
-        StrategySpec.name,
-        StrategySpec.transcript_id,
-        StrategySpec.extraction["status"].as_string().label("status"),
-    ).where(StrategySpec.transcript_id.is_not(None))
-    if transcript_id is not None:
-        query = query.where(StrategySpec.transcript_id == transcript_id)
+def _strategies(session: Session, transcript_ids: Sequence[str]) -> dict[str, list[VideoStrategy]]:
+    """Those of each transcript, the newest first."""
     found: dict[str, list[VideoStrategy]] = {}
-    for row in session.execute(query.order_by(StrategySpec.id.desc())):
+    for row in session.execute(
+        select(
+            StrategySpec.id,
+            StrategySpec.name,
+            StrategySpec.transcript_id,
+            StrategySpec.extraction["status"].as_string().label("status"),
+        )
+        .where(StrategySpec.transcript_id.in_(transcript_ids))
+        .order_by(StrategySpec.id.desc())
+    ):
         found.setdefault(row.transcript_id, []).append(
             VideoStrategy(id=row.id, name=row.name, status=row.status)
         )

@@ -36,8 +36,8 @@
       type: "scatter", mode: points.length > 1 ? "lines" : "markers", x, y: values, name, line: style,
       hovertemplate: `%{y:$,.2f}<extra>${name}</extra>`,
     });
-    const traces = [line("Strategy", equity, { color: colour("accent"), width: 2 })];
-    if (beside) traces.unshift(line("Benchmark", benchmark, { color: colour("benchmark"), width: 1.5, dash: "dash" }));
+    const traces = [line(chart.dataset.line, equity, { color: colour("accent"), width: 2 })];
+    if (beside) traces.unshift(line(chart.dataset.benchmark || "Benchmark", benchmark, { color: colour("benchmark"), width: 1.5, dash: "dash" }));
     chart.replaceChildren();
     Plotly.newPlot(chart, traces, {
       margin: { l: 72, r: 16, t: 8, b: 40 }, showlegend: false, hovermode: "x unified",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,6 +21,29 @@ class User(Base):
     epoch: Mapped[int] = mapped_column(default=0, comment="raised to end every session of the user")
     disabled_at: Mapped[Moment | None]
     created_at: Mapped[Created]
+
+
+class LoginEvent(Base):
+    """What happened at the login. Rows are only ever added, so every dashboard process, and the next one, knows them.
+
+    Waits after wrong passwords follow from `tried`; a session whose `left` is here has ended.
+    """
+
+    __tablename__ = "login_events"
+    __table_args__ = (
+        CheckConstraint("kind IN ('tried', 'let_in', 'withdrawn', 'left')", name="kind"),
+        Index("ix_login_events_name", "name", "id"),
+        Index("ix_login_events_network", "network", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    kind: Mapped[str] = mapped_column(
+        comment="tried: a password, wrong until let_in follows; withdrawn: that try could not be judged; left: logged out"
+    )
+    name: Mapped[str] = mapped_column(comment="the user; what somebody else typed is kept as a keyed hash")
+    network: Mapped[str | None] = mapped_column(comment="address of who tried, 64 bits of it for IPv6")
+    session: Mapped[str | None] = mapped_column(comment="SHA-256 of the session's id")
+    at: Mapped[Created]
 
 
 class Request(Base):

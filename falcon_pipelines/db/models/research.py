@@ -14,6 +14,7 @@ class Transcript(Base):
     """The words of one video with the second each is spoken."""
 
     __tablename__ = "transcripts"
+    __table_args__ = (Index("ix_transcripts_newest", "created_at", "id"),)
 
     id: Mapped[str] = mapped_column(primary_key=True, comment="video id, or a hash of the file")
     title: Mapped[str]

@@ -11,7 +11,10 @@ class Video(Base):
     """A video somebody submitted or a watched channel showed; each is fetched once."""
 
     __tablename__ = "videos"
-    __table_args__ = (Index("ix_videos_next_attempt_at", "next_attempt_at"),)
+    __table_args__ = (
+        Index("ix_videos_next_attempt_at", "next_attempt_at"),
+        Index("ix_videos_newest", "created_at", "id"),
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True, comment="YouTube's id of the video")
     origin: Mapped[str] = mapped_column(comment="submitted, or the address of the channel that showed it")
@@ -48,6 +51,7 @@ class TranscriptFile(Base):
             "state IN ('arriving', 'accepted', 'studied', 'duplicate', 'unknown_format', 'unreadable', 'failed')",
             name="state",
         ),
+        Index("ix_transcript_files_newest", "seen_at", "name"),
     )
 
     name: Mapped[str] = mapped_column(primary_key=True, comment="path within the watched folder")

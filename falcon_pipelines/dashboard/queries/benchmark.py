@@ -1,0 +1,89 @@
+"""What a paper account is compared with: the same start held in one ticker, by the closes that compute reported."""
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import cast, func, select
+from sqlalchemy.dialects.postgresql import JSONPATH
+from sqlalchemy.orm import Session
+
+from falcon_pipelines.dashboard.queries.documents import number
+from falcon_pipelines.db.models import PriceChart
+
+OWN_TICKERS = "its tickers, bought and held"
+"""What an account is compared with where its own marks say so: one that was traded over given bars."""
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Closes of one ticker, oldest first, adjusted for splits and dividends, so that growth is total return."""
+
+    ticker: str
+    sessions: tuple[date, ...]
+    closes: tuple[float, ...]
+
+    def growth(self, first: date, last: date) -> float | None:
+        """What a dollar became from the close before `first` to that of `last`; None where the closes do not reach.
+
+        Where the closes begin on `first`, its own close is the start.
+        """
+        start = bisect_left(self.sessions, first)
+        if start == 0 and self.sessions[0] != first:
+            return None
+        return self._ratio(max(start - 1, 0), last)
+
+    def between_closes(self, first: date, last: date) -> float | None:
+        """What a dollar became from the close of `first` to that of `last`; None where the closes do not reach."""
+        start = bisect_right(self.sessions, first) - 1
+        return None if start < 0 else self._ratio(start, last)
+
+    def worth(self, start: Decimal, first: date, last: date) -> Decimal | None:
+        """Dollars at the close of `last` of `start` dollars put in before `first`."""
+        grown = self.growth(first, last)
+        return None if grown is None else (start * Decimal(grown)).quantize(_CENT)
+
+    def _ratio(self, start: int, last: date) -> float | None:
+        end = bisect_right(self.sessions, last) - 1
+        return None if end < start else self.closes[end] / self.closes[start]
+
+
+def benchmark(session: Session, ticker: str, *, synthetic: bool) -> Benchmark | None:
+    """None while compute has reported no closes of it, or only made-up ones for an account on real bars."""
+    wanted = (PriceChart.ticker == ticker, PriceChart.synthetic == synthetic)
+    stamp = session.execute(
+        select(PriceChart.data_version, PriceChart.as_of, PriceChart.updated_at).where(*wanted)
+    ).one_or_none()
+    if stamp is None:
+        return None
+    known = _read.get(ticker)
+    if known is None or known[0] != tuple(stamp):
+        known = _read[ticker] = (tuple(stamp), _closes(session, ticker))
+    return known[1]
+
+
+_read: dict[str, tuple[tuple[object, ...], Benchmark | None]] = {}
+"""The closes of a ticker as of the stamp of their row: years of them are read once, not for every page."""
+
+
+def _closes(session: Session, ticker: str) -> Benchmark | None:
+    part = {name: func.jsonb_path_query_array(PriceChart.bars, cast(path, JSONPATH)) for name, path in _PATHS}
+    row = session.execute(
+        select(part["sessions"].label("sessions"), part["closes"].label("closes")).where(
+            PriceChart.ticker == ticker
+        )
+    ).one()
+    found = [
+        (date.fromisoformat(day), close)
+        for day, written in zip(row.sessions, row.closes, strict=False)
+        if (close := number(written)) is not None and close > 0
+    ]
+    if not found:
+        return None
+    sessions, closes = zip(*found, strict=True)
+    return Benchmark(ticker, sessions, closes)
+
+
+_PATHS = (("sessions", "$[*][0]"), ("closes", "$[*][4]"))
