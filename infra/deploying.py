@@ -2,7 +2,7 @@
 
 from infra import layout, run
 from infra.errors import InvalidSite
-from infra.nodes import application, common, compute, db, web
+from infra.nodes import application, common, compute, db, runs, web
 from infra.releasing import Releasing
 from infra.session import Say, Session
 from infra.site import Site
@@ -45,13 +45,13 @@ class Deploy:
         The database learns a new password before the services do; they are restarted where theirs changed, and
         nothing else is touched.
         """
-        known = [*db.ROLES, "session-key"]
+        known = [*db.ROLES, "session-key", runs.SECRET]
         for name in rotate:
             if name not in known:
                 raise InvalidSite(f"{name}: no secret of that name; known are {', '.join(known)}")
         with self.session.alone(self.vault.folder):
             for name in rotate:
-                self.vault.rotate(name if name == "session-key" else f"postgres-{name}")
+                self.vault.rotate(f"postgres-{name}" if name in db.ROLES else name)
             databases = [name for name in self.nodes if "db" in self.site.nodes[name].roles]
             others = [name for name in self.nodes if name not in databases]
             return self._steps(databases, self._passwords) + self._steps(others, self._secret_settings)
@@ -87,8 +87,10 @@ class Deploy:
 
     def _secret_settings(self, name: str) -> None:
         role = self.session.role(name) or "web"
-        services = compute.SERVICES if role == "compute" else web.SERVICES
+        services = compute.services(self.site, name) if role == "compute" else web.SERVICES
         application.secrets(self.site, self.vault, role, services)
+        if "compute" in self.site.kinds(name):
+            runs.queue(self.site, self.vault, name)
         application.restart_changed(services)
 
     def _firewall(self) -> int:

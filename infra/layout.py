@@ -10,6 +10,7 @@ VENV = f"{OPT}/venv"
 ETC = "/etc/falcon"
 TLS = f"{ETC}/tls"
 CREDENTIALS = f"{ETC}/credentials"
+RUNS_PASSWORD = f"{CREDENTIALS}/runs.password"
 VAR = "/var/lib/falcon"
 CACHE = "/var/cache/falcon"
 LOG = "/var/log/falcon"
@@ -20,6 +21,7 @@ USER = "falcon"
 FIREWALL_ROLLBACK = "falcon-firewall-rollback"
 POSTGRES_PORT = 5432
 CODE_SERVER_PORT = 4265
+RUNS_PORT = 6379
 DAGSTER_UI_PORT = 3000
 DAGSTER_VIEW_PORT = 3001
 FEED_PORT = 9471
@@ -39,7 +41,7 @@ class Port:
     """Addresses; empty: everybody."""
 
 
-# Units of Falcon's own by role, in the order in which they are started.
+# Units of Falcon's own by what a node is for (see Site.kinds), in the order in which they are started.
 UNITS = {
     "db": (),
     "compute": (
@@ -48,7 +50,9 @@ UNITS = {
         "falcon-tunnel.service",
         "falcon-trader.service",
         "falcon-feed.service",
+        "falcon-runs.service",
     ),
+    "worker": ("falcon-runs.service",),
     "web": (
         "falcon-tunnel.service",
         "falcon-dashboard.socket",
@@ -61,8 +65,8 @@ UNITS = {
 # Started when they are not running, and never restarted: what waits in a socket would be lost, and the sweep
 # is for what an earlier boot left behind.
 ONLY_STARTED = ("falcon-dashboard.socket", "falcon-sweep.service")
-# Units of others that a role needs.
-FOREIGN_UNITS = {"db": ("postgresql.service",), "compute": (), "web": ("nginx.service",)}
+# Units of others that it needs.
+FOREIGN_UNITS = {"db": ("postgresql.service",), "compute": ("redis-server.service",), "worker": (), "web": ("nginx.service",)}
 
 # Shares of a node, so that a backtest never starves the trader.
 LIVE_SLICE = "falcon-live.slice"

@@ -55,7 +55,7 @@ def report(site: Site, nodes: list[str]) -> bool:
 def services(site: Site, name: str) -> list[str]:
     """The units that make up Falcon on a node."""
     return [
-        unit for role in site.nodes[name].roles for unit in (*layout.FOREIGN_UNITS[role], *layout.UNITS[role])
+        unit for kind in site.kinds(name) for unit in (*layout.FOREIGN_UNITS[kind], *layout.UNITS[kind])
     ]
 
 

@@ -4,6 +4,7 @@ It executes what the default launcher's process would, takes SIGTERM as cancella
 """
 
 import os
+import platform
 import signal
 import sys
 import threading
@@ -12,11 +13,14 @@ from dagster import DagsterInstance
 from dagster._cli.api import _execute_run_command_body
 from dagster._utils.interrupts import capture_interrupts
 
+from falcon_pipelines.run_workers.queues import NODE_TAG
+
 
 def main(run_id: str) -> int:
     """Execute the run of this id from DAGSTER_HOME's instance; 0 when it succeeded."""
     threading.Thread(target=_end_with_worker, name="worker", daemon=True).start()
     with capture_interrupts(), DagsterInstance.get() as instance:
+        instance.add_run_tags(run_id, {NODE_TAG: platform.node()})
         return _execute_run_command_body(
             run_id, instance, write_stream_fn=lambda _event: None, set_exit_code_on_failure=True
         )

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 STOP_SECONDS = 20.0
 """What a run that was asked to stop has for tidying up before it is killed."""
-DRAIN_SECONDS = 90.0
+DRAIN_SECONDS = 60.0
 """What a run has when its worker has to stop, as for a new release."""
 HOLDER = uuid4().hex
 EXECUTE = (sys.executable, "-m", "falcon_pipelines.run_workers.execute")
