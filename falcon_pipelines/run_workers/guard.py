@@ -52,10 +52,11 @@ def guard(
     ) as process:
         lease = replace(lease, pid=process.pid)
         log.info("run %s begins as process %d", run_id, process.pid)
+        family: list[psutil.Process] = []
         try:
-            _watch(process, run_id, lease, leases, stopping, stop_seconds, drain_seconds)
+            family = _watch(process, run_id, lease, leases, stopping, stop_seconds, drain_seconds)
         finally:
-            kill_group(process.pid)
+            kill(process.pid, family or descendants(process.pid))
             code = process.wait()
     log.info("run %s ended with exit code %d", run_id, code)
     try:
@@ -74,8 +75,9 @@ def _watch(
     stopping: threading.Event,
     stop_seconds: float,
     drain_seconds: float,
-) -> None:
-    """Returns when the process has ended, or must be killed."""
+) -> list[psutil.Process]:
+    """Returns when the process has ended or must be killed, with what it had started when it was asked to stop."""
+    family: list[psutil.Process] = []
     kill_at: float | None = None
     drained_at: float | None = None
     while True:
@@ -84,7 +86,7 @@ def _watch(
         except subprocess.TimeoutExpired:
             now = time.monotonic()
         else:
-            return
+            return family
         try:
             wanted = leases.renew(run_id, lease)
         except RedisError as error:
@@ -92,24 +94,30 @@ def _watch(
             wanted = False
         if wanted and kill_at is None:
             log.info("run %s is asked to stop", run_id)
+            # When it has ended nobody can tell whose children they were.
+            family = descendants(process.pid)
             process.send_signal(signal.SIGTERM)
             kill_at = now + stop_seconds
         if stopping.is_set() and drained_at is None:
             drained_at = now + drain_seconds
         if any(at is not None and now >= at for at in (kill_at, drained_at)):
             log.warning("run %s did not end in time and is killed", run_id)
-            return
+            return family
 
 
-def kill_group(pid: int) -> None:
-    """Kill a session's leader and every process that came of it, also those that left its group."""
+def descendants(pid: int) -> list[psutil.Process]:
+    """Every process that came of this one, also those in sessions of their own."""
     try:
-        descendants = psutil.Process(pid).children(recursive=True)
+        return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
-        descendants = []
-    for child in descendants:
+        return []
+
+
+def kill(pid: int, family: list[psutil.Process]) -> None:
+    """Kill a session's leader with its group, and these processes if they are still the same ones."""
+    for process in family:
         try:
-            child.kill()
+            process.kill()
         except psutil.NoSuchProcess:
             continue
     try:

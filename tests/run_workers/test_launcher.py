@@ -76,6 +76,7 @@ def test_a_run_is_executed_by_a_worker_in_a_process_of_its_own(
     until(lambda: (lease := leases.read(run_id)) is not None and lease.exit_code == 0)
 
 
+@pytest.mark.slow
 def test_cancelling_stops_a_run_with_all_its_processes(
     instance: dg.DagsterInstance, start_worker: Start, tmp_path: Path
 ) -> None:
@@ -89,6 +90,7 @@ def test_cancelling_stops_a_run_with_all_its_processes(
     assert not instance.run_launcher.terminate(run_id), "there is nothing left to stop"
 
 
+@pytest.mark.slow
 def test_a_run_cancelled_before_a_worker_took_it_never_begins(
     instance: dg.DagsterInstance, start_worker: Start, broker: Broker, tmp_path: Path
 ) -> None:
@@ -102,6 +104,7 @@ def test_a_run_cancelled_before_a_worker_took_it_never_begins(
     assert Leases(broker.client()).read(first) is None
 
 
+@pytest.mark.slow
 def test_the_run_of_a_killed_worker_dies_with_it_and_is_found_dead(
     instance: dg.DagsterInstance,
     start_worker: Start,
@@ -151,6 +154,7 @@ def test_a_run_stays_queued_while_redis_is_away(instance: dg.DagsterInstance, tm
         away.launch_run(LaunchRunContext(run, None))
 
 
+@pytest.mark.slow
 def test_what_ignores_being_asked_is_killed(
     instance: dg.DagsterInstance, broker: Broker, tmp_path: Path
 ) -> None:
