@@ -16,16 +16,21 @@ class Deploy:
         self.site, self.nodes, self.say, self.dry = site, nodes, say, dry
         self.vault = Vault(site)
         self.session = Session(site, nodes, say)
+        # A further compute node connects to the database and to the queue of runs, which know it by its address.
+        further = any("worker" in site.kinds(name) for name in nodes)
+        doors = [*site.with_role("db"), site.with_role("compute")[0]] if further else []
+        self.doors = [name for name in doors if name not in nodes]
         self.releasing = Releasing(self.session, self.vault)
 
     def setup(self) -> int:
         """Everything, from fresh machines to a running Falcon; how many steps changed something."""
         if self.dry:
-            return self._configure() + self.releasing.foresee()
-        with self.session.alone(self.vault.folder):
-            changed = self._configure()
+            return self._admit() + self._configure() + self.releasing.foresee()
+        with Session(self.site, [*self.nodes, *self.doors], self.say).alone(self.vault.folder):
+            changed = self._admit()
+            changed += self._configure()
             changed += self.releasing.release()
-            return changed + self._firewall()
+            return changed + self._firewall(self.nodes)
 
     def deploy(self) -> int:
         """This checkout's release on nodes that are set up already; how many nodes were flipped to it."""
@@ -55,6 +60,15 @@ class Deploy:
             databases = [name for name in self.nodes if "db" in self.site.nodes[name].roles]
             others = [name for name in self.nodes if name not in databases]
             return self._steps(databases, self._passwords) + self._steps(others, self._secret_settings)
+
+    def _admit(self) -> int:
+        """Let the nodes in where they have to connect to and which is not set up itself: lists of who may, no more."""
+        if not self.doors:
+            return 0
+        self.say(f"who may connect to {', '.join(self.doors)}")
+        databases = [name for name in self.doors if "db" in self.site.nodes[name].roles]
+        changed = self._steps(databases, lambda _name: db.access(self.site))
+        return changed + self._firewall(self.doors)
 
     def _configure(self) -> int:
         self.say("settings, accounts, certificates, services")
@@ -93,9 +107,11 @@ class Deploy:
             runs.queue(self.site, self.vault, name)
         application.restart_changed(services)
 
-    def _firewall(self) -> int:
-        changed = self._steps(self.nodes, lambda name: common.firewall(self.site, name))
-        for name in self.nodes:
+    def _firewall(self, nodes: list[str]) -> int:
+        changed = self._steps(nodes, lambda name: common.firewall(self.site, name))
+        if self.dry:
+            return changed
+        for name in nodes:
             # A fresh login proves that the new rules let the operator in.
             self.session.must(
                 name,

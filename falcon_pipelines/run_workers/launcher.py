@@ -1,8 +1,9 @@
 """The run launcher of nodes: runs go into the queue of dagster-celery's launcher, out of the code server.
 
 The library's launcher is kept for what it does well (queue, priority, tags). Its cancellation and its health check are
-replaced: it cancels by killing the pool's process and never tells Dagster, so that the run ends FAILED and is retried,
-and a worker that dies leaves its task STARTED for ever.
+replaced. It signals the run's process without telling Dagster that somebody wished it to end, so a cancelled run is
+FAILED, hence run again, and what it had started lives on; and the task of a worker that was killed stays STARTED, which
+it takes for RUNNING for ever.
 """
 
 import time

@@ -110,5 +110,10 @@ def compute(site: Site, vault: Vault, node: str) -> None:
             ),
         )
         runs.queue(site, vault, node)
+        steps.put(
+            "/usr/local/bin/falcon",
+            steps.render("falcon-command.sh.j2", layout=layout, credentials=CODE_SERVER.credentials),
+            mode="755",
+        )
     application.install_units(mine)
     application.restart_changed(mine)
