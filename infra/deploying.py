@@ -50,7 +50,7 @@ class Deploy:
         The database learns a new password before the services do; they are restarted where theirs changed, and
         nothing else is touched.
         """
-        known = [*db.ROLES, "session-key", runs.SECRET]
+        known = [*db.ROLES, "session-key", application.RUNS_SECRET]
         for name in rotate:
             if name not in known:
                 raise InvalidSite(f"{name}: no secret of that name; known are {', '.join(known)}")

@@ -3,7 +3,7 @@
 import hashlib
 
 from infra import layout, steps
-from infra.nodes.application import RUNS_SECRET as SECRET
+from infra.nodes.application import RUNS_SECRET
 from infra.nodes.services import Service
 from infra.site import Site
 from infra.vault import Vault
@@ -43,7 +43,7 @@ def queue(site: Site, vault: Vault, node: str) -> None:
             "redis.conf.j2",
             address=site.nodes[node].address,
             layout=layout,
-            password_sha256=hashlib.sha256(vault.token(SECRET).encode()).hexdigest(),
+            password_sha256=hashlib.sha256(vault.token(RUNS_SECRET).encode()).hexdigest(),
         ),
         mode="640",
         group="redis",
