@@ -9,10 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from uuid import uuid4
 
-import psutil
 from redis import RedisError
 
 from falcon_pipelines.run_workers.leases import RENEW_SECONDS, Lease, Leases
@@ -24,6 +25,7 @@ STOP_SECONDS = 20.0
 DRAIN_SECONDS = 60.0
 """What a run has when its worker has to stop, as for a new release."""
 HOLDER = uuid4().hex
+_PROC = Path("/proc")
 EXECUTE = (sys.executable, "-m", "falcon_pipelines.run_workers.execute")
 
 
@@ -52,7 +54,7 @@ def guard(
     ) as process:
         lease = replace(lease, pid=process.pid)
         log.info("run %s begins as process %d", run_id, process.pid)
-        family: list[psutil.Process] = []
+        family: list[tuple[int, str]] = []
         try:
             family = _watch(process, run_id, lease, leases, stopping, stop_seconds, drain_seconds)
         finally:
@@ -75,9 +77,9 @@ def _watch(
     stopping: threading.Event,
     stop_seconds: float,
     drain_seconds: float,
-) -> list[psutil.Process]:
+) -> list[tuple[int, str]]:
     """Returns when the process has ended or must be killed, with what it had started when it was asked to stop."""
-    family: list[psutil.Process] = []
+    family: list[tuple[int, str]] = []
     kill_at: float | None = None
     drained_at: float | None = None
     while True:
@@ -105,22 +107,40 @@ def _watch(
             return family
 
 
-def descendants(pid: int) -> list[psutil.Process]:
-    """Every process that came of this one, also those in sessions of their own."""
+def descendants(pid: int) -> list[tuple[int, str]]:
+    """Every process that came of this one, also those in sessions of their own, each with the time of its start.
+
+    From /proc/PID alone, which is all of /proc that a hardened service sees.
+    """
+    children: dict[int, list[tuple[int, str]]] = {}
+    for entry in _PROC.iterdir():
+        if entry.name.isdigit() and (found := _parent_and_start(int(entry.name))):
+            children.setdefault(found[0], []).append((int(entry.name), found[1]))
+    family: list[tuple[int, str]] = []
+    wanted = [pid]
+    while wanted:
+        born = children.get(wanted.pop(), [])
+        family += born
+        wanted += [child for child, _ in born]
+    return family
+
+
+def _parent_and_start(pid: int) -> tuple[int, str] | None:
     try:
-        return psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
+        text = (_PROC / str(pid) / "stat").read_text()
+    except OSError:
+        return None
+    # After the command's name, which may hold anything: state, parent, ..., and as the twentieth the start.
+    fields = text.rpartition(")")[2].split()
+    return int(fields[1]), fields[19]
 
 
-def kill(pid: int, family: list[psutil.Process]) -> None:
+def kill(pid: int, family: Sequence[tuple[int, str]]) -> None:
     """Kill a session's leader with its group, and these processes if they are still the same ones."""
-    for process in family:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    try:
+    for member, start in family:
+        found = _parent_and_start(member)
+        if found and found[1] == start:
+            with suppress(ProcessLookupError):
+                os.kill(member, signal.SIGKILL)
+    with suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
