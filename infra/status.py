@@ -8,6 +8,7 @@ from rich.table import Table
 
 from infra import layout, ssh
 from infra.errors import DeployError
+from infra.nodes import backup
 from infra.site import Site
 
 _DISK_PERCENT = 90
@@ -54,9 +55,10 @@ def report(site: Site, nodes: list[str]) -> bool:
 
 def services(site: Site, name: str) -> list[str]:
     """The units that make up Falcon on a node."""
-    return [
+    of_kinds = [
         unit for kind in site.kinds(name) for unit in (*layout.FOREIGN_UNITS[kind], *layout.UNITS[kind])
     ]
+    return [*of_kinds, *backup.units(site, name)]
 
 
 def node_status(site: Site, name: str) -> NodeStatus:
