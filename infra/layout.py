@@ -73,7 +73,12 @@ UNITS = {
 # is for what an earlier boot left behind.
 ONLY_STARTED = ("falcon-dashboard.socket", "falcon-sweep.service")
 # Units of others that it needs.
-FOREIGN_UNITS = {"db": ("postgresql.service",), "compute": ("redis-server.service",), "worker": (), "web": ("nginx.service",)}
+FOREIGN_UNITS = {
+    "db": ("postgresql.service",),
+    "compute": ("redis-server.service",),
+    "worker": (),
+    "web": ("nginx.service",),
+}
 
 # Shares of a node, so that a backtest never starves the trader.
 LIVE_SLICE = "falcon-live.slice"
