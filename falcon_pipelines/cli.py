@@ -11,6 +11,7 @@ from falcon_pipelines.commands import (
     extraction,
     feed,
     readings,
+    runs,
     screening,
     services,
     specs,
@@ -47,6 +48,7 @@ app.command()(backtests.backtest)
 app.command()(backtests.sweep)
 app.command()(backtests.verdict)
 app.command()(feed.feed)
+app.command()(runs.runs)
 app.add_typer(trading.trade_app, name="trade")
 app.command()(trader.trader)
 app.add_typer(services.db_app, name="db")

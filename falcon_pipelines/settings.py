@@ -166,6 +166,16 @@ class Settings(BaseSettings):
         8010, ge=1, le=65535, description="loopback port of the trader's health and metrics"
     )
 
+    runs_broker: str | None = Field(
+        None,
+        pattern=r"^rediss?://[^\s:]*@?[^\s@]+$",
+        description="Redis with the queue of runs, on nodes: rediss://USER@HOST:PORT/0, without the password",
+    )
+    runs_password_file: Path | None = Field(None, description="file with the password of the queue of runs")
+    runs_tls_dir: Path | None = Field(
+        None, description="folder of ca.crt, node.crt and node.key for a rediss:// queue of runs"
+    )
+
     host: str = Field("127.0.0.1", description="address the web servers listen on")
     dashboard_port: int = Field(8000, ge=1, le=65535, description="port of the dashboard")
     dashboard_login: Literal["on", "off"] = Field(

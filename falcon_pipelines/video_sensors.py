@@ -17,6 +17,7 @@ from falcon_pipelines.partitions import videos as transcript_ids
 from falcon_pipelines.resources.database import Database
 from falcon_pipelines.resources.videos import Videos
 from falcon_pipelines.run_states import FAILED, UNFINISHED
+from falcon_pipelines.run_workers.queues import ANYWHERE, DATA, QUEUE_TAG
 
 ATTEMPTS = 5
 SECONDS_FOR_FEEDS = 25.0
@@ -42,11 +43,12 @@ class Tries:
 
 
 def studies_to_start(
-    wanted: Sequence[Wanted], tries: Callable[[Wanted], Tries]
+    wanted: Sequence[Wanted], tries: Callable[[Wanted], Tries], queue: str
 ) -> tuple[list[dg.RunRequest], list[str]]:
     """A run for each transcript that nobody works on, and the ids of those whose runs keep failing.
 
     The run key names the attempt: a run that crashed is followed by another, one that is known is not repeated.
+    `queue` says which nodes can read the transcripts.
     """
     requests: list[dg.RunRequest] = []
     given_up: list[str] = []
@@ -58,7 +60,8 @@ def studies_to_start(
             given_up.append(item.id)
             continue
         key = f"{item.id}:{int(item.asked_at.timestamp())}:{item.attempt}.{known.failed}"
-        requests.append(dg.RunRequest(run_key=key, partition_key=item.id, tags={_TRANSCRIPT: item.id}))
+        tags = {_TRANSCRIPT: item.id, QUEUE_TAG: queue}
+        requests.append(dg.RunRequest(run_key=key, partition_key=item.id, tags=tags))
     return requests, given_up
 
 
@@ -105,7 +108,7 @@ def submissions(context: dg.SensorEvaluationContext, database: Database) -> dg.S
         context.log.info(text)
     with database.transaction() as session:
         due = [Wanted(d.id, d.attempt, d.asked_at) for d in ledger.due_videos(session, now)]
-        requests, given_up = studies_to_start(due, _tries(context.instance))
+        requests, given_up = studies_to_start(due, _tries(context.instance), ANYWHERE)
         for video in given_up:
             ledger.give_up(session, video, f"{ATTEMPTS} runs failed")
     return _result(context, requests, f"{len(answers)} requests answered, no video is due")
@@ -132,7 +135,7 @@ def transcript_folder(
             for file in folder.known_files(session).values()
             if file.state == "accepted" and file.transcript_id
         ]
-        requests, given_up = studies_to_start(accepted, _tries(context.instance))
+        requests, given_up = studies_to_start(accepted, _tries(context.instance), DATA)
         for transcript_id in given_up:
             folder.mark_file(
                 session, transcript_id, "failed", f"{ATTEMPTS} runs failed; look at them in Dagster"

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from infra import backups, layout, run
 from infra.errors import InvalidSite
-from infra.nodes import application, backup, common, compute, db, web
+from infra.nodes import application, backup, common, compute, db, runs, web
 from infra.releasing import Releasing
 from infra.restoring import Restore, Restored
 from infra.session import Say, Session
@@ -19,16 +19,21 @@ class Deploy:
         self.site, self.nodes, self.say, self.dry = site, nodes, say, dry
         self.vault = Vault(site)
         self.session = Session(site, nodes, say, self.vault.folder)
+        # A further compute node connects to the database and to the queue of runs, which know it by its address.
+        further = any("worker" in site.kinds(name) for name in nodes)
+        doors = [*site.with_role("db"), site.with_role("compute")[0]] if further else []
+        self.doors = [name for name in doors if name not in nodes]
         self.releasing = Releasing(self.session, self.vault)
 
     def setup(self) -> int:
         """Everything, from fresh machines to a running Falcon; how many steps changed something."""
         if self.dry:
-            return self._configure() + self.releasing.foresee()
-        with self.session.alone():
-            changed = self._configure()
+            return self._admit() + self._configure() + self.releasing.foresee()
+        with Session(self.site, [*self.nodes, *self.doors], self.say, self.vault.folder).alone():
+            changed = self._admit()
+            changed += self._configure()
             changed += self.releasing.release()
-            changed += self._firewall()
+            changed += self._firewall(self.nodes)
             return changed + self._backups()
 
     def deploy(self) -> int:
@@ -49,16 +54,25 @@ class Deploy:
         The database learns a new password before the services do; they are restarted where theirs changed, and
         nothing else is touched.
         """
-        known = [*db.ROLES, "session-key"]
+        known = [*db.ROLES, "session-key", application.RUNS_SECRET]
         for name in rotate:
             if name not in known:
                 raise InvalidSite(f"{name}: no secret of that name; known are {', '.join(known)}")
         with self.session.alone():
             for name in rotate:
-                self.vault.rotate(name if name == "session-key" else f"postgres-{name}")
+                self.vault.rotate(f"postgres-{name}" if name in db.ROLES else name)
             databases = [name for name in self.nodes if "db" in self.site.nodes[name].roles]
             others = [name for name in self.nodes if name not in databases]
             return self._steps(databases, self._passwords) + self._steps(others, self._secret_settings)
+
+    def _admit(self) -> int:
+        """Let the nodes in where they have to connect to and which is not set up itself: lists of who may, no more."""
+        if not self.doors:
+            return 0
+        self.say(f"who may connect to {', '.join(self.doors)}")
+        databases = [name for name in self.doors if "db" in self.site.nodes[name].roles]
+        changed = self._steps(databases, lambda _name: db.access(self.site))
+        return changed + self._firewall(self.doors)
 
     def restore(self, to: datetime | None) -> Restored:
         """The database as it was at a moment (None: the newest), and Falcon running on it; see `restoring`."""
@@ -81,7 +95,7 @@ class Deploy:
 
     def prepare(self) -> int:
         """All of a setup but the release; how many steps changed something."""
-        return self._configure() + self._firewall()
+        return self._configure() + self._firewall(self.nodes)
 
     def _backups(self) -> int:
         """The repository, and a first backup in it, once both ends of it are there."""
@@ -127,13 +141,17 @@ class Deploy:
 
     def _secret_settings(self, name: str) -> None:
         role = self.session.role(name) or "web"
-        services = compute.SERVICES if role == "compute" else web.SERVICES
+        services = compute.services(self.site, name) if role == "compute" else web.SERVICES
         application.secrets(self.site, self.vault, role, services)
+        if "compute" in self.site.kinds(name):
+            runs.queue(self.site, self.vault, name)
         application.restart_changed(services)
 
-    def _firewall(self) -> int:
-        changed = self._steps(self.nodes, lambda name: common.firewall(self.site, name))
-        for name in self.nodes:
+    def _firewall(self, nodes: list[str]) -> int:
+        changed = self._steps(nodes, lambda name: common.firewall(self.site, name))
+        if self.dry:
+            return changed
+        for name in nodes:
             # A fresh login proves that the new rules let the operator in.
             self.session.must(
                 name,

@@ -12,6 +12,7 @@ TLS = f"{ETC}/tls"
 CREDENTIALS = f"{ETC}/credentials"
 AUTHORITY = f"{ETC}/authority"
 CERTIFICATE_PROGRAM = "/usr/local/sbin/falcon-certificate"
+RUNS_PASSWORD = f"{CREDENTIALS}/runs.password"
 VAR = "/var/lib/falcon"
 CACHE = "/var/cache/falcon"
 LOG = "/var/log/falcon"
@@ -28,6 +29,7 @@ POSTGRES_DATA = f"/var/lib/postgresql/{POSTGRES_VERSION}/main"
 FIREWALL_ROLLBACK = "falcon-firewall-rollback"
 POSTGRES_PORT = 5432
 CODE_SERVER_PORT = 4265
+RUNS_PORT = 6379
 DAGSTER_UI_PORT = 3000
 BACKUP_PORT = 8432
 DAGSTER_VIEW_PORT = 3001
@@ -48,7 +50,7 @@ class Port:
     """Addresses; empty: everybody."""
 
 
-# Units of Falcon's own by role, in the order in which they are started.
+# Units of Falcon's own by what a node is for (see Site.kinds), in the order in which they are started.
 UNITS = {
     "db": (),
     "compute": (
@@ -57,7 +59,9 @@ UNITS = {
         "falcon-tunnel.service",
         "falcon-trader.service",
         "falcon-feed.service",
+        "falcon-runs.service",
     ),
+    "worker": ("falcon-runs.service",),
     "web": (
         "falcon-tunnel.service",
         "falcon-dashboard.socket",
@@ -70,8 +74,13 @@ UNITS = {
 # Started when they are not running, and never restarted: what waits in a socket would be lost, and the sweep
 # is for what an earlier boot left behind.
 ONLY_STARTED = ("falcon-dashboard.socket", "falcon-sweep.service")
-# Units of others that a role needs.
-FOREIGN_UNITS = {"db": ("postgresql.service",), "compute": (), "web": ("nginx.service",)}
+# Units of others that it needs.
+FOREIGN_UNITS = {
+    "db": ("postgresql.service",),
+    "compute": ("redis-server.service",),
+    "worker": (),
+    "web": ("nginx.service",),
+}
 
 # Shares of a node, so that a backtest never starves the trader.
 LIVE_SLICE = "falcon-live.slice"

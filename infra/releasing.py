@@ -106,7 +106,7 @@ class Releasing:
             self._session.must(
                 name, f"sudo sh -c {shlex.quote(releases.flip(release.version))}", "link the release"
             )
-        for what, command in _TRIALS[self._session.role(name) or "web"].items():
+        for what, command in _TRIALS[self._session.kind(name)].items():
             self._as_if_current(name, release, command, f"release {release.version} is not taken: {what}")
 
     def _check(self, name: str, release: Release) -> None:
@@ -187,13 +187,13 @@ class Releasing:
 
     def _services(self, name: str) -> list[Service]:
         """A node's services that know the database, the one with most rights first."""
-        known = compute.SERVICES if self._session.role(name) == "compute" else web.SERVICES
+        known = compute.services(self._site, name) if self._session.role(name) == "compute" else web.SERVICES
         return sorted(
             (s for s in known if s.roles), key=lambda s: (-len(s.roles), "falcon_web" not in s.roles)
         )
 
     def _units(self, name: str) -> tuple[str, ...]:
-        return layout.UNITS[self._session.role(name) or "web"]
+        return layout.UNITS[self._session.kind(name)]
 
     def _restarted(self, name: str) -> list[str]:
         return [unit for unit in self._units(name) if unit not in layout.ONLY_STARTED]
@@ -204,7 +204,7 @@ class Releasing:
         commands = [
             f"sh -c {shlex.quote(releases.flip(wanted))}",
             f"systemctl enable --quiet {' '.join(self._units(name))}",
-            f"systemctl start --no-block {' '.join(only_started)}",
+            *([f"systemctl start --no-block {' '.join(only_started)}"] if only_started else []),
             f"systemctl restart --no-block {' '.join(self._restarted(name))}",
         ]
         self._session.must(
@@ -215,7 +215,7 @@ class Releasing:
         """Why a node is not healthy within these seconds; None when it is, and stays so for a moment."""
         units = " ".join(self._units(name))
         restarts = f"systemctl show -P NRestarts {units}"
-        probe = f"{_WELL.format(units=units)}; {_PROBES[self._session.role(name) or 'web']}"
+        probe = f"{_WELL.format(units=units)}; {_PROBES[self._session.kind(name)]}"
         # Healthy twice with no restart in between: a service that falls over at once is up now and then, too.
         script = (
             f"probe() {{ ( {probe} ) >/dev/null 2>&1; }}; for i in $(seq {seconds}); do "
@@ -240,6 +240,7 @@ _WELL = (
 )
 _PROBES = {
     "compute": f"{layout.VENV}/bin/python -m dagster api grpc-health-check --socket {layout.CODE_SERVER_SOCKET}",
+    "worker": "true",
     "web": (
         f"systemctl is-active --quiet nginx && curl -sf -m 5 --cacert {layout.TLS}/ca.crt https://@ADDRESS@/readyz && "
         f"curl -sf -m 5 http://127.0.0.1:{layout.DAGSTER_UI_PORT}/dagster/server_info && "
@@ -247,11 +248,13 @@ _PROBES = {
     ),
 }
 """What says that a node is healthy, besides its units."""
+_COMPUTE_TRIALS = {
+    "its definitions do not load": f"{layout.VENV}/bin/dagster definitions validate -m falcon_pipelines.definitions",
+    "its kernels do not compile": f"{layout.VENV}/bin/python -m falcon_pipelines.backtesting.warm_up",
+}
 _TRIALS = {
-    "compute": {
-        "its definitions do not load": f"{layout.VENV}/bin/dagster definitions validate -m falcon_pipelines.definitions",
-        "its kernels do not compile": f"{layout.VENV}/bin/python -m falcon_pipelines.backtesting.warm_up",
-    },
+    "compute": _COMPUTE_TRIALS,
+    "worker": _COMPUTE_TRIALS,
     "web": {
         "its web services do not load": (
             f"{layout.VENV}/bin/python -c 'import falcon_pipelines.dashboard.server, dagster_webserver.app, dagster._daemon.cli'"

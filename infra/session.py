@@ -51,6 +51,10 @@ class Session:
         """Which of Falcon's two sets of packages a node has; the database has none."""
         return next((role for role in ("compute", "web") if role in self.site.nodes[name].roles), None)
 
+    def kind(self, name: str) -> str:
+        """What of Falcon's own a node runs: `compute`, `worker` or `web`."""
+        return next((kind for kind in self.site.kinds(name) if kind in ("compute", "worker")), "web")
+
     def at_once(self, work: Callable[[str], Result], names: list[str]) -> list[Result]:
         """`work` on several nodes at the same time; raises the first error after all have ended."""
         with ThreadPoolExecutor(max(1, len(names))) as pool:

@@ -19,7 +19,7 @@ class _Model(BaseModel):
 
 
 class Node(_Model):
-    """One machine. The first compute node of the file also keeps the backups and the code server."""
+    """One machine. The first compute node of the file keeps all that there is once; others take runs."""
 
     address: str
     roles: tuple[Role, ...] = Field(min_length=1)
@@ -67,6 +67,11 @@ class Site(_Model):
     def with_role(self, role: str) -> list[str]:
         """Names of the nodes that have a role, in the file's order."""
         return [name for name, node in self.nodes.items() if role in node.roles]
+
+    def kinds(self, name: str) -> tuple[str, ...]:
+        """What a node is for: its roles, where every compute node but the first is a `worker`, which only takes runs."""
+        worker = name in self.with_role("compute")[1:]
+        return tuple("worker" if role == "compute" and worker else role for role in self.nodes[name].roles)
 
     def address(self, role: str) -> str:
         """Address of the (first) node with a role."""

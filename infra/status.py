@@ -56,10 +56,10 @@ def report(site: Site, nodes: list[str]) -> bool:
 
 def services(site: Site, name: str) -> list[str]:
     """The units that make up Falcon on a node."""
-    of_roles = [
-        unit for role in site.nodes[name].roles for unit in (*layout.FOREIGN_UNITS[role], *layout.UNITS[role])
+    of_kinds = [
+        unit for kind in site.kinds(name) for unit in (*layout.FOREIGN_UNITS[kind], *layout.UNITS[kind])
     ]
-    return [*of_roles, *backup.units(site, name)]
+    return [*of_kinds, *backup.units(site, name)]
 
 
 def node_status(site: Site, name: str) -> NodeStatus:

@@ -62,7 +62,9 @@ def revision(json: Json = False) -> None:
 
     url = settings_module.load().database_url
     if url is None:
-        raise InvalidDatabaseUrl("FALCON_DATABASE_URL is not set; `falcon status` tells of an embedded database")
+        raise InvalidDatabaseUrl(
+            "FALCON_DATABASE_URL is not set; `falcon status` tells of an embedded database"
+        )
     engine = database_engine(url.get_secret_value())
     try:
         held = current_revision(engine)

@@ -6,6 +6,7 @@ away) never ends a run that was started since.
 """
 
 import logging
+import platform
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +35,7 @@ def boot_moment(folder: Path) -> datetime:
 def boot_sweep(folder: Path, market_data: Path, instance: dg.DagsterInstance) -> tuple[int, int]:
     """How many runs were ended, and how many temporary folders removed."""
     removed = sweep_temporary(market_data)
-    return fail_runs_from_before(instance, boot_moment(folder)), removed
+    return fail_runs_from_before(instance, boot_moment(folder), platform.node()), removed
 
 
 def main() -> None:

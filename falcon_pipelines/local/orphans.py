@@ -6,6 +6,8 @@ from datetime import datetime
 import dagster as dg
 import psutil
 
+from falcon_pipelines.run_workers.queues import NODE_TAG
+
 PROCESS_TAG = "falcon/process"
 _UNFINISHED = [
     dg.DagsterRunStatus.STARTING,
@@ -30,14 +32,16 @@ def fail_orphaned_runs(instance: dg.DagsterInstance) -> int:
     return len(orphans)
 
 
-def fail_runs_from_before(instance: dg.DagsterInstance, moment: datetime) -> int:
+def fail_runs_from_before(instance: dg.DagsterInstance, moment: datetime, node: str | None = None) -> int:
     """Mark runs launched before `moment`, a boot, and unfinished since as failed; returns how many there were.
 
-    Queued runs stay queued: no process had them yet.
+    Queued runs stay queued: no process had them yet. With `node`, runs that another node executes are left alone.
     """
     records = instance.get_run_records(filters=dg.RunsFilter(statuses=_UNFINISHED, created_before=moment))
     ended = 0
     for record in records:
+        if record.dagster_run.tags.get(NODE_TAG, node) != node:
+            continue
         launched = record.start_time or record.update_timestamp.timestamp()
         if launched < moment.timestamp():
             instance.report_run_failed(

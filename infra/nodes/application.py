@@ -5,6 +5,8 @@ from infra.nodes.services import Service, database_url, unit
 from infra.site import Site
 from infra.vault import Vault
 
+RUNS_SECRET = "runs"  # noqa: S105 - its name
+"""The vault's name for the password of the queue of runs."""
 DATABASES = {"dagster": "dagster", "falcon_app": "falcon", "falcon_web": "falcon"}
 
 
@@ -18,6 +20,8 @@ def settings(site: Site, role: str) -> None:
         "FALCON_DATABASE_URL": database_url(application_role, "falcon", db),
         "FALCON_DAGSTER_DATABASE_URL": database_url("dagster", "dagster", db),
         "FALCON_DAGSTER_URL": "/dagster",
+        "FALCON_RUNS_BROKER": f"rediss://falcon@{site.address('compute')}:{layout.RUNS_PORT}/0",
+        "FALCON_RUNS_TLS_DIR": layout.TLS,
         "FALCON_FEED_PORT": str(layout.FEED_PORT),
         "FALCON_TRADER_PORT": str(layout.TRADER_PORT),
         "DAGSTER_HOME": layout.DAGSTER_HOME,
@@ -38,6 +42,8 @@ def secrets(site: Site, vault: Vault, role: str, services: list[Service]) -> Non
                 for name in service.roles
             )
             steps.put(service.credentials, "".join(lines), mode="600", secret=True)
+    if any(service.runs_password for service in services):
+        steps.put(layout.RUNS_PASSWORD, vault.token(RUNS_SECRET), mode="600", secret=True)
     steps.put(f"{layout.ETC}/secrets.env", vault.secrets_env(role), mode="600", secret=True)
 
 

@@ -67,10 +67,10 @@ def ports(site: Site, node: str) -> tuple[layout.Port, ...]:
     if "db" in roles:
         clients = (*site.addresses("compute"), site.address("web"))
         found.append(layout.Port(layout.POSTGRES_PORT, "PostgreSQL", clients))
-    if "compute" in roles:
-        found.append(
-            layout.Port(layout.CODE_SERVER_PORT, "Dagster code server, in TLS", (site.address("web"),))
-        )
+    if "compute" in site.kinds(node):
+        web, workers = site.address("web"), site.addresses("compute")[1:]
+        found.append(layout.Port(layout.CODE_SERVER_PORT, "Dagster code server, in TLS", (web,)))
+        found.append(layout.Port(layout.RUNS_PORT, "queue of runs, in TLS", (web, *workers)))
     if "web" in roles:
         found.append(layout.Port(443, "the web site", ()))
         found.append(layout.Port(80, "leads to 443", ()))

@@ -1,7 +1,7 @@
-"""A compute node: the bars, Dagster's code server behind the tunnel, and the services that trade."""
+"""Compute nodes: the first has the bars, the code server, what trades and the queue of runs; every one takes runs."""
 
 from infra import layout, steps
-from infra.nodes import application
+from infra.nodes import application, runs
 from infra.nodes.services import Service
 from infra.site import Site
 from infra.vault import Vault
@@ -81,32 +81,39 @@ def tunnel(client: bool) -> Service:
     )
 
 
-SERVICES = [SWEEP, CODE_SERVER, tunnel(client=False), TRADER, FEED]
+def services(site: Site, node: str) -> list[Service]:
+    """What a compute node runs, in the order in which it is started."""
+    if "worker" in site.kinds(node):
+        return [runs.worker(keeps_data=False)]
+    return [SWEEP, CODE_SERVER, tunnel(client=False), TRADER, FEED, runs.worker(keeps_data=True)]
 
 
 def compute(site: Site, vault: Vault, node: str) -> None:
     """Everything of a compute node but the release itself."""
-    steps.packages(["stunnel4"])
+    mine = services(site, node)
     application.folders()
     steps.folder(layout.MARKET_DATA, mode="750", user=layout.USER, group=layout.USER)
     application.settings(site, "compute")
-    application.secrets(site, vault, "compute", SERVICES)
-    steps.put(
-        f"{layout.ETC}/tunnel.conf",
-        steps.render(
-            "tunnel.conf.j2",
-            client=False,
-            accept=f"{site.nodes[node].address}:{layout.CODE_SERVER_PORT}",
-            connect=layout.CODE_SERVER_SOCKET,
-            peer_name=f"falcon-{site.with_role('web')[0]}",
-        ),
-    )
+    application.secrets(site, vault, "compute", mine)
     for name, shares in layout.SLICES.items():
         steps.put(f"/etc/systemd/system/{name}", f"# {steps.MANAGED}\n[Slice]\n{shares}")
-    steps.put(
-        "/usr/local/bin/falcon",
-        steps.render("falcon-command.sh.j2", layout=layout, credentials=CODE_SERVER.credentials),
-        mode="755",
-    )
-    application.install_units(SERVICES)
-    application.restart_changed(SERVICES)
+    if "compute" in site.kinds(node):
+        steps.packages(["stunnel4"])
+        steps.put(
+            f"{layout.ETC}/tunnel.conf",
+            steps.render(
+                "tunnel.conf.j2",
+                client=False,
+                accept=f"{site.nodes[node].address}:{layout.CODE_SERVER_PORT}",
+                connect=layout.CODE_SERVER_SOCKET,
+                peer_name=f"falcon-{site.with_role('web')[0]}",
+            ),
+        )
+        runs.queue(site, vault, node)
+        steps.put(
+            "/usr/local/bin/falcon",
+            steps.render("falcon-command.sh.j2", layout=layout, credentials=CODE_SERVER.credentials),
+            mode="755",
+        )
+    application.install_units(mine)
+    application.restart_changed(mine)

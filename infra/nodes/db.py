@@ -16,9 +16,7 @@ ROLES = ("dagster", "falcon_owner", "falcon_app", "falcon_web")
 def database(site: Site, vault: Vault, node: str) -> None:
     """PostgreSQL as Debian ships it, with Falcon's settings, roles and two databases."""
     steps.packages(["postgresql"])
-    version = (
-        host.get_fact(Command, command="ls /etc/postgresql 2>/dev/null | sort -n | tail -1") or "15"
-    ).strip()
+    version = _version()
     etc = f"/etc/postgresql/{version}/main"
     memory_mb = int(host.get_fact(Command, command="awk '/MemTotal/ {print int($2/1024)}' /proc/meminfo"))
     # The machine is PostgreSQL's alone; beyond 8 GB the defaults here would want a second look.
@@ -39,14 +37,8 @@ def database(site: Site, vault: Vault, node: str) -> None:
         "usermod -aG falcon postgres",
         unless="id -nG postgres | grep -qw falcon",
     )
-    steps.put(
-        f"{etc}/pg_hba.conf",
-        steps.render("pg_hba.conf.j2", computes=site.addresses("compute"), web=site.address("web")),
-        mode="640",
-        user="postgres",
-        group="postgres",
-    )
-    unit = f"postgresql@{version}-main"
+    _access_rules(site, etc)
+    unit = _unit(version)
     steps.folder(f"/etc/systemd/system/{unit}.service.d")
     steps.put(
         f"/etc/systemd/system/{unit}.service.d/falcon.conf",
@@ -55,14 +47,7 @@ def database(site: Site, vault: Vault, node: str) -> None:
     )
     steps.service(unit, [f"{etc}/conf.d/falcon.conf"])
     steps.enabled("postgresql")
-    read_again = f"{etc}/pg_hba.conf {layout.TLS}/node.crt {layout.TLS}/ca.crt"
-    stamp = f"{steps.STAMPS}/{unit}-reload.sha256"
-    # Certificates and access rules are read again without ending a connection.
-    steps.run(
-        "read certificates and access rules again",
-        f"systemctl reload {unit} && sha256sum {read_again} > {stamp}",
-        unless=f"sha256sum {read_again} | cmp -s - {stamp}",
-    )
+    _read_again(version, etc)
     for role in ROLES:
         _role(role, vault)
     for name, owner in (("dagster", "dagster"), ("falcon", "falcon_owner")):
@@ -78,6 +63,44 @@ def database(site: Site, vault: Vault, node: str) -> None:
             _psql(f"GRANT CONNECT ON DATABASE falcon TO {role}"),
             unless=_says("t", f"SELECT has_database_privilege('{role}', 'falcon', 'CONNECT')"),
         )
+
+
+def access(site: Site) -> None:
+    """Who may connect, as the site file says now: all that another new node changes here."""
+    version = _version()
+    etc = f"/etc/postgresql/{version}/main"
+    _access_rules(site, etc)
+    _read_again(version, etc)
+
+
+def _version() -> str:
+    found = host.get_fact(Command, command="ls /etc/postgresql 2>/dev/null | sort -n | tail -1")
+    return (found or "15").strip()
+
+
+def _unit(version: str) -> str:
+    return f"postgresql@{version}-main"
+
+
+def _access_rules(site: Site, etc: str) -> None:
+    steps.put(
+        f"{etc}/pg_hba.conf",
+        steps.render("pg_hba.conf.j2", computes=site.addresses("compute"), web=site.address("web")),
+        mode="640",
+        user="postgres",
+        group="postgres",
+    )
+
+
+def _read_again(version: str, etc: str) -> None:
+    """Certificates and access rules are read again without ending a connection."""
+    read = f"{etc}/pg_hba.conf {layout.TLS}/node.crt {layout.TLS}/ca.crt"
+    stamp = f"{steps.STAMPS}/{_unit(version)}-reload.sha256"
+    steps.run(
+        "read certificates and access rules again",
+        f"systemctl reload {_unit(version)} && sha256sum {read} > {stamp}",
+        unless=f"sha256sum {read} | cmp -s - {stamp}",
+    )
 
 
 def _role(role: str, vault: Vault) -> None:

@@ -6,6 +6,8 @@ from infra import layout, steps
 from infra.release import Release
 
 KEEP = 3
+LAUNCHER = "run_launcher: {module: falcon_pipelines.run_workers.launcher, class: RunWorkers}"
+"""What nodes add to the packaged dagster.yaml: on one machine Dagster's default launcher is used."""
 
 
 def home(version: str) -> str:
@@ -40,7 +42,9 @@ def install(release: Release, role: str, machine: str) -> None:
         f"grep -rlI --null '{folder}.part' {folder}/venv/bin {folder}/venv/pyvenv.cfg | "
         f"xargs -0r sed -i 's|{folder}.part|{folder}|g' && "
         f"install -d -o {layout.USER} -g {layout.USER} -m 750 {cache} && "
-        f"cp {folder}/venv/lib/python3*/site-packages/falcon_pipelines/config/dagster.yaml {folder}/dagster.yaml",
+        f"{{ cat {folder}/venv/lib/python3*/site-packages/falcon_pipelines/config/dagster.yaml; "
+        f"echo '{LAUNCHER}'; }} > {folder}/dagster.part && "
+        f"mv {folder}/dagster.part {folder}/dagster.yaml",
         unless=f"test -e {folder}/dagster.yaml",
         _timeout=900,
     )

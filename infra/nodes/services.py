@@ -33,6 +33,10 @@ class Service:
     """Whether a service with database roles also needs secrets.env."""
     unless_off: str | None = None
     """A setting that, being `off` or absent, means that there is nothing to run: skipped, not failed."""
+    runs_password: bool = False
+    """Whether it launches or takes runs, and so needs the password of their queue."""
+    survives_oom: bool = False
+    """Goes on when the kernel killed one of its processes for want of memory."""
     once: bool = False
     """Does its work at boot and is done; never run again by a deploy."""
     falcon_command: bool = False
@@ -54,6 +58,7 @@ class Service:
             f"/etc/systemd/system/{self.name}.service",
             f"{layout.ETC}/falcon.env",
             *((self.credentials,) if self.roles else ()),
+            *((layout.RUNS_PASSWORD,) if self.runs_password else ()),
             *((f"{layout.ETC}/secrets.env",) if self.roles and self.secrets else ()),
             *self.files,
         )

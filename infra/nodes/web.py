@@ -29,6 +29,8 @@ def _dagster_web(name: str, port: int, what: str, option: str) -> Service:
         ),
         roles=("dagster",),
         secrets=False,
+        # It cancels runs; viewers cannot.
+        runs_password=name == "falcon-dagster-web",
         files=(WORKSPACE,),
         # Open pages hold websockets, which are not waited for.
         stop_seconds=10,
@@ -45,6 +47,7 @@ DAEMON = Service(
     command=f"{layout.VENV}/bin/dagster-daemon run --workspace {WORKSPACE}",
     roles=("dagster",),
     secrets=False,
+    runs_password=True,
     files=(WORKSPACE,),
     stop_seconds=60,
 )

@@ -16,6 +16,7 @@ listens 0.0.0.0:22
 listens [::]:22
 listens 192.168.1.232:4265
 listens 192.168.1.232:8432
+listens 192.168.1.232:6379
 listens 127.0.0.1:8010
 unit falcon-code-server.service active success 0
 unit falcon-feed.service inactive exec-condition 0

@@ -7,8 +7,10 @@ import pytest
 from infra import layout, steps
 from infra.nodes import compute, web
 from infra.nodes.services import Service, unit
+from infra.site import load_site
 
-ALL = [*compute.SERVICES, *web.SERVICES]
+SITE = load_site()
+ALL = [*compute.services(SITE, SITE.with_role("compute")[0]), *web.SERVICES]
 
 
 @pytest.mark.parametrize("service", ALL, ids=lambda service: service.name)

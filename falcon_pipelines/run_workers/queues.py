@@ -1,0 +1,13 @@
+"""The two queues of runs, named once: which of them a run waits in says which nodes may take it."""
+
+QUEUE_TAG = "dagster-celery/queue"
+DATA = "data"
+"""Runs that need files (the bars, dropped transcripts): taken by the one node that keeps them. What has no tag waits here."""
+ANYWHERE = "anywhere"
+"""Runs that live from the database alone: every compute node takes them."""
+NODE_TAG = "falcon/node"
+"""Which node executes a run, on the run."""
+TASK = "execute_job"
+"""Name of the task by which dagster-celery's launcher asks for a run."""
+RUN_ID_FIELD = "pipeline_run_id"
+"""Where Dagster's packed arguments of that task hold the run's id."""
