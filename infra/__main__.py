@@ -12,6 +12,7 @@ import typer  # noqa: E402
 
 from infra.deploying import Deploy  # noqa: E402
 from infra.errors import DeployError, StepFailed  # noqa: E402
+from infra.layout import ONLY_STARTED  # noqa: E402
 from infra.site import load_site  # noqa: E402
 from infra.ssh import ask  # noqa: E402
 from infra.status import report, services  # noqa: E402
@@ -42,10 +43,24 @@ def status(target: Target = "all") -> None:
 
 
 @app.command()
-def deploy(target: Target = "all") -> None:
+def deploy(target: Target = "all", dry_run: DryRun = False) -> None:
     """Put this checkout's release on nodes that are set up; a release that is not healthy is taken back."""
     site = load_site()
-    typer.echo(f"{Deploy(site, site.select(target), _say).deploy()} nodes changed")
+    changed = Deploy(site, site.select(target), _say, dry=dry_run).deploy()
+    typer.echo(f"{changed} changes{' would be made' if dry_run else ''}")
+
+
+@app.command()
+def secrets(
+    target: Target = "all",
+    rotate: Annotated[
+        list[str] | None,
+        typer.Option(help="make a new one: dagster, falcon_owner, falcon_app, ..., session-key"),
+    ] = None,
+) -> None:
+    """Bring changed secrets to the nodes and restart what uses them; nothing else is touched."""
+    site = load_site()
+    typer.echo(f"{Deploy(site, site.select(target), _say).secrets(rotate or [])} changes")
 
 
 @app.command()
@@ -93,7 +108,8 @@ def _systemctl(verb: str, target: str) -> None:
     # The database goes down last and comes up first.
     nodes = site.select(target)
     for node in reversed(nodes) if verb == "stop" else nodes:
-        done = ask(site, node, f"sudo systemctl {verb} {' '.join(services(site, node))}", timeout=400)
+        units = [unit for unit in services(site, node) if verb != "restart" or unit not in ONLY_STARTED]
+        done = ask(site, node, f"sudo systemctl {verb} {' '.join(units)}", timeout=400)
         if done.returncode != 0:
             raise StepFailed(f"{node}: {verb}: {done.stderr.strip().splitlines()[-1]}")
         typer.echo(f"{node:10} {verb} done")

@@ -9,6 +9,7 @@ CURRENT = f"{OPT}/current"
 VENV = f"{OPT}/venv"
 ETC = "/etc/falcon"
 TLS = f"{ETC}/tls"
+CREDENTIALS = f"{ETC}/credentials"
 VAR = "/var/lib/falcon"
 CACHE = "/var/cache/falcon"
 LOG = "/var/log/falcon"
@@ -16,9 +17,13 @@ DAGSTER_HOME = f"{VAR}/dagster"
 MARKET_DATA = f"{VAR}/market_data"
 USER = "falcon"
 
+FIREWALL_ROLLBACK = "falcon-firewall-rollback"
 POSTGRES_PORT = 5432
 CODE_SERVER_PORT = 4265
 DAGSTER_UI_PORT = 3000
+DAGSTER_VIEW_PORT = 3001
+FEED_PORT = 9471
+TRADER_PORT = 8010
 CODE_SERVER_SOCKET = "/run/falcon-code-server/code-server.sock"
 TUNNEL_SOCKET = "/run/falcon-tunnel/code-server.sock"
 DASHBOARD_SOCKET = "/run/falcon-dashboard/dashboard.sock"
@@ -37,14 +42,32 @@ class Port:
 # Units of Falcon's own by role, in the order in which they are started.
 UNITS = {
     "db": (),
-    "compute": ("falcon-code-server.service", "falcon-tunnel.service"),
+    "compute": (
+        "falcon-sweep.service",
+        "falcon-code-server.service",
+        "falcon-tunnel.service",
+        "falcon-trader.service",
+        "falcon-feed.service",
+    ),
     "web": (
         "falcon-tunnel.service",
         "falcon-dashboard.socket",
         "falcon-dashboard.service",
         "falcon-dagster-web.service",
+        "falcon-dagster-view.service",
         "falcon-dagster-daemon.service",
     ),
 }
+# Started when they are not running, and never restarted: what waits in a socket would be lost, and the sweep
+# is for what an earlier boot left behind.
+ONLY_STARTED = ("falcon-dashboard.socket", "falcon-sweep.service")
 # Units of others that a role needs.
 FOREIGN_UNITS = {"db": ("postgresql.service",), "compute": (), "web": ("nginx.service",)}
+
+# Shares of a node, so that a backtest never starves the trader.
+LIVE_SLICE = "falcon-live.slice"
+WORK_SLICE = "falcon-work.slice"
+SLICES = {
+    LIVE_SLICE: "CPUWeight=1000\nIOWeight=1000\nMemoryLow=20%\n",
+    WORK_SLICE: "CPUWeight=50\nIOWeight=50\nMemoryHigh=60%\nMemoryMax=75%\n",
+}

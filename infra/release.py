@@ -1,7 +1,7 @@
 """A release: Falcon's wheel and every wheel it needs, built once on the operator's machine, installed offline on nodes."""
 
+import hashlib
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,6 +15,7 @@ PYTHON = "3.11"
 MACHINES = ("x86_64", "aarch64")
 # Debian 12's C library; wheels built for it or an older one will do.
 GLIBC_MINOR = 36
+_SHIPPED = ("falcon_pipelines", "pyproject.toml", "dagster.yaml", "workspace.yaml")
 # Packages a node needs by role: the web node's are those without the numerical ones.
 EXTRAS = {"web": (), "compute": ("compute",)}
 
@@ -42,15 +43,17 @@ class Release:
 
 
 def version() -> str:
-    """Version of the checkout: the project's version and the commit; `.dirty` and a time with local changes."""
+    """Version of the checkout: the project's version and the commit; with local changes, a hash of them too."""
     project = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     if project is None:
         raise DeployError("pyproject.toml names no version")
     commit = _run(["git", "rev-parse", "--short=10", "HEAD"]).strip()
-    dirty = (
-        ".dirty" if _run(["git", "status", "--porcelain", "--", "falcon_pipelines", "pyproject.toml"]) else ""
-    )
-    return f"{project.group(1)}-{commit}{dirty}"
+    changes = hashlib.sha256(_run(["git", "diff", "HEAD", "--", *_SHIPPED]).encode())
+    added = _run(["git", "ls-files", "--others", "--exclude-standard", "--", *_SHIPPED]).split()
+    for name in added:
+        changes.update(name.encode() + (ROOT / name).read_bytes())
+    is_clean = not added and changes.digest() == hashlib.sha256(b"").digest()
+    return f"{project.group(1)}-{commit}{'' if is_clean else '.dirty' + changes.hexdigest()[:8]}"
 
 
 def build(machines: set[str], target: Path | None = None) -> Release:
@@ -62,8 +65,6 @@ def build(machines: set[str], target: Path | None = None) -> Release:
             f"{machine}: Falcon has no packages for this machine; it runs on {', '.join(MACHINES)}"
         )
     release.wheels.mkdir(parents=True, exist_ok=True)
-    if release.version.endswith(".dirty"):
-        shutil.rmtree(release.folder, ignore_errors=True)
     release.folder.mkdir(exist_ok=True)
     if not list(release.folder.glob("*.whl")):
         _run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(release.folder)])

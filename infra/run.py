@@ -20,6 +20,10 @@ from infra.ssh import connection
 UPLOADS = "/var/tmp/falcon-deploy"  # noqa: S108 - made 0700 for the deploying user before the first upload
 
 
+Work = Callable[[str], None]
+"""The steps of one node, by its name."""
+
+
 @dataclass
 class Outcome:
     """What a run did."""
@@ -29,9 +33,7 @@ class Outcome:
     diffs: list[str] = field(default_factory=list)
 
 
-def deploy(
-    site: Site, nodes: list[str], work: Callable[[str], None], *, dry: bool, say: Callable[[str], None]
-) -> Outcome:
+def deploy(site: Site, nodes: list[str], work: Work, *, dry: bool, say: Callable[[str], None]) -> Outcome:
     """Do `work(node)` on every node, all at once; each node stops at its first failing step.
 
     Raises StepFailed naming host and step. Running it again continues where it stopped.

@@ -13,7 +13,7 @@ from infra.site import Site
 _DISK_PERCENT = 90
 _CERTIFICATE_DAYS = 30
 _ASK = """
-for u in {units}; do echo "unit $u $(systemctl is-active $u) $(systemctl show -P NRestarts $u)"; done
+for u in {units}; do echo "unit $u $(systemctl is-active $u) $(systemctl show -P Result $u)"; done
 echo "release $(readlink {current} | sed s,releases/,,)"
 echo "disk $(df --output=pcent {folder} 2>/dev/null | tail -1 | tr -dc 0-9)"
 end=$(sudo openssl x509 -noout -enddate -in {tls}/node.crt 2>/dev/null | cut -d= -f2)
@@ -71,12 +71,14 @@ def node_status(site: Site, name: str) -> NodeStatus:
     except DeployError as error:
         return NodeStatus(name, "", "unknown", None, None, (str(error).removeprefix(f"{name}: "),))
     problems: list[str] = []
-    running = 0
+    running = skipped = 0
     release, disk, days = "", None, None
     for line in done.stdout.splitlines():
         match line.split():
             case ["unit", unit, "active", _]:
                 running += 1
+            case ["unit", unit, "inactive", "exec-condition"]:
+                skipped += 1
             case ["unit", unit, state, *_]:
                 problems.append(f"{unit} is {state}")
             case ["release", version]:
@@ -91,4 +93,8 @@ def node_status(site: Site, name: str) -> NodeStatus:
         problems.append(f"disk {disk} % full")
     if days is None or days < _CERTIFICATE_DAYS:
         problems.append("no certificate" if days is None else f"certificate ends in {days} days; run setup")
-    return NodeStatus(name, release, f"{running} of {len(units)}", disk, days, tuple(problems))
+    return NodeStatus(name, release, _counted(running, skipped, len(units)), disk, days, tuple(problems))
+
+
+def _counted(running: int, skipped: int, units: int) -> str:
+    return f"{running} of {units}" + (f", {skipped} not configured" if skipped else "")

@@ -42,9 +42,13 @@ def check(json: Json = False) -> None:
 @db_app.command("upgrade")
 def upgrade() -> None:
     """Bring the application database to the newest schema."""
-    from falcon_pipelines.local.stack import application_engine
+    from falcon_pipelines.local.stack import application_engine, migrate
 
-    with application_engine(settings_module.load()):
+    settings = settings_module.load()
+    with application_engine(settings):
+        if settings.database_url is not None:
+            # Brings the roles to their rights, too, which a schema that is new already may still lack.
+            migrate(settings.database_url.get_secret_value())
         err.print("The database has the newest schema.")
 
 

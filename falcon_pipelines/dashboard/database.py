@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.db.engine import DatabaseUnavailable, database_engine, transaction, unavailable
-from falcon_pipelines.db.migrate import current_revision, newest_revision
+from falcon_pipelines.db.migrate import current_revision, is_of_a_later_release, newest_revision
 from falcon_pipelines.errors import FalconError
 
 Result = TypeVar("Result")
@@ -58,7 +58,7 @@ class Database:
     async def require_schema(self) -> str:
         """The schema revision. Raises DatabaseUnavailable, and DatabaseBehind when another is expected."""
         found = await self.revision()
-        if found != self.expected_revision:
+        if found is None or (found != self.expected_revision and not is_of_a_later_release(found)):
             raise DatabaseBehind(
                 f"the database is at schema revision {found or 'none'}, this program expects "
                 f"{self.expected_revision}; run `falcon db upgrade`"

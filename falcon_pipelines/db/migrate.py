@@ -34,10 +34,25 @@ def current_revision(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+def is_of_a_later_release(revision: str | None) -> bool:
+    """Whether a database's revision is one this code does not know yet.
+
+    Migrations are compatible with the release before them, so code that is behind works on, and changes nothing.
+    """
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return revision is not None and revision not in known
+
+
 def upgrade(url: str) -> None:
-    """Migrate to the newest revision, in one transaction; safe to run twice and at once."""
+    """Migrate to the newest revision, in one transaction; safe to run twice and at once.
+
+    A database that a later release has migrated is left as it is.
+    """
     config = _config()
     engine = database_engine(url)
+    if is_of_a_later_release(current_revision(engine)):
+        engine.dispose()
+        return
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -5,12 +5,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from urllib.request import Request, urlopen
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from falcon_pipelines.db.engine import database_engine
-from falcon_pipelines.db.migrate import current_revision, newest_revision
+from falcon_pipelines.db.migrate import current_revision, is_of_a_later_release, newest_revision
 from falcon_pipelines.errors import FalconError
 from falcon_pipelines.local.services import dagster_url, dashboard_url, feed_url, trader_url
 from falcon_pipelines.local.stack import configuration_file, prepare_home
@@ -51,9 +52,11 @@ def environment_checks(settings: Settings) -> Iterator[Check]:
     yield Check("free disk", free >= _LOW_DISK_GIB, f"{free:.0f} GiB at {settings.home}")
     yield _configuration_files()
     yield _database(settings)
-    yield _source(settings)
-    yield _javascript()
-    yield _watched_folder(settings)
+    # The web node has what its pages need and no more.
+    if find_spec("polars") is not None:
+        yield _source(settings)
+        yield _javascript()
+        yield _watched_folder(settings)
 
 
 def _answers(name: str, request: Request, must_contain: bytes = b"") -> Check:
@@ -92,6 +95,8 @@ def _database(settings: Settings) -> Check:
         reason = str(error.orig if hasattr(error, "orig") else error).strip().splitlines()[0]
         return Check("database", ok=False, detail=f"{reason}; is FALCON_DATABASE_URL right?")
     expected = newest_revision()
+    if is_of_a_later_release(revision):
+        return Check("database", ok=True, detail=f"schema {revision}, of a later release")
     if revision != expected:
         return Check("database", ok=False, detail=f"schema {revision or 'none'}; run `falcon db upgrade`")
     return Check("database", ok=True, detail=f"schema {revision}")

@@ -1,11 +1,17 @@
 """Runs whose process is gone: without this they would look as if they were still going on."""
 
 import os
+from datetime import datetime
 
 import dagster as dg
 import psutil
 
 PROCESS_TAG = "falcon/process"
+_UNFINISHED = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def process_tag() -> dict[str, str]:
@@ -16,19 +22,29 @@ def process_tag() -> dict[str, str]:
 def fail_orphaned_runs(instance: dg.DagsterInstance) -> int:
     """Mark the unfinished runs of dead processes as failed; returns how many there were."""
     unfinished = instance.get_runs(
-        filters=dg.RunsFilter(
-            statuses=[
-                dg.DagsterRunStatus.NOT_STARTED,
-                dg.DagsterRunStatus.STARTING,
-                dg.DagsterRunStatus.STARTED,
-                dg.DagsterRunStatus.CANCELING,
-            ]
-        )
+        filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.NOT_STARTED, *_UNFINISHED])
     )
     orphans = [run for run in unfinished if PROCESS_TAG in run.tags and not _alive(run.tags[PROCESS_TAG])]
     for run in orphans:
         instance.report_run_failed(run, "the process that executed this run was killed")
     return len(orphans)
+
+
+def fail_runs_from_before(instance: dg.DagsterInstance, moment: datetime) -> int:
+    """Mark runs launched before `moment`, a boot, and unfinished since as failed; returns how many there were.
+
+    Queued runs stay queued: no process had them yet.
+    """
+    records = instance.get_run_records(filters=dg.RunsFilter(statuses=_UNFINISHED, created_before=moment))
+    ended = 0
+    for record in records:
+        launched = record.start_time or record.update_timestamp.timestamp()
+        if launched < moment.timestamp():
+            instance.report_run_failed(
+                record.dagster_run, "the machine that executed this run was restarted in the middle of it"
+            )
+            ended += 1
+    return ended
 
 
 def _alive(tag: str) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from falcon_pipelines.db.embedded import embedded_postgres
 from falcon_pipelines.db.engine import database_engine, unavailable
-from falcon_pipelines.db.migrate import upgrade
+from falcon_pipelines.db.migrate import current_revision, newest_revision, upgrade
 from falcon_pipelines.db.roles import WEB
 from falcon_pipelines.errors import FalconError, InputError
 from falcon_pipelines.settings import PACKAGE_DIR, Settings
@@ -103,6 +103,7 @@ def running_stack(settings: Settings) -> Iterator[Stack]:
 def application_engine(settings: Settings) -> Iterator[Engine]:
     """The configured database, or the embedded one, with the newest schema, for the time of one command.
 
+    A configured one that has that schema is not touched: services use roles that may not change it.
     Raises HomeNotWritable, EmbeddedPostgresFailed, DatabaseUnavailable.
     """
     with ExitStack() as cleanup:
@@ -111,10 +112,21 @@ def application_engine(settings: Settings) -> Iterator[Engine]:
         else:
             prepare_home(settings.home)
             url = cleanup.enter_context(embedded_postgres(settings.home)).url("falcon")
-        migrate(url)
+            migrate(url)
         engine = database_engine(url)
         cleanup.callback(engine.dispose)
+        if settings.database_url is not None and _revision(engine) != newest_revision():
+            migrate(url)
         yield engine
+
+
+def _revision(engine: Engine) -> str | None:
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        return current_revision(engine)
+    except OperationalError as error:
+        raise unavailable(engine, error) from error
 
 
 def prepare_home(home: Path) -> None:

@@ -5,9 +5,11 @@ from infra.nodes.services import Service, database_url, unit
 from infra.site import Site
 from infra.vault import Vault
 
+DATABASES = {"dagster": "dagster", "falcon_app": "falcon", "falcon_web": "falcon"}
 
-def settings(site: Site, vault: Vault, role: str) -> None:
-    """falcon.env for everybody, secrets.env and pgpass for root alone."""
+
+def settings(site: Site, role: str) -> None:
+    """falcon.env, which holds no secret."""
     db = site.address("db")
     application_role = "falcon_app" if role == "compute" else "falcon_web"
     lines = {
@@ -15,18 +17,27 @@ def settings(site: Site, vault: Vault, role: str) -> None:
         "FALCON_DATA_DIR": layout.MARKET_DATA,
         "FALCON_DATABASE_URL": database_url(application_role, "falcon", db),
         "FALCON_DAGSTER_DATABASE_URL": database_url("dagster", "dagster", db),
+        "FALCON_DAGSTER_URL": "/dagster",
+        "FALCON_FEED_PORT": str(layout.FEED_PORT),
+        "FALCON_TRADER_PORT": str(layout.TRADER_PORT),
         "DAGSTER_HOME": layout.DAGSTER_HOME,
-        "NUMBA_CACHE_DIR": f"{layout.CACHE}/numba",
         "DO_NOT_TRACK": "1",
         "YTDLP_NO_PLUGINS": "1",
     }
-    text = "".join(f"{name}={value}\n" for name, value in lines.items())
-    pgpass = "".join(
-        f"{db}:{layout.POSTGRES_PORT}:{database}:{name}:{vault.password(name).plain}\n"
-        for name, database in ((application_role, "falcon"), ("dagster", "dagster"))
-    )
-    steps.put(f"{layout.ETC}/falcon.env", text)
-    steps.put(f"{layout.ETC}/pgpass", pgpass, mode="600", secret=True)
+    steps.put(f"{layout.ETC}/falcon.env", "".join(f"{name}={value}\n" for name, value in lines.items()))
+
+
+def secrets(site: Site, vault: Vault, role: str, services: list[Service]) -> None:
+    """secrets.env, and for each service the passwords of its own database roles; root's alone."""
+    db = site.address("db")
+    steps.folder(layout.CREDENTIALS, mode="700")
+    for service in services:
+        if service.roles:
+            lines = (
+                f"{db}:{layout.POSTGRES_PORT}:{DATABASES[name]}:{name}:{vault.password(name).plain}\n"
+                for name in service.roles
+            )
+            steps.put(service.credentials, "".join(lines), mode="600", secret=True)
     steps.put(f"{layout.ETC}/secrets.env", vault.secrets_env(role), mode="600", secret=True)
 
 
@@ -42,3 +53,21 @@ def install_units(services: list[Service]) -> None:
     for service in services:
         steps.put(f"/etc/systemd/system/{service.name}.service", unit(service))
     steps.units_read()
+
+
+def restart_changed(services: list[Service]) -> None:
+    """Restart what was started before its files were written; what never ran is left to the release."""
+    for service in services:
+        if service.once:
+            continue
+        name = f"{service.name}.service"
+        steps.run(
+            f"restart {service.name} with its new settings",
+            # A second later than the files, whose time is compared in seconds.
+            f"sleep 1; systemctl restart {name}",
+            unless=(
+                f'since=$(systemctl show -P StateChangeTimestamp {name}); [ -z "$since" ] || '
+                f'{{ since=$(date -d "$since" +%s); for f in {" ".join(service.read_at_start)}; do '
+                '[ ! -e $f ] || [ "$(stat -c %Y $f)" -lt "$since" ] || exit 1; done; }'
+            ),
+        )

@@ -45,7 +45,7 @@ def ports(site: Site, node: str) -> tuple[layout.Port, ...]:
 def firewall(site: Site, node: str) -> None:
     """Default drop. A rule set that locks the operator out is taken back after ROLLBACK_SECONDS.
 
-    The deploy logs in afresh after this step and only then cancels the roll-back (see `confirm_firewall`).
+    The deploy logs in afresh after this step and only then cancels the roll-back .
     """
     rules = steps.render(
         "nftables.conf.j2",
@@ -60,8 +60,8 @@ def firewall(site: Site, node: str) -> None:
         "load the firewall, to be rolled back unless a fresh login confirms it",
         f"install -d -m 700 {steps.STAMPS} && nft -c -f /etc/nftables.conf && "
         f"(echo flush ruleset; nft list ruleset) > {kept}.previous && "
-        "systemctl stop falcon-firewall-rollback.timer 2>/dev/null; "
-        f"systemd-run --quiet --collect --unit=falcon-firewall-rollback --on-active={ROLLBACK_SECONDS} "
+        f"systemctl stop {layout.FIREWALL_ROLLBACK}.timer 2>/dev/null; "
+        f"systemd-run --quiet --collect --unit={layout.FIREWALL_ROLLBACK} --on-active={ROLLBACK_SECONDS} "
         f"sh -c 'nft -f {kept}.previous; rm -f {kept}.sha256' && "
         f"nft -f /etc/nftables.conf && sha256sum /etc/nftables.conf > {kept}.sha256",
         unless=f"sha256sum /etc/nftables.conf | cmp -s - {kept}.sha256",

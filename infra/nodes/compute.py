@@ -6,6 +6,15 @@ from infra.nodes.services import Service
 from infra.site import Site
 from infra.vault import Vault
 
+SWEEP = Service(
+    name="falcon-sweep",
+    description="Falcon: ends the runs that the last boot left behind, removes their temporary files",
+    command=f"{layout.VENV}/bin/python -m falcon_pipelines.local.boot_sweep /run/falcon-sweep",
+    roles=("falcon_app", "dagster"),
+    runtime_folder="falcon-sweep",
+    keep_runtime_folder=True,
+    once=True,
+)
 CODE_SERVER = Service(
     name="falcon-code-server",
     description="Falcon: Dagster code server, on a private socket",
@@ -14,13 +23,49 @@ CODE_SERVER = Service(
         "--module-name falcon_pipelines.definitions --location-name falcon_pipelines "
         "--use-python-environment-entry-point"
     ),
+    after=("network-online.target", "falcon-sweep.service"),
     jit=True,
     runtime_folder="falcon-code-server",
     roles=("falcon_app", "dagster"),
     # Runs are its children and outlive a restart of it; `mixed` would kill them.
     kill_mode="process",
-    stop_seconds=300,
+    # Dagster's own default waits 180 s for calls under way; a tick that is cut is evaluated again.
+    environment={"DAGSTER_GRPC_SHUTDOWN_GRACE_PERIOD": "15"},
+    stop_seconds=30,
     nice=5,
+    slice=layout.WORK_SLICE,
+    oom_score=500,
+)
+TRADER = Service(
+    name="falcon-trader",
+    description="Falcon: the paper trader",
+    command=f"{layout.VENV}/bin/falcon trader",
+    jit=True,
+    roles=("falcon_app",),
+    notify=True,
+    watchdog_seconds=60,
+    # One turn of its loop, and the heartbeat that says it stops.
+    stop_seconds=45,
+    nice=-5,
+    slice=layout.LIVE_SLICE,
+    oom_score=-500,
+    falcon_command=True,
+)
+FEED = Service(
+    name="falcon-feed",
+    description="Falcon: live minute bars",
+    command=f"{layout.VENV}/bin/falcon feed",
+    jit=True,
+    roles=("falcon_app",),
+    notify=True,
+    watchdog_seconds=60,
+    # Bars that are still in memory are written first.
+    stop_seconds=60,
+    nice=-5,
+    slice=layout.LIVE_SLICE,
+    oom_score=-400,
+    unless_off="FALCON_FEED",
+    falcon_command=True,
 )
 
 
@@ -32,7 +77,11 @@ def tunnel(client: bool) -> Service:
         command=f"/usr/bin/stunnel4 {layout.ETC}/tunnel.conf",
         runtime_folder="falcon-tunnel" if client else None,
         writes=(),
+        files=(f"{layout.ETC}/tunnel.conf",),
     )
+
+
+SERVICES = [SWEEP, CODE_SERVER, tunnel(client=False), TRADER, FEED]
 
 
 def compute(site: Site, vault: Vault, node: str) -> None:
@@ -40,7 +89,8 @@ def compute(site: Site, vault: Vault, node: str) -> None:
     steps.packages(["stunnel4"])
     application.folders()
     steps.folder(layout.MARKET_DATA, mode="750", user=layout.USER, group=layout.USER)
-    application.settings(site, vault, "compute")
+    application.settings(site, "compute")
+    application.secrets(site, vault, "compute", SERVICES)
     steps.put(
         f"{layout.ETC}/tunnel.conf",
         steps.render(
@@ -51,4 +101,7 @@ def compute(site: Site, vault: Vault, node: str) -> None:
             peer_name=f"falcon-{site.with_role('web')[0]}",
         ),
     )
-    application.install_units([CODE_SERVER, tunnel(client=False)])
+    for name, shares in layout.SLICES.items():
+        steps.put(f"/etc/systemd/system/{name}", f"# {steps.MANAGED}\n[Slice]\n{shares}")
+    application.install_units(SERVICES)
+    application.restart_changed(SERVICES)

@@ -81,12 +81,17 @@ def database(site: Site, vault: Vault, node: str) -> None:
 
 
 def _role(role: str, vault: Vault) -> None:
-    verifier = vault.password(role).verifier
     steps.run(
         f"role {role}",
         _psql(f"CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE"),
         unless=_says("1", f"SELECT 1 FROM pg_roles WHERE rolname = '{role}'"),  # noqa: S608 - names of this file
     )
+    password(role, vault)
+
+
+def password(role: str, vault: Vault) -> None:
+    """A role's password as the vault has it."""
+    verifier = vault.password(role).verifier
     # The verifier is compared by its hash and sent on stdin, so that no process list ever holds it.
     fingerprint = hashlib.sha256(verifier.encode()).hexdigest()
     held = f"SELECT encode(sha256(rolpassword::bytea), 'hex') FROM pg_authid WHERE rolname = '{role}'"  # noqa: S608

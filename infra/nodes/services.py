@@ -17,6 +17,7 @@ class Service:
     """Numba writes machine code: memory that is writable and executable."""
     writes: tuple[str, ...] = (layout.VAR, layout.CACHE, layout.LOG)
     runtime_folder: str | None = None
+    keep_runtime_folder: bool = False
     roles: tuple[str, ...] = ()
     """Database roles whose passwords it needs."""
     kill_mode: str = "mixed"
@@ -24,9 +25,38 @@ class Service:
     notify: bool = False
     watchdog_seconds: int | None = None
     nice: int = 0
-    socket: bool = False
+    oom_score: int = 0
+    """Who is killed first when memory is short: the higher, the sooner."""
+    slice: str | None = None
+    """Which share of the machine it takes from; see layout.SLICES."""
+    secrets: bool = True
+    """Whether a service with database roles also needs secrets.env."""
+    unless_off: str | None = None
+    """A setting that, being `off` or absent, means that there is nothing to run: skipped, not failed."""
+    once: bool = False
+    """Does its work at boot and is done; never run again by a deploy."""
+    falcon_command: bool = False
+    """Exits with 2 when its settings cannot work: it then stays down until they change, instead of flapping."""
+    files: tuple[str, ...] = ()
+    """Configuration of its own, besides its unit and settings."""
     groups: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def credentials(self) -> str:
+        """Its database passwords, for root to hand over."""
+        return f"{layout.CREDENTIALS}/{self.name}.pgpass"
+
+    @property
+    def read_at_start(self) -> tuple[str, ...]:
+        """Files that count only from its next start on."""
+        return (
+            f"/etc/systemd/system/{self.name}.service",
+            f"{layout.ETC}/falcon.env",
+            *((self.credentials,) if self.roles else ()),
+            *((f"{layout.ETC}/secrets.env",) if self.roles and self.secrets else ()),
+            *self.files,
+        )
 
 
 def unit(service: Service) -> str:

@@ -15,24 +15,40 @@ DASHBOARD = Service(
     after=("network-online.target", "falcon-dashboard.socket"),
     roles=("falcon_web",),
     writes=(),
-    environment={"FALCON_BEHIND_HTTPS": "1"},
+    stop_seconds=15,
 )
-DAGSTER_WEB = Service(
-    name="falcon-dagster-web",
-    description="Falcon: Dagster web server, behind the dashboard's login",
-    command=(
-        f"{layout.VENV}/bin/dagster-webserver --host 127.0.0.1 --port {layout.DAGSTER_UI_PORT} "
-        f"--path-prefix /dagster --workspace {WORKSPACE}"
-    ),
-    roles=("dagster",),
+
+
+def _dagster_web(name: str, port: int, what: str, option: str) -> Service:
+    return Service(
+        name=name,
+        description=f"Falcon: Dagster web server {what}",
+        command=(
+            f"{layout.VENV}/bin/dagster-webserver --host 127.0.0.1 --port {port} "
+            f"--path-prefix /dagster --workspace {WORKSPACE}{option}"
+        ),
+        roles=("dagster",),
+        secrets=False,
+        files=(WORKSPACE,),
+        # Open pages hold websockets, which are not waited for.
+        stop_seconds=10,
+    )
+
+
+DAGSTER_WEB = _dagster_web("falcon-dagster-web", layout.DAGSTER_UI_PORT, "for operators", "")
+DAGSTER_VIEW = _dagster_web(
+    "falcon-dagster-view", layout.DAGSTER_VIEW_PORT, "for viewers, read-only", " --read-only"
 )
 DAEMON = Service(
     name="falcon-dagster-daemon",
     description="Falcon: Dagster daemon: schedules, sensors, the queue of runs",
     command=f"{layout.VENV}/bin/dagster-daemon run --workspace {WORKSPACE}",
     roles=("dagster",),
+    secrets=False,
+    files=(WORKSPACE,),
     stop_seconds=60,
 )
+SERVICES = [tunnel(client=True), DASHBOARD, DAGSTER_WEB, DAGSTER_VIEW, DAEMON]
 SOCKET = f"""# {steps.MANAGED}
 # systemd holds the socket: requests wait during a restart of the dashboard instead of failing.
 [Unit]
@@ -54,7 +70,8 @@ def web(site: Site, vault: Vault, node: str) -> None:
     """Everything of the web node but the release itself."""
     steps.packages(["nginx-light", "stunnel4"])
     application.folders()
-    application.settings(site, vault, "web")
+    application.settings(site, "web")
+    application.secrets(site, vault, "web", SERVICES)
     steps.put(
         f"{layout.ETC}/tunnel.conf",
         steps.render(
@@ -71,7 +88,8 @@ def web(site: Site, vault: Vault, node: str) -> None:
         f"      socket: {layout.TUNNEL_SOCKET}\n      location_name: falcon_pipelines\n",
     )
     steps.put("/etc/systemd/system/falcon-dashboard.socket", SOCKET)
-    application.install_units([tunnel(client=True), DASHBOARD, DAGSTER_WEB, DAEMON])
+    application.install_units(SERVICES)
+    application.restart_changed(SERVICES)
     steps.absent("/etc/nginx/sites-enabled/default")
     steps.folder("/etc/systemd/system/nginx.service.d")
     steps.put(
@@ -79,14 +97,15 @@ def web(site: Site, vault: Vault, node: str) -> None:
         # Debian's unit stays down after a crash.
         "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nRestart=on-failure\nRestartSec=2\n",
     )
-    steps.put("/etc/nginx/falcon-headers.conf", steps.render("nginx-headers.conf.j2"))
-    steps.put(
-        "/etc/nginx/conf.d/falcon.conf",
-        steps.render("nginx.conf.j2", name=site.site.name, address=site.nodes[node].address),
-    )
-    steps.service(
-        "nginx",
-        ["/etc/nginx/falcon-headers.conf", "/etc/nginx/conf.d/falcon.conf", f"{layout.TLS}/node.crt"],
-        reload=True,
-        check="nginx -t -q",
-    )
+    written = {
+        "/etc/nginx/falcon-headers.conf": "nginx-headers.conf.j2",
+        "/etc/nginx/falcon-proxy.conf": "nginx-proxy.conf.j2",
+        "/etc/nginx/falcon-dagster.conf": "nginx-dagster.conf.j2",
+        "/etc/nginx/conf.d/falcon.conf": "nginx.conf.j2",
+    }
+    for path, template in written.items():
+        steps.put(
+            path,
+            steps.render(template, name=site.site.name, address=site.nodes[node].address, layout=layout),
+        )
+    steps.service("nginx", [*written, f"{layout.TLS}/node.crt"], reload=True, check="nginx -t -q")
