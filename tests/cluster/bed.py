@@ -91,7 +91,9 @@ class Bed:
         self.nodes[name].wipe()
         address = self.network.addresses[name]
         if self.known_hosts.exists():
-            kept = [line for line in self.known_hosts.read_text().splitlines() if not line.startswith(address)]
+            kept = [
+                line for line in self.known_hosts.read_text().splitlines() if not line.startswith(address)
+            ]
             self.known_hosts.write_text("".join(f"{line}\n" for line in kept))
         self._seed(name)
         self.start(name)

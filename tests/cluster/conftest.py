@@ -29,8 +29,12 @@ _lines: list[tuple[str, str, float]] = []
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("cluster")
-    group.addoption("--thorough", action="store_true", help="as often and as long as the fault list says: hours")
-    group.addoption("--keep-bed", action="store_true", help="leave the nodes running, and take them up again next time")
+    group.addoption(
+        "--thorough", action="store_true", help="as often and as long as the fault list says: hours"
+    )
+    group.addoption(
+        "--keep-bed", action="store_true", help="leave the nodes running, and take them up again next time"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -56,7 +56,10 @@ def base_image() -> Path:
 
 
 def _build(root: Path) -> None:
-    run(["debootstrap", "--variant=minbase", f"--include={','.join(BOOT)}", SUITE, str(root), *_mirror()], timeout=1200)
+    run(
+        ["debootstrap", "--variant=minbase", f"--include={','.join(BOOT)}", SUITE, str(root), *_mirror()],
+        timeout=1200,
+    )
     (root / "etc/apt/sources.list").unlink(missing_ok=True)
     for source in sorted(Path("/etc/apt").glob("sources.list*")):
         target = root / "etc/apt" / source.name
@@ -89,7 +92,9 @@ def _mirror() -> list[str]:
     """The mirror that the host itself takes Debian from."""
     texts = [path.read_text() for path in Path("/etc/apt").rglob("sources.list*") if path.is_file()]
     texts += [path.read_text() for path in Path("/etc/apt/sources.list.d").glob("*.sources")]
-    found = re.findall(r"^(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s+(\S+/debian/?)(?=\s|$)", "\n".join(texts), re.MULTILINE)
+    found = re.findall(
+        r"^(?:URIs:|deb(?:\s+\[[^\]]*\])?)\s+(\S+/debian/?)(?=\s|$)", "\n".join(texts), re.MULTILINE
+    )
     return found[:1]
 
 

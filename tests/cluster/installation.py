@@ -92,7 +92,9 @@ class Checkout:
     def git(self, *arguments: str) -> str:
         """A git command in the checkout."""
         who = {"NAME": "bed", "EMAIL": "bed@localhost", "DATE": _WHEN}
-        names = [f"GIT_{role}_{part}={value}" for role in ("AUTHOR", "COMMITTER") for part, value in who.items()]
+        names = [
+            f"GIT_{role}_{part}={value}" for role in ("AUTHOR", "COMMITTER") for part, value in who.items()
+        ]
         return run(["env", *names, "git", "-C", str(self.folder), *arguments])
 
 
@@ -157,11 +159,12 @@ class Installation:
 
     def falcon(self, arguments: str, *, stdin: str = "", timeout: float = 120) -> str:
         """The `falcon` command on compute, as the services' user with the services' settings."""
-        # The password file is root's: like a service, the command gets a copy of its own.
+        # Like a service, the command gets a copy of the code server's password file, which is root's.
         return self.bed.compute.console(
+            "pgpass=$(systemctl show -P LoadCredential falcon-code-server.service | head -1 | cut -d: -f2); "
             f"printf '%s\\n' '{stdin}' | systemd-run --quiet --pipe --wait --collect -p User=falcon "
             "-p EnvironmentFile=/etc/falcon/falcon.env -p EnvironmentFile=-/etc/falcon/secrets.env "
-            "-p LoadCredential=pgpass:/etc/falcon/pgpass -p WorkingDirectory=/var/lib/falcon "
+            "-p LoadCredential=pgpass:$pgpass -p WorkingDirectory=/var/lib/falcon "
             "sh -c 'PGPASSFILE=$CREDENTIALS_DIRECTORY/pgpass exec /opt/falcon/venv/bin/falcon \"$@\"' falcon "
             f"{arguments}",
             timeout=timeout,

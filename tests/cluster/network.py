@@ -66,7 +66,23 @@ class Network:
             return
         hub, name = self.name("operator"), self.name(who)
         run(["ip", "netns", "add", name])
-        run(["ip", "link", "add", f"p-{who}", "netns", hub, "type", "veth", "peer", "name", "eth0", "netns", name])
+        run(
+            [
+                "ip",
+                "link",
+                "add",
+                f"p-{who}",
+                "netns",
+                hub,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "netns",
+                name,
+            ]
+        )
         self._hub("ip", "link", "set", f"p-{who}", "master", "br0", "up")
         for command in (
             "link set lo up",

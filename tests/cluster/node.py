@@ -37,7 +37,7 @@ class Node:
     @property
     def running(self) -> bool:
         """Whether any process of the node lives."""
-        return bool(self._processes())
+        return bool(self.processes())
 
     def seed(self, names: Mapping[str, str], public_key: str) -> None:
         """Make the node's own file system: host keys, names of the others, the operator's key."""
@@ -67,7 +67,13 @@ class Node:
         self._mount()
         self._cgroup.mkdir(exist_ok=True)
         command = [
-            *("systemd-nspawn", "--quiet", "--boot", f"--directory={self._root}", f"--machine={self._machine}"),
+            *(
+                "systemd-nspawn",
+                "--quiet",
+                "--boot",
+                f"--directory={self._root}",
+                f"--machine={self._machine}",
+            ),
             *(f"--hostname=falcon-{self.name}", "--register=no", "--keep-unit", "--link-journal=no"),
             *("--resolv-conf=off", "--timezone=off", "--console=pipe", "--capability=CAP_NET_ADMIN"),
             f"--network-namespace-path=/run/netns/{network_namespace}",
@@ -118,7 +124,7 @@ class Node:
 
     def console(self, command: str, *, timeout: float = 60, check: bool = True) -> str:
         """Run a shell command as root on the node's own console, which needs no network; gives stdout back."""
-        line = ["nsenter", f"--target={self._init()}", "--mount", "--uts", "--ipc", "--net", "--pid"]
+        line = ["nsenter", f"--target={self.init()}", "--mount", "--uts", "--ipc", "--net", "--pid"]
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
             [*line, "/bin/sh", "-c", f"cd / && {command}"],
@@ -131,7 +137,9 @@ class Node:
             check=False,
         )
         if check and done.returncode != 0:
-            raise CommandFailed(f"{self.name}: {command[:200]}: {done.stderr.strip()[-500:] or done.returncode}")
+            raise CommandFailed(
+                f"{self.name}: {command[:200]}: {done.stderr.strip()[-500:] or done.returncode}"
+            )
         return done.stdout
 
     def says(self, command: str, timeout: float = 60) -> bool:
@@ -174,9 +182,9 @@ class Node:
         target, _ = DISKS[self.kind]
         self.console(f"rm -f {target}/ballast {target}/ballast.rest")
 
-    def _init(self) -> int:
+    def init(self) -> int:
         """The process that is PID 1 on the node."""
-        for process in self._processes():
+        for process in self.processes():
             with suppress(OSError):
                 status = Path(f"/proc/{process}/status").read_text()
                 spaces = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
@@ -184,7 +192,8 @@ class Node:
                     return process
         raise CommandFailed(f"{self.name} is off")
 
-    def _processes(self) -> list[int]:
+    def processes(self) -> list[int]:
+        """Process ids, on this machine, of everything that runs on the node."""
         found: list[int] = []
         for path in self._cgroup.rglob("cgroup.procs") if self._cgroup.exists() else ():
             with suppress(OSError):

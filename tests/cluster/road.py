@@ -90,7 +90,9 @@ class Road:
         site = self.site
         options = f"-i {self.bed.key} -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={self.bed.known_hosts}"
         ssh = ["ssh", *options.split(), f"deploy@{self.bed.network.addresses['compute']}", f"cat > {target}"]
-        command = " ".join([*site.bed.network.within("operator"), *ssh[:-1], f"'{ssh[-1]}'", "<", str(source)])
+        command = " ".join(
+            [*site.bed.network.within("operator"), *ssh[:-1], f"'{ssh[-1]}'", "<", str(source)]
+        )
         run(["sh", "-c", command])
 
     def launch(self, job: str, tags: dict[str, str] | None = None, config: object = None) -> str:
@@ -103,7 +105,9 @@ class Road:
             },
             "runConfigData": json.dumps(config or {}),
             "mode": "default",
-            "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]},
+            "executionMetadata": {
+                "tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]
+            },
         }
         launched = self.site.olga.graphql(_LAUNCH, {"p": parameters})["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", str(launched)
@@ -171,7 +175,8 @@ class Road:
         found = self.site.olga.graphql(_LOCATION, timeout=10)
         entries = found["workspaceOrError"]["locationEntries"]
         loaded = [
-            entry["loadStatus"] == "LOADED" and entry["locationOrLoadError"]["__typename"] == "RepositoryLocation"
+            entry["loadStatus"] == "LOADED"
+            and entry["locationOrLoadError"]["__typename"] == "RepositoryLocation"
             for entry in entries
         ]
         daemons = found["instance"]["daemonHealth"]["allDaemonStatuses"]
@@ -185,10 +190,13 @@ class Road:
     def no_run_stuck(self, seconds: float) -> float:
         """Wait until no run is under way that nothing works on; in how many seconds."""
         return wait_until(
-            lambda: self.bed.db.psql(
-                "SELECT count(*) = 0 FROM runs WHERE status IN ('STARTING', 'STARTED', 'CANCELING')", "dagster"
-            )
-            == "t",
+            lambda: (
+                self.bed.db.psql(
+                    "SELECT count(*) = 0 FROM runs WHERE status IN ('STARTING', 'STARTED', 'CANCELING')",
+                    "dagster",
+                )
+                == "t"
+            ),
             seconds,
             "no run is stuck",
             every=2,

@@ -22,9 +22,7 @@ def test_setup_brings_fresh_machines_to_a_site_that_answers(
     wait_until(road.dagster_answers, 60, "Dagster has its location and its daemons")
 
 
-def test_a_second_setup_changes_nothing(
-    site: Installation, tell: Callable[[str, str, float], None]
-) -> None:
+def test_a_second_setup_changes_nothing(site: Installation, tell: Callable[[str, str, float], None]) -> None:
     said = site.operator("setup", "all")
     assert said.code == 0, said.text[-2000:]
     assert said.changes == 0, said.out[-2000:]
@@ -39,7 +37,9 @@ def test_a_dry_run_foresees_no_change(site: Installation) -> None:
 
 def test_two_deploys_at_once_are_refused(site: Installation) -> None:
     """The lock is held by a deploy of somebody else's."""
-    site.bed.web.console("systemd-run --quiet --collect --unit=falcon-deploy-lock --description='deploy other' sleep 120")
+    site.bed.web.console(
+        "systemd-run --quiet --collect --unit=falcon-deploy-lock --description='deploy other' sleep 120"
+    )
     try:
         said = site.operator("deploy", "all")
     finally:

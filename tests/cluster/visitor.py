@@ -85,7 +85,9 @@ class Visitor:
 
     def graphql(self, query: str, variables: Mapping[str, Any] | None = None, *, timeout: float = 30) -> Any:
         """The data of a question to Dagster, behind the dashboard's login; raises AssertionError on an error."""
-        answer = self.post("/dagster/graphql", {"query": query, "variables": variables or {}}, timeout=timeout)
+        answer = self.post(
+            "/dagster/graphql", {"query": query, "variables": variables or {}}, timeout=timeout
+        )
         assert answer.status == 200, f"/dagster/graphql: {answer.status} {answer.body[:200]}"
         document = answer.json()
         assert not document.get("errors"), str(document["errors"])[:500]
