@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -47,7 +48,8 @@ def version() -> str:
     project = re.search(r'^version = "([^"]+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     if project is None:
         raise DeployError("pyproject.toml names no version")
-    commit = _run(["git", "rev-parse", "--short=10", "HEAD"]).strip()
+    # The last commit that changed what is shipped: a change of the deploy alone makes no new release.
+    commit = _run(["git", "log", "-1", "--format=%h", "--abbrev=10", "--", *_SHIPPED]).strip()
     changes = hashlib.sha256(_run(["git", "diff", "HEAD", "--", *_SHIPPED]).encode())
     added = _run(["git", "ls-files", "--others", "--exclude-standard", "--", *_SHIPPED]).split()
     for name in added:
@@ -79,7 +81,13 @@ def _lock(release: Release, role: str, machine: str) -> None:
     path = release.requirements(role, machine)
     if path.exists():
         return
-    part = path.with_suffix(".part")
+    # Resolved once for as long as neither file changes.
+    sources = b"".join((ROOT / name).read_bytes() for name in ("pyproject.toml", "requirements.lock"))
+    kept = release.wheels / f"{path.stem}-{hashlib.sha256(sources).hexdigest()[:16]}.txt"
+    if kept.exists():
+        shutil.copyfile(kept, path)
+        return
+    part = kept.with_suffix(".part")
     extras = [f"--extra={extra}" for extra in EXTRAS[role]]
     _run(
         [
@@ -90,11 +98,13 @@ def _lock(release: Release, role: str, machine: str) -> None:
             *("--output-file", str(part)),
         ]
     )
-    part.replace(path)
+    part.replace(kept)
+    shutil.copyfile(kept, path)
 
 
 def _download(release: Release, machine: str) -> None:
-    done = release.folder / f"downloaded-{machine}"
+    wanted = "".join(release.requirements(role, machine).read_text() for role in EXTRAS)
+    done = release.wheels / f"downloaded-{machine}-{hashlib.sha256(wanted.encode()).hexdigest()[:16]}"
     if done.exists():
         return
     tags = _platform_tags(machine)

@@ -62,7 +62,7 @@ def firewall(site: Site, node: str) -> None:
         f"(echo flush ruleset; nft list ruleset) > {kept}.previous && "
         f"systemctl stop {layout.FIREWALL_ROLLBACK}.timer 2>/dev/null; "
         f"systemd-run --quiet --collect --unit={layout.FIREWALL_ROLLBACK} --on-active={ROLLBACK_SECONDS} "
-        f"sh -c 'nft -f {kept}.previous; rm -f {kept}.sha256' && "
+        f"sh -c 'nft -f {kept}.previous && rm -f {kept}.sha256' && "
         f"nft -f /etc/nftables.conf && sha256sum /etc/nftables.conf > {kept}.sha256",
         unless=f"sha256sum /etc/nftables.conf | cmp -s - {kept}.sha256",
     )

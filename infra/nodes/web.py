@@ -98,6 +98,7 @@ def web(site: Site, vault: Vault, node: str) -> None:
         "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nRestart=on-failure\nRestartSec=2\n",
     )
     written = {
+        "/etc/nginx/falcon-tls.conf": "nginx-tls.conf.j2",
         "/etc/nginx/falcon-headers.conf": "nginx-headers.conf.j2",
         "/etc/nginx/falcon-proxy.conf": "nginx-proxy.conf.j2",
         "/etc/nginx/falcon-dagster.conf": "nginx-dagster.conf.j2",
@@ -108,4 +109,9 @@ def web(site: Site, vault: Vault, node: str) -> None:
             path,
             steps.render(template, name=site.site.name, address=site.nodes[node].address, layout=layout),
         )
-    steps.service("nginx", [*written, f"{layout.TLS}/node.crt"], reload=True, check="nginx -t -q")
+    steps.service(
+        "nginx",
+        [*written, f"{layout.TLS}/node.crt"],
+        reload=True,
+        check="nginx -t -q 2>/dev/null || { nginx -t -q 2>&1 | grep emerg >&2; false; }",
+    )
