@@ -1,6 +1,5 @@
 """Fixtures of the test bed: the nodes booted, Falcon deployed on them, data to work with, and a line per fault."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -35,6 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--keep-bed", action="store_true", help="leave the nodes running, and take them up again next time"
     )
+    group.addoption("--no-deploy", action="store_true", help="take what runs on the bed that was kept as it is")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -117,12 +117,14 @@ class FirstSetup:
 
 
 @pytest.fixture(scope="session")
-def first_setup(bed: Bed) -> FirstSetup:
+def first_setup(bed: Bed, request: pytest.FixtureRequest) -> FirstSetup:
     """Falcon on the nodes, from nothing."""
     site = Installation(bed)
-    site.write_site(SETTINGS)
-    if not (site.checkout.folder.exists() and os.environ.get("FALCON_BED_SAME_CHECKOUT")):
-        site.checkout.refresh()
+    if request.config.getoption("--no-deploy", default=False):
+        return FirstSetup(site, None)
+    if not site.site_file.exists():
+        site.write_site(SETTINGS)
+    site.checkout.refresh()
     site.checkout.build(site.machines)
     had = bed.web.says("test -e /opt/falcon/current")
     said = site.operator("setup", "all")

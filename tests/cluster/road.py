@@ -25,9 +25,9 @@ SETTINGS = {
     "FALCON_FLATFILES_DIR": FLAT_FILES,
     "FALCON_REFERENCE_FILE": f"{FLAT_FILES}/reference.csv",
     "FALCON_HISTORY_START": str(FIRST_SESSION),
-    "FALCON_FEED": "replay",
-    "FALCON_FEED_REPLAY_SPEED": "60",
 }
+FEED = {"FALCON_FEED": "replay", "FALCON_FEED_REPLAY_SPEED": "60"}
+"""What compute is told once there are minutes to replay."""
 _LAUNCH = """
 mutation($p: ExecutionParams!) { launchRun(executionParams: $p) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
@@ -109,7 +109,7 @@ class Road:
                 "tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]
             },
         }
-        launched = self.site.olga.graphql(_LAUNCH, {"p": parameters})["launchRun"]
+        launched = self.site.olga.graphql(_LAUNCH, {"p": parameters}, timeout=120)["launchRun"]
         assert launched["__typename"] == "LaunchRunSuccess", str(launched)
         return str(launched["run"]["runId"])
 

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from tests.cluster.books import books_balance, fills
-from tests.cluster.road import MINUTE_SESSIONS, SESSIONS, Road
+from tests.cluster.road import FEED, MINUTE_SESSIONS, SESSIONS, SETTINGS, Road
 from tests.cluster.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
@@ -41,7 +41,10 @@ def test_minutes_and_a_screen_asked_for_in_the_dashboard(road: Road, days: tuple
 def test_a_session_replayed_through_feed_and_trader_shows_in_the_dashboard(
     road: Road, tell: Callable[[str, str, float], None]
 ) -> None:
-    road.bed.compute.console("systemctl restart falcon-feed.service")
+    road.site.write_site({**SETTINGS, **FEED})
+    said = road.site.operator("secrets", "compute")
+    assert said.code == 0, said.text[-2000:]
+    road.bed.compute.console("systemctl start falcon-feed.service")
     seconds = wait_until(lambda: fills(road.bed) > 0, 300, "a fill", every=2)
     page = road.site.olga.get("/api/v1/fills").json()
     assert page["rows"] if "rows" in page else page["items"]
