@@ -108,9 +108,17 @@ def open_trades(
     )
 
 
+def has_nan(values: NDArray[np.float64]) -> bool:
+    """Whether a value is NaN: a sum tells most arrays without one at a third of the cost of looking at each."""
+    return bool(np.isnan(values.sum())) and bool(np.isnan(values).any())
+
+
 def forward_filled(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each column with NaN replaced by its last number before; leading NaN stay. (T, N) to (T, N)."""
-    if not np.isnan(values).any():
+    """Each column with NaN replaced by its last number before; leading NaN stay. (T, N) to (T, N).
+
+    The very array where it has none and is contiguous.
+    """
+    if not has_nan(values):
         return np.ascontiguousarray(values)
     rows = np.where(np.isnan(values), 0, np.arange(len(values))[:, None])
     np.maximum.accumulate(rows, axis=0, out=rows)

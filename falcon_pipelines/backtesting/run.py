@@ -64,8 +64,13 @@ class BacktestResult:
     matched: NDArray[np.void]
     held: NDArray[np.void]
     stats: Statistics
-    benchmark: Benchmark
     warnings: tuple[str, ...]
+
+    @cached_property
+    def benchmark(self) -> Benchmark:
+        """Buy-and-hold of the panel's tickers at the strategy's costs."""
+        costs = self.parameters.fee_bps, self.parameters.slippage_bps
+        return buy_and_hold(self.panel, self.initial_cash, *costs)
 
     @cached_property
     def trades(self) -> tuple[Trade, ...]:
@@ -108,9 +113,13 @@ class BacktestResult:
 
 @dataclass(frozen=True)
 class Fills:
-    """What the kernel did: its fills (dtype `kernel.ORDER`) and the entries it could not make in full."""
+    """What the kernel did: its fills (dtype `kernel.ORDER`) and the entries it could not make in full.
+
+    `closes` is each ticker's last close at each bar, (T, N).
+    """
 
     orders: NDArray[np.void]
+    closes: NDArray[np.float64]
     cut: int
     dropped: int
     void: int
@@ -119,8 +128,9 @@ class Fills:
 def bar_arrays(panel: Panel) -> BarArrays:
     """The panel's bars as the kernel takes them."""
     arrays = {name: np.ascontiguousarray(panel[name], dtype=np.float64) for name in FIELDS}
-    filled = forward_filled(panel["close"])
-    return BarArrays(**arrays, filled=filled, gapless=not bool(np.isnan(panel["close"]).any()))
+    filled = forward_filled(arrays["close"])
+    # Nothing to fill gives the same array back.
+    return BarArrays(**arrays, filled=filled, gapless=filled is arrays["close"])
 
 
 def signal_arrays(signals: "Signals") -> SignalArrays:
@@ -130,9 +140,10 @@ def signal_arrays(signals: "Signals") -> SignalArrays:
 
 def simulate_fills(panel: Panel, signals: "Signals", parameters: FillParameters, cash: float) -> Fills:
     """Run the kernel over a panel of (T, N) bars and signals of the same shape."""
-    orders, accounts = simulate(bar_arrays(panel), signal_arrays(signals), parameters.packed(), float(cash))
+    bars = bar_arrays(panel)
+    orders, accounts = simulate(bars, signal_arrays(signals), parameters.packed(), float(cash))
     account = accounts[0]
-    return Fills(orders, int(account["cut"]), int(account["dropped"]), int(account["void"]))
+    return Fills(orders, bars.filled, int(account["cut"]), int(account["dropped"]), int(account["void"]))
 
 
 def buy_and_hold(panel: Panel, cash: float, fee_bps: float, slippage_bps: float) -> Benchmark:
@@ -197,7 +208,7 @@ def assemble(
     panel: Panel, fills: Fills, parameters: FillParameters, cash: float, warm_up: int = 0
 ) -> BacktestResult:
     """The result that follows from fills over a panel."""
-    account = account_history(fills.orders, forward_filled(panel["close"]), cash)
+    account = account_history(fills.orders, fills.closes, cash)
     matched, held = match_trades(fills.orders, len(panel.tickers))
     return BacktestResult(
         panel=panel,
@@ -208,7 +219,6 @@ def assemble(
         matched=matched,
         held=held,
         stats=statistics(panel.timestamps, account, fills.orders, matched, cash),
-        benchmark=buy_and_hold(panel, cash, parameters.fee_bps, parameters.slippage_bps),
         warnings=tuple(_warnings(panel, fills, matched, account, warm_up)),
     )
 

@@ -44,7 +44,7 @@ def main() -> None:
         with dg.DagsterInstance.get() as instance:
             ended, removed = boot_sweep(Path(sys.argv[1]), settings.load().market_data, instance)
     except FalconError as error:
-        log.error("boot sweep: %s", error)  # noqa: TRY400 - one line is all an operator needs
+        log.error("boot sweep: %s", error)
         sys.exit(error.exit_code)
     log.info("boot sweep: %d runs of the last boot ended, %d temporary folders removed", ended, removed)
 

@@ -37,7 +37,8 @@ def install(release: Release, role: str, machine: str) -> None:
         f"echo NUMBA_CACHE_DIR={cache} > {folder}.part/release.env && "
         f"rm -rf /var/tmp/falcon-deploy-uv {folder} && mv -T {folder}.part {folder} && "
         # Scripts name the interpreter by the folder they were made in.
-        f"grep -rlI --null '{folder}.part' {folder}/venv/bin {folder}/venv/pyvenv.cfg | xargs -0r sed -i 's|{folder}.part|{folder}|g' && "
+        f"grep -rlI --null '{folder}.part' {folder}/venv/bin {folder}/venv/pyvenv.cfg | "
+        f"xargs -0r sed -i 's|{folder}.part|{folder}|g' && "
         f"install -d -o {layout.USER} -g {layout.USER} -m 750 {cache} && "
         f"cp {folder}/venv/lib/python3*/site-packages/falcon_pipelines/config/dagster.yaml {folder}/dagster.yaml",
         unless=f"test -e {folder}/dagster.yaml",
@@ -66,7 +67,8 @@ def flip(version: str) -> str:
         f"if [ \"$old\" != 'releases/{version}' ]; then "
         f'[ -z "$old" ] || {{ ln -sfn "$old" previous.new; mv -T previous.new previous; }}; '
         f"ln -sfn 'releases/{version}' current.new; mv -T current.new current; fi; "
-        f"[ -L venv ] || ln -s current/venv venv; ln -sfn {layout.CURRENT}/dagster.yaml {layout.DAGSTER_HOME}/dagster.yaml"
+        "[ -L venv ] || ln -s current/venv venv; "
+        f"ln -sfn {layout.CURRENT}/dagster.yaml {layout.DAGSTER_HOME}/dagster.yaml"
     )
 
 
@@ -75,5 +77,6 @@ def prune() -> str:
     return (
         f"cd {layout.RELEASES} && ls -1t | tail -n +{KEEP + 1} | while read -r name; do "
         f'case "releases/$name" in "$(readlink ../current)"|"$(readlink ../previous)") ;; *) rm -rf -- "$name";; esac; done; '
-        f'cd {layout.CACHE}/numba 2>/dev/null && for name in *; do [ -e "{layout.RELEASES}/$name" ] || rm -rf -- "$name"; done; true'
+        f"cd {layout.CACHE}/numba 2>/dev/null && for name in *; do "
+        f'[ -e "{layout.RELEASES}/$name" ] || rm -rf -- "$name"; done; true'
     )

@@ -109,9 +109,5 @@ def web(site: Site, vault: Vault, node: str) -> None:
             path,
             steps.render(template, name=site.site.name, address=site.nodes[node].address, layout=layout),
         )
-    steps.service(
-        "nginx",
-        [*written, f"{layout.TLS}/node.crt"],
-        reload=True,
-        check="nginx -t -q 2>/dev/null || { nginx -t -q 2>&1 | grep emerg >&2; false; }",
-    )
+    valid = "nginx -t -q 2>/dev/null || { nginx -t -q 2>&1 | grep emerg >&2; false; }"
+    steps.service("nginx", [*written, f"{layout.TLS}/node.crt"], reload=True, check=valid)
