@@ -24,9 +24,7 @@ def doubled(bed: Bed) -> list[str]:
 def books_balance(road: Road) -> bool:
     """Every account's books proved from the database, by the asset that does so every evening; raises AssertionError."""
     assert doubled(road.bed) == []
-    run = road.launch("prove_books")
-    ended = road.end_of(run, 120)
-    assert ended == "SUCCESS", road.logs(run)[-3:]
+    road.runs_succeed(120)
     broken = road.bed.db.psql(
         "SELECT count(*) FROM account_halts WHERE kind = 'reconciliation' AND until IS NULL"
     )

@@ -34,7 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--keep-bed", action="store_true", help="leave the nodes running, and take them up again next time"
     )
-    group.addoption("--no-deploy", action="store_true", help="take what runs on the bed that was kept as it is")
+    group.addoption(
+        "--no-deploy", action="store_true", help="take what runs on the bed that was kept as it is"
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

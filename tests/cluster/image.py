@@ -18,15 +18,15 @@ SUITE = "bookworm"
 BOOT = (
     "systemd systemd-sysv dbus libpam-systemd openssh-server python3 python3-venv sudo iproute2 iputils-ping nftables "
     "curl ca-certificates procps less netbase tzdata"
-).split()
+)
 ROLES = (
     "postgresql postgresql-client pgbackrest nginx-light redis-server stunnel4 prometheus-node-exporter "
     "prometheus-postgres-exporter prometheus-nginx-exporter unattended-upgrades chrony faketime rsync openssl"
-).split()
+)
 DISABLED = (
     "postgresql nginx redis-server chrony prometheus-node-exporter prometheus-postgres-exporter "
     "prometheus-nginx-exporter stunnel4 apt-daily.timer apt-daily-upgrade.timer unattended-upgrades nftables"
-).split()
+)
 
 
 def cache() -> Path:
@@ -44,7 +44,7 @@ def base_image() -> Path:
     """The folder of the image; builds it when it is not there, which takes about two minutes."""
     if (given := given_base()) is not None:
         return given
-    wanted = hashlib.sha256(" ".join([SUITE, *BOOT, *ROLES, *DISABLED]).encode()).hexdigest()[:12]
+    wanted = hashlib.sha256(" ".join([SUITE, BOOT, ROLES, DISABLED]).encode()).hexdigest()[:12]
     image = cache() / f"base-{wanted}"
     if not image.is_dir():
         part = cache() / f"base-{wanted}.part"
@@ -57,7 +57,14 @@ def base_image() -> Path:
 
 def _build(root: Path) -> None:
     run(
-        ["debootstrap", "--variant=minbase", f"--include={','.join(BOOT)}", SUITE, str(root), *_mirror()],
+        [
+            "debootstrap",
+            "--variant=minbase",
+            f"--include={BOOT.replace(' ', ',')}",
+            SUITE,
+            str(root),
+            *_mirror(),
+        ],
         timeout=1200,
     )
     (root / "etc/apt/sources.list").unlink(missing_ok=True)
@@ -70,7 +77,7 @@ def _build(root: Path) -> None:
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
     install = (
         "export DEBIAN_FRONTEND=noninteractive; apt-get -qq update && "
-        f"apt-get -qqy --no-install-recommends install {' '.join(ROLES)} && apt-get clean"
+        f"apt-get -qqy --no-install-recommends install {ROLES} && apt-get clean"
     )
     with _nothing_starts(root):
         run(["chroot", str(root), "sh", "-c", install], timeout=1200)
@@ -84,7 +91,7 @@ def _build(root: Path) -> None:
         key.unlink()
     (root / "etc/machine-id").write_text("")
     (root / "var/log/journal").mkdir(exist_ok=True)
-    for unit in DISABLED:
+    for unit in DISABLED.split():
         run(["systemctl", f"--root={root}", "disable", "--quiet", unit])
 
 

@@ -24,7 +24,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 @contextmanager
 def inside(namespace: str) -> Iterator[None]:
     """Sockets that this thread makes in here belong to a network namespace, for as long as they live."""
-    with open("/proc/thread-self/ns/net", "rb") as home, open(f"/run/netns/{namespace}", "rb") as there:
+    with (
+        Path("/proc/thread-self/ns/net").open("rb") as home,
+        Path(f"/run/netns/{namespace}").open("rb") as there,
+    ):
         _enter(there.fileno())
         try:
             yield

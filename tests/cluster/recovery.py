@@ -60,12 +60,13 @@ def no_service_restarted(road: Road) -> Iterator[None]:
 
 @contextmanager
 def nothing_lost(road: Road) -> Iterator[None]:
-    """Afterwards no committed row is missing and the books balance."""
+    """Afterwards no committed row is missing, the books balance, a new run succeeds and none is stuck."""
     before = committed(road.bed)
     yield
     after = committed(road.bed)
     assert {name for name, count in before.items() if after[name] < count} == set(), (before, after)
     assert books_balance(road)
+    road.no_run_stuck(STUCK_SECONDS)
 
 
 def pages_back(road: Road, seconds: float) -> float:
@@ -102,12 +103,9 @@ def trading_state(road: Road) -> set[str]:
     return set(said.split())
 
 
-def runs_work(road: Road, seconds: float, watch: float = 0) -> float:
-    """No run is stuck within five minutes, new runs succeed, and go on doing so for `watch` seconds."""
-    took = road.runs_succeed(seconds)
-    road.no_run_stuck(STUCK_SECONDS)
+def keeps_working(road: Road, watch: float) -> None:
+    """New runs go on succeeding for so many seconds."""
     deadline = time.monotonic() + watch
     while time.monotonic() < deadline:
         road.quick_run()
         time.sleep(min(30, watch / 4))
-    return took

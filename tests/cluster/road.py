@@ -141,7 +141,7 @@ class Road:
         return [event.get("message", "") for event in found["events"]]
 
     def quick_run(self, seconds: float = 90) -> float:
-        """A short run, from the click to its success; in how many seconds."""
+        """A short run (the books are proved), from the click to its success; in how many seconds."""
         started = time.monotonic()
         ended = self.end_of(self.launch("prove_books"), seconds)
         assert ended == "SUCCESS", f"a new run ended in {ended}"

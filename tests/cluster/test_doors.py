@@ -251,11 +251,8 @@ def test_services_have_given_up_what_they_do_not_need(site: Installation) -> Non
             "systemctl list-units --plain --no-legend 'falcon-*.service' | awk '{print $1}'"
         ).split()
         for unit in units:
-            score = float(
-                node.console(
-                    f"systemd-analyze security --no-pager {unit} | tail -1 | grep -o '[0-9.]*' | head -1"
-                )
-            )
+            shown = node.console(f"systemd-analyze security --no-pager {unit} | tail -1")
+            score = float(re.search(r": ([0-9.]+) ", shown)[1])
             jit = "MemoryDenyWriteExecute=no" in node.console(
                 f"systemctl show -p MemoryDenyWriteExecute {unit}"
             )

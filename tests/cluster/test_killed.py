@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.cluster.recovery import dagster_back, nothing_lost, pages_back, runs_work, trading_back, unit_back
+from tests.cluster.recovery import dagster_back, nothing_lost, pages_back, trading_back, unit_back
 from tests.cluster.road import Road
 from tests.cluster.test_database_faults import POSTGRESQL
 from tests.cluster.waiting import wait_until
@@ -42,7 +42,6 @@ def test_killed(road: Road, tell: Tell, name: str, unit: str) -> None:
             trading_back(road, BACK_SECONDS)
         back = time.monotonic() - started
         dagster_back(road, 60)
-        runs_work(road, 90)
     assert back <= BACK_SECONDS
     tell(f"kill -9 {unit.removesuffix('.service')}", "back by itself, books balance", back)
 
@@ -59,7 +58,6 @@ def test_run_worker_killed(road: Road, tell: Tell) -> None:
         ended = road.end_of(run, 180)
         back = time.monotonic() - started
         assert ended in ("SUCCESS", "FAILURE")
-        runs_work(road, 90)
     retried = road.bed.db.psql(
         f"SELECT count(*) FROM run_tags WHERE key = 'dagster/root_run_id' AND value = '{run}'", "dagster"
     )

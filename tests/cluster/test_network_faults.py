@@ -10,7 +10,6 @@ from tests.cluster.recovery import (
     no_service_restarted,
     nothing_lost,
     pages_back,
-    runs_work,
     trading_back,
     trading_state,
     watch_pages,
@@ -43,7 +42,6 @@ def test_partition(road: Road, tell: Tell, one: str, other: str) -> None:
         trading_back(road, HEALED_SECONDS)
         dagster_back(road, 60)
         told = time.monotonic() - started
-        runs_work(road, 120)
     assert seen.refused == []
     assert seen.slowest <= 3
     if "compute" in (one, other) and "db" in (one, other):
@@ -72,7 +70,6 @@ def test_bad_line(road: Road, tell: Tell, fault: str) -> None:
         road.bed.network.heal()
         back = pages_back(road, HEALED_SECONDS)
         trading_back(road, HEALED_SECONDS)
-        runs_work(road, 120)
     tell(fault, f"{seen}, {len(seen.refused)} refused", back)
 
 
@@ -104,6 +101,5 @@ def test_cable_pulled(road: Road, tell: Tell) -> None:
         back = pages_back(road, HEALED_SECONDS)
         trading_back(road, HEALED_SECONDS)
         wait_until(road.dagster_answers, 60, "Dagster has its code")
-        runs_work(road, 120)
     assert seen.refused == []
     tell("compute's cable pulled 60 s", str(seen), back)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.cluster.conftest import Effort
-from tests.cluster.recovery import dagster_back, nothing_lost, pages_back, runs_work, trading_back
+from tests.cluster.recovery import dagster_back, nothing_lost, pages_back, trading_back
 from tests.cluster.road import ENDED, Road
 from tests.cluster.test_database_faults import parquet
 
@@ -47,7 +47,6 @@ def test_power_cut(road: Road, tell: Tell, name: str) -> None:
         time.sleep(5)
         road.bed.start(name, wait=False)
         ui, tick = recovered(road)
-        runs_work(road, 120)
     tell(f"power cut of {name}", f"UI after {ui:.0f} s, tick after {tick:.0f} s", ui)
 
 
@@ -67,7 +66,6 @@ def test_power_cut_of_compute_in_mid_run(road: Road, tell: Tell) -> None:
         assert ended in ENDED
         assert road.end_of(road.ingest(days[0], days[-1]), 240) == "SUCCESS"
         assert parquet(road) == complete
-        runs_work(road, 120)
     tell("power cut of compute in mid-run", f"run {ended}, tick after {tick:.0f} s, Parquet identical", ui)
 
 
@@ -82,5 +80,4 @@ def test_power_cut_of_all(road: Road, tell: Tell, effort: Effort) -> None:
                 road.bed.start(name, wait=False)
             ui, tick = recovered(road)
             road.end_of(run, 300)
-            runs_work(road, 120)
         tell(f"power cut of all three, {turn + 1}", f"UI after {ui:.0f} s, tick after {tick:.0f} s", ui)

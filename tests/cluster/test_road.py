@@ -35,7 +35,7 @@ def test_minutes_and_a_screen_asked_for_in_the_dashboard(road: Road, days: tuple
     assert len(minutes) == MINUTE_SESSIONS
     run = road.ingest(minutes[0], minutes[-1], "minute")
     assert road.end_of(run, 300) == "SUCCESS", road.logs(run)[-5:]
-    assert "candidates" in road.screen(days[-1])
+    assert f"picks of {days[-1]}" in road.screen(days[-1])
 
 
 def test_a_session_replayed_through_feed_and_trader_shows_in_the_dashboard(
