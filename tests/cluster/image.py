@@ -80,7 +80,13 @@ def _build(root: Path) -> None:
         f"apt-get -qqy --no-install-recommends install {ROLES} && apt-get clean"
     )
     with _nothing_starts(root):
-        run(["chroot", str(root), "sh", "-c", install], timeout=1200)
+        # A folder for temporary files of this machine is not there.
+        run(["env", "-u", "TMPDIR", "chroot", str(root), "sh", "-c", install], timeout=1200)
+    _prepare(root)
+
+
+def _prepare(root: Path) -> None:
+    """The operator's account; nothing that is one machine's own, and no service of a role's that starts by itself."""
     # Refused at once, instead of time-outs inside a network without a name server.
     (root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
     run(["chroot", str(root), "useradd", "--create-home", "--shell", "/bin/bash", "deploy"])

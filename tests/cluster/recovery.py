@@ -11,6 +11,7 @@ from tests.cluster.road import Road
 from tests.cluster.waiting import wait_until
 
 PAGE_SECONDS = 3.0
+POSTGRESQL = "postgresql@15-main.service"
 STUCK_SECONDS = 300
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.cluster.conftest import Effort
 from tests.cluster.recovery import (
     PAGE_SECONDS,
+    POSTGRESQL,
     dagster_back,
     keeps_working,
     no_service_restarted,
@@ -21,7 +22,6 @@ from tests.cluster.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 Tell = Callable[[str, str, float], None]
-POSTGRESQL = "postgresql@15-main.service"
 
 
 @pytest.fixture(autouse=True)

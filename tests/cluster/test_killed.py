@@ -5,9 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.cluster.recovery import dagster_back, nothing_lost, pages_back, trading_back, unit_back
+from tests.cluster.recovery import POSTGRESQL, dagster_back, nothing_lost, pages_back, trading_back, unit_back
 from tests.cluster.road import Road
-from tests.cluster.test_database_faults import POSTGRESQL
 from tests.cluster.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
