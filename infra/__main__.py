@@ -6,10 +6,12 @@ monkey.patch_all()  # pyinfra speaks to all nodes at once with gevent
 
 import shlex  # noqa: E402
 import sys  # noqa: E402
+from datetime import UTC, datetime  # noqa: E402
 from typing import Annotated  # noqa: E402
 
 import typer  # noqa: E402
 
+from infra import backups, restoring  # noqa: E402
 from infra.deploying import Deploy  # noqa: E402
 from infra.errors import DeployError, StepFailed  # noqa: E402
 from infra.layout import ONLY_STARTED  # noqa: E402
@@ -68,6 +70,45 @@ def rollback(target: Target = "all") -> None:
     """Back to the release before."""
     site = load_site()
     Deploy(site, site.select(target), _say).rollback()
+
+
+@app.command()
+def backup(
+    full: Annotated[
+        bool, typer.Option("--full", help="everything, instead of what changed since the last full one")
+    ] = False,
+) -> None:
+    """Take a backup of the database now."""
+    site = load_site()
+    backups.ensure(site)
+    taken = backups.take(site, "full" if full else "diff")
+    seconds = (taken.stopped_at - taken.started_at).total_seconds()
+    typer.echo(
+        f"{taken.kind} backup {taken.label}: {taken.database_bytes / 2**20:.0f} MB of databases, "
+        f"{taken.repository_bytes / 2**20:.0f} MB added to the repository, {seconds:.0f} s"
+    )
+
+
+@app.command()
+def restore(
+    to: Annotated[str, typer.Option(help="an ISO 8601 time with its zone, or `latest`", show_default=False)],
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Bring the database back as it was, onto its node as it is now: the same one, or a fresh one at its address."""
+    site = load_site()
+    now = datetime.now(UTC)
+    wanted = restoring.moment(to, now)
+    backups.holdings(site).require(wanted, now)
+    if not yes:
+        what = "the newest backup and log" if wanted is None else f"the state of {wanted.isoformat()}"
+        typer.echo(f"This stops Falcon and replaces the database on {site.with_role('db')[0]} with {what}.")
+        if typer.prompt(f"Type {site.site.name} to go on", default="", show_default=False) != site.site.name:
+            raise DeployError("nothing was done")
+    done = Deploy(site, site.select("all"), _say).restore(wanted)
+    steps = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in done.seconds.items())
+    reached = done.reached.isoformat() if done.reached else "the backup itself; nothing was logged after it"
+    typer.echo(f"restored; the last transaction is of {reached}")
+    typer.echo(f"{done.total_seconds:.0f} s in all: {steps}")
 
 
 @app.command()

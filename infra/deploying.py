@@ -1,9 +1,12 @@
 """What the operator's commands do, in their order: settings, then the release, then the firewall."""
 
-from infra import layout, run
+from datetime import datetime
+
+from infra import backups, layout, run
 from infra.errors import InvalidSite
-from infra.nodes import application, common, compute, db, web
+from infra.nodes import application, backup, common, compute, db, web
 from infra.releasing import Releasing
+from infra.restoring import Restore, Restored
 from infra.session import Say, Session
 from infra.site import Site
 from infra.vault import Vault
@@ -25,7 +28,8 @@ class Deploy:
         with self.session.alone(self.vault.folder):
             changed = self._configure()
             changed += self.releasing.release()
-            return changed + self._firewall()
+            changed += self._firewall()
+            return changed + self._backups()
 
     def deploy(self) -> int:
         """This checkout's release on nodes that are set up already; how many nodes were flipped to it."""
@@ -56,6 +60,41 @@ class Deploy:
             others = [name for name in self.nodes if name not in databases]
             return self._steps(databases, self._passwords) + self._steps(others, self._secret_settings)
 
+    def restore(self, to: datetime | None) -> Restored:
+        """The database as it was at a moment (None: the newest), and Falcon running on it; see `restoring`."""
+        with self.session.alone(self.vault.folder):
+            work = Restore(self.session, to)
+            database = Deploy(self.site, [work.db], self.say)
+            work.stop_writers()
+            database.prepare()
+            work.lap("prepare")
+            work.bring_back()
+            # What was restored may have older passwords, and an older schema than the release.
+            database.prepare()
+            self.releasing.upgrade_schema_of_current()
+            work.lap("settle")
+            work.prove_books()
+            work.start()
+            backups.take(self.site, "incr")
+            work.lap("backup")
+            return work.done
+
+    def prepare(self) -> int:
+        """All of a setup but the release; how many steps changed something."""
+        return self._configure() + self._firewall()
+
+    def _backups(self) -> int:
+        """The repository, and a first backup in it, once both ends of it are there."""
+        ends = {self.site.with_role("db")[0], backup.keeper(self.site)}
+        if not ends & set(self.nodes):
+            return 0
+        there = f"sudo test -e {layout.BACKUP_TLS}/node.key"
+        if not all(self.session.answers(name, there) for name in ends):
+            self.say("backups begin when both the database and the node that keeps them are set up")
+            return 0
+        self.say("backups")
+        return int(backups.ensure(self.site))
+
     def _configure(self) -> int:
         self.say("settings, accounts, certificates, services")
         return self._steps(self.nodes, self._node)
@@ -80,6 +119,7 @@ class Deploy:
             compute.compute(self.site, self.vault, name)
         if "web" in roles:
             web.web(self.site, self.vault, name)
+        backup.backup(self.site, self.vault, name)
 
     def _passwords(self, _name: str) -> None:
         for role in db.ROLES:

@@ -16,11 +16,18 @@ LOG = "/var/log/falcon"
 DAGSTER_HOME = f"{VAR}/dagster"
 MARKET_DATA = f"{VAR}/market_data"
 USER = "falcon"
+BACKUPS = "/var/lib/pgbackrest"
+BACKUP_TLS = "/etc/pgbackrest-tls"
+PROGRAMS = "/usr/local/lib/falcon"
+# Debian 12's; the data folder of a cluster is named for it, on the node of the backups too.
+POSTGRES_VERSION = "15"
+POSTGRES_DATA = f"/var/lib/postgresql/{POSTGRES_VERSION}/main"
 
 FIREWALL_ROLLBACK = "falcon-firewall-rollback"
 POSTGRES_PORT = 5432
 CODE_SERVER_PORT = 4265
 DAGSTER_UI_PORT = 3000
+BACKUP_PORT = 8432
 DAGSTER_VIEW_PORT = 3001
 FEED_PORT = 9471
 TRADER_PORT = 8010

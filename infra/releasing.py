@@ -4,7 +4,7 @@ import json
 import shlex
 from pathlib import Path
 
-from infra import layout, run, ssh
+from infra import backups, layout, run, ssh
 from infra.errors import DeployError, StepFailed
 from infra.nodes import compute, releases, web
 from infra.nodes.services import Service, database_url
@@ -132,10 +132,32 @@ class Releasing:
         return self._session.must(name, f"sudo sh -c {shlex.quote(line)}", what, timeout=300)
 
     def _migrate(self, release: Release) -> None:
-        """Bring the schema up as its owner, whose password is on no node: it travels on stdin for this one command."""
+        """Bring the schema up, once, after a backup where it will change."""
         node = self._site.with_role("compute")[0]
         if node not in self._hosts:
             return
+        revision = json.loads(
+            self._as_if_current(
+                name=node,
+                release=release,
+                command=f"{layout.VENV}/bin/falcon db revision --json",
+                what="ask for the schema",
+            )
+        )
+        # A database without tables has nothing to lose.
+        if revision["held"] not in (None, revision["newest"]):
+            self._session.say("the schema will change: a backup first")
+            self._session.say(f"backup {backups.before_migration(self._site).label}")
+        self._upgrade_schema(node, release.version)
+
+    def upgrade_schema_of_current(self) -> None:
+        """Bring the schema to what the release in use expects, as after a restore; nothing without a release."""
+        node = self._site.with_role("compute")[0]
+        if in_use := self._current(node):
+            self._upgrade_schema(node, in_use)
+
+    def _upgrade_schema(self, node: str, wanted: str) -> None:
+        """As the schema's owner, whose password is on no node: it travels on stdin for this one command."""
         address = self._site.address("db")
         plain = self._vault.password("falcon_owner").plain
         url = database_url("falcon_owner", "falcon", address)
@@ -143,7 +165,7 @@ class Releasing:
             node,
             'sudo sh -c \'set -e; umask 077; f=$(mktemp /run/falcon-migrate.XXXXXX); trap "rm -f $f" EXIT; cat > $f; '
             f'PGPASSFILE=$f FALCON_HOME=/nonexistent FALCON_DATABASE_URL="{url}" '
-            f"{releases.home(release.version)}/venv/bin/falcon db upgrade'",
+            f"{releases.home(wanted)}/venv/bin/falcon db upgrade'",
             "migrate the database",
             stdin=f"{address}:{layout.POSTGRES_PORT}:falcon:falcon_owner:{plain}\n",
             timeout=600,

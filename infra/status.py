@@ -8,6 +8,7 @@ from rich.table import Table
 
 from infra import layout, ssh
 from infra.errors import DeployError
+from infra.nodes import backup
 from infra.site import Site
 
 _DISK_PERCENT = 90
@@ -54,9 +55,10 @@ def report(site: Site, nodes: list[str]) -> bool:
 
 def services(site: Site, name: str) -> list[str]:
     """The units that make up Falcon on a node."""
-    return [
+    of_roles = [
         unit for role in site.nodes[name].roles for unit in (*layout.FOREIGN_UNITS[role], *layout.UNITS[role])
     ]
+    return [*of_roles, *backup.units(site, name)]
 
 
 def node_status(site: Site, name: str) -> NodeStatus:

@@ -91,9 +91,13 @@ class Vault:
         kept = self._kept("authority.json", self._new_authority)
         return Certificate(**json.loads(kept))
 
-    def certificate(self, node: str) -> Certificate:
-        """A node's certificate, renewed when fewer than RENEW_BEFORE_DAYS are left."""
-        path = self.folder / f"certificate-{node}.json"
+    def certificate(self, node: str, purpose: str = "") -> Certificate:
+        """A node's certificate, renewed when fewer than RENEW_BEFORE_DAYS are left.
+
+        One with a `purpose` has a name of its own, for doors that Falcon's services must not open.
+        """
+        name = f"{purpose}-{node}" if purpose else node
+        path = self.folder / f"certificate-{name}.json"
         if path.exists():
             held = Certificate(**json.loads(path.read_text()))
             left = x509.load_pem_x509_certificate(held.pem.encode()).not_valid_after_utc - dt.datetime.now(
@@ -102,7 +106,7 @@ class Vault:
             if left > dt.timedelta(days=RENEW_BEFORE_DAYS):
                 return held
             path.unlink()
-        return Certificate(**json.loads(self._kept(path.name, lambda: self._new_certificate(node))))
+        return Certificate(**json.loads(self._kept(path.name, lambda: self._new_certificate(node, name))))
 
     def _kept(self, name: str, make: Callable[[], str]) -> str:
         path = self.folder / name
@@ -124,19 +128,21 @@ class Vault:
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         return _as_json(builder.sign(key, hashes.SHA256()), key)
 
-    def _new_certificate(self, node: str) -> str:
+    def _new_certificate(self, node: str, name: str) -> str:
         authority = self.authority
         issuer = x509.load_pem_x509_certificate(authority.pem.encode())
         signer = serialization.load_pem_private_key(authority.key.encode(), None)
         key = ec.generate_private_key(ec.SECP256R1())
         machine = self._site.nodes[node]
         names: list[x509.GeneralName] = [
-            x509.DNSName(f"falcon-{node}"),
+            x509.DNSName(f"falcon-{name}"),
             x509.IPAddress(ipaddress.ip_address(machine.address)),
+            # pgBackRest looks for the address it dials among the names.
+            *([x509.DNSName(machine.address)] if name != node else []),
         ]
         if "web" in machine.roles:
             names.append(x509.DNSName(self._site.site.name))
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"falcon-{node}")])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"falcon-{name}")])
         builder = _builder(subject, issuer.subject, key, NODE_DAYS)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)

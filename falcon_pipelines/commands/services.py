@@ -52,6 +52,30 @@ def upgrade() -> None:
         err.print("The database has the newest schema.")
 
 
+@db_app.command("revision")
+def revision(json: Json = False) -> None:
+    """The schema that the application database has, and the newest that this program knows."""
+    from sqlalchemy.exc import OperationalError
+
+    from falcon_pipelines.db.engine import InvalidDatabaseUrl, database_engine, unavailable
+    from falcon_pipelines.db.migrate import current_revision, newest_revision
+
+    url = settings_module.load().database_url
+    if url is None:
+        raise InvalidDatabaseUrl("FALCON_DATABASE_URL is not set; `falcon status` tells of an embedded database")
+    engine = database_engine(url.get_secret_value())
+    try:
+        held = current_revision(engine)
+    except OperationalError as error:
+        raise unavailable(engine, error) from error
+    finally:
+        engine.dispose()
+    if json:
+        print_json({"held": held, "newest": newest_revision()})
+    else:
+        out.print(f"schema {held or 'none'}, newest {newest_revision()}", highlight=False)
+
+
 def _report(title: str, checks: Iterable[Check], json: bool) -> None:
     done = list(checks)
     if json:

@@ -1,6 +1,7 @@
 """What every node has: the account, folders, certificates, time, and the firewall."""
 
 from infra import layout, steps
+from infra.nodes import backup
 from infra.site import Site
 from infra.vault import Vault
 
@@ -39,6 +40,7 @@ def ports(site: Site, node: str) -> tuple[layout.Port, ...]:
     if "web" in roles:
         found.append(layout.Port(443, "the web site", ()))
         found.append(layout.Port(80, "leads to 443", ()))
+    found.extend(backup.ports(site, node))
     return tuple(found)
 
 

@@ -1,0 +1,1 @@
+"""Programs that setup puts on nodes which have no release of Falcon: each one file, of Python's own library only."""
