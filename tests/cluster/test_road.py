@@ -5,9 +5,7 @@ from datetime import date
 
 import pytest
 
-from tests.cluster.books import books_balance, fills
-from tests.cluster.road import FEED, MINUTE_SESSIONS, SESSIONS, SETTINGS, Road
-from tests.cluster.waiting import wait_until
+from tests.cluster.road import MINUTE_SESSIONS, SESSIONS, Road
 
 pytestmark = pytest.mark.cluster
 
@@ -36,17 +34,3 @@ def test_minutes_and_a_screen_asked_for_in_the_dashboard(road: Road, days: tuple
     run = road.ingest(minutes[0], minutes[-1], "minute")
     assert road.end_of(run, 300) == "SUCCESS", road.logs(run)[-5:]
     assert f"picks of {days[-1]}" in road.screen(days[-1])
-
-
-def test_a_session_replayed_through_feed_and_trader_shows_in_the_dashboard(
-    road: Road, tell: Callable[[str, str, float], None]
-) -> None:
-    road.site.write_site({**SETTINGS, **FEED})
-    said = road.site.operator("secrets", "compute")
-    assert said.code == 0, said.text[-2000:]
-    road.bed.compute.console("systemctl start falcon-feed.service")
-    seconds = wait_until(lambda: fills(road.bed) > 0, 300, "a fill", every=2)
-    page = road.site.olga.get("/api/v1/fills").json()
-    assert page["rows"] if "rows" in page else page["items"]
-    assert books_balance(road)
-    tell("session replayed into the dashboard", f"{fills(road.bed)} fills on the page", seconds)
