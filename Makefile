@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all test-browser pictures lint format lock bench clean
+.PHONY: demo test test-all test-browser test-cluster pictures lint format lock bench clean
 
 demo: $(READY)
 	$(BIN)/falcon demo
@@ -18,6 +18,14 @@ test-all: $(READY)
 test-browser: $(READY)
 	@command -v chromium >/dev/null || { apt-get -qq update && apt-get -qqy install chromium; }
 	$(BIN)/pytest -m browser tests/browser
+
+# Boots three nodes on this machine, deploys to them, and does to them what happens to machines: a line for each fault.
+# THOROUGH=1: as often and as long as the fault list says.
+test-cluster: $(READY)
+	@[ "$$(id -u)" = 0 ] || { echo "make test-cluster boots three systems and needs root: sudo make test-cluster"; exit 1; }
+	@which systemd-nspawn debootstrap nft rsync ssh >/dev/null || { apt-get -qq update && apt-get -qqy install \
+		--no-install-recommends systemd-container debootstrap nftables iproute2 openssh-client rsync e2fsprogs; }
+	$(BIN)/pytest -m cluster $(if $(THOROUGH),--thorough) tests/cluster
 
 # Takes the README's pictures anew.
 pictures: $(READY)

@@ -1,0 +1,220 @@
+"""What people do with a running Falcon: give it files, start runs through the web site, look at pages and books."""
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from falcon_pipelines.bars.synthetic import SyntheticMarket, write_synthetic_flat_files
+from tests.cluster.installation import Installation
+from tests.cluster.machine import run
+from tests.cluster.visitor import Answer
+from tests.cluster.waiting import wait_until
+
+FLAT_FILES = "/var/lib/falcon/flatfiles"
+TICKERS, SESSIONS, MINUTE_SESSIONS = 60, 520, 12
+FIRST_SESSION = date(2023, 1, 3)
+PROFILE = "high_momentum"
+PAGES = ("/", "/screens", "/strategies", "/trading", "/data", "/system")
+ENDED = ("SUCCESS", "FAILURE", "CANCELED")
+SETTINGS = {
+    "FALCON_SOURCE": "directory",
+    "FALCON_FLATFILES_DIR": FLAT_FILES,
+    "FALCON_REFERENCE_FILE": f"{FLAT_FILES}/reference.csv",
+    "FALCON_HISTORY_START": str(FIRST_SESSION),
+}
+FEED = {"FALCON_FEED": "replay", "FALCON_FEED_REPLAY_SPEED": "60"}
+"""What compute is told once there are minutes to replay."""
+_LAUNCH = """
+mutation($p: ExecutionParams!) { launchRun(executionParams: $p) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
+  ... on RunConfigValidationInvalid { errors { message } } } }
+"""
+_RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+_LOGS = """
+query($id: ID!) { logsForRun(runId: $id) { __typename ... on EventConnection {
+  events { __typename ... on MessageEvent { message } } } ... on PythonError { message } } }
+"""
+_LOCATION = """
+{ workspaceOrError { ... on Workspace { locationEntries {
+  name loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } }
+  instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } } }
+"""
+_RELOAD = (
+    'mutation { reloadRepositoryLocation(repositoryLocationName: "falcon_pipelines") '
+    "{ __typename ... on WorkspaceLocationEntry { loadStatus } } }"
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Pages as somebody found them: the slowest answer in seconds, and whether any says that it is stale."""
+
+    slowest: float
+    stale: bool
+
+
+class Road:
+    """One installation in use, by an operator in the LAN."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.site = installation
+        self.bed = installation.bed
+
+    @cached_property
+    def market(self) -> SyntheticMarket:
+        """The made-up flat files, the same for every bed."""
+        folder = self.bed.folder / "flatfiles"
+        return write_synthetic_flat_files(
+            folder, TICKERS, SESSIONS, start=FIRST_SESSION, minute_sessions=MINUTE_SESSIONS
+        )
+
+    def give_files(self) -> None:
+        """Put the flat files on compute, as a mirror of the source."""
+        target = self.bed.compute.root / FLAT_FILES.lstrip("/")
+        if not target.is_dir():
+            packed = Path(self.bed.folder / "flatfiles.tar")
+            run(["tar", "-C", str(self.market.root), "-cf", str(packed), "."])
+            # Through the node and not the overlay beneath it, which must not change behind its back.
+            packed_in = "/var/tmp/flatfiles.tar"
+            self._send(packed, packed_in)
+            self.bed.compute.console(
+                f"mkdir -p {FLAT_FILES} && tar -C {FLAT_FILES} -xf {packed_in} && rm {packed_in} && "
+                f"chown -R falcon:falcon {FLAT_FILES}"
+            )
+
+    def _send(self, source: Path, target: str) -> None:
+        site = self.site
+        options = f"-i {self.bed.key} -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={self.bed.known_hosts}"
+        ssh = ["ssh", *options.split(), f"deploy@{self.bed.network.addresses['compute']}", f"cat > {target}"]
+        command = " ".join(
+            [*site.bed.network.within("operator"), *ssh[:-1], f"'{ssh[-1]}'", "<", str(source)]
+        )
+        run(["sh", "-c", command])
+
+    def launch(self, job: str, tags: dict[str, str] | None = None, config: object = None) -> str:
+        """Ask for a run through nginx; gives its id."""
+        parameters = {
+            "selector": {
+                "repositoryLocationName": "falcon_pipelines",
+                "repositoryName": "__repository__",
+                "jobName": job,
+            },
+            "runConfigData": json.dumps(config or {}),
+            "mode": "default",
+            "executionMetadata": {
+                "tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]
+            },
+        }
+        launched = self.site.olga.graphql(_LAUNCH, {"p": parameters}, timeout=120)["launchRun"]
+        assert launched["__typename"] == "LaunchRunSuccess", str(launched)
+        return str(launched["run"]["runId"])
+
+    def ingest(self, first: date, last: date, frequency: str = "day", **tags: str) -> str:
+        """Ask for the bars of these sessions; gives the run's id."""
+        span = {
+            "dagster/asset_partition_range_start": first.isoformat(),
+            "dagster/asset_partition_range_end": last.isoformat(),
+        }
+        return self.launch(f"ingest_{frequency}_bars", {**span, **tags})
+
+    def status(self, run_id: str) -> str:
+        """Dagster's word for how a run stands."""
+        return str(self.site.olga.graphql(_RUN, {"id": run_id})["runOrError"]["status"])
+
+    def end_of(self, run_id: str, seconds: float = 120) -> str:
+        """Wait for the end of a run; how it ended."""
+        wait_until(lambda: self.status(run_id) in ENDED, seconds, f"run {run_id[:8]} ends", every=1)
+        return self.status(run_id)
+
+    def began(self, run_id: str, seconds: float = 60) -> None:
+        """Wait until a run works."""
+        wait_until(lambda: self.status(run_id) in ("STARTED", *ENDED), seconds, "the run starts", every=0.3)
+
+    def logs(self, run_id: str) -> list[str]:
+        """What the run's page on web shows."""
+        found = self.site.olga.graphql(_LOGS, {"id": run_id})["logsForRun"]
+        assert found["__typename"] == "EventConnection", str(found)
+        return [event.get("message", "") for event in found["events"]]
+
+    def quick_run(self, seconds: float = 90) -> float:
+        """A short run (the books are proved), from the click to its success; in how many seconds."""
+        started = time.monotonic()
+        ended = self.end_of(self.launch("prove_books"), seconds)
+        assert ended == "SUCCESS", f"a new run ended in {ended}"
+        return time.monotonic() - started
+
+    def runs_succeed(self, seconds: float) -> float:
+        """Wait until a new run succeeds, trying again when one does not; in how many seconds."""
+        return wait_until(lambda: self.quick_run(60) > 0, seconds, "a new run succeeds", every=2)
+
+    def look(self, pages: tuple[str, ...] = PAGES, timeout: float = 10) -> Seen:
+        """Open the pages; raises AssertionError when one does not come."""
+        answers = [self.page(path, timeout) for path in pages]
+        return Seen(
+            max(answer.seconds for answer in answers), any(says_stale(answer.body) for answer in answers)
+        )
+
+    def page(self, path: str, timeout: float = 10) -> Answer:
+        """One page, as the operator sees it: whole, or saying what is away."""
+        answer = self.site.olga.get(path, timeout=timeout)
+        assert answer.status in (200, 503), f"{path}: {answer.status}"
+        assert answer.status == 200 or says_stale(answer.body), f"{path}: {answer.status} {answer.body[:200]}"
+        return answer
+
+    def pages_answer(self) -> bool:
+        """Every page comes, fresh, within three seconds."""
+        seen = self.look(timeout=5)
+        return seen.slowest <= 3 and not seen.stale
+
+    def dagster_answers(self) -> bool:
+        """The location is loaded and every required daemon says that it is well."""
+        found = self.site.olga.graphql(_LOCATION, timeout=10)
+        entries = found["workspaceOrError"]["locationEntries"]
+        loaded = [
+            entry["loadStatus"] == "LOADED"
+            and entry["locationOrLoadError"]["__typename"] == "RepositoryLocation"
+            for entry in entries
+        ]
+        daemons = found["instance"]["daemonHealth"]["allDaemonStatuses"]
+        return bool(loaded) and all(loaded) and all(one["healthy"] for one in daemons if one["required"])
+
+    def reload(self) -> None:
+        """The button Reload of the Dagster UI."""
+        answered = self.site.olga.graphql(_RELOAD, timeout=60)["reloadRepositoryLocation"]
+        assert answered["__typename"] == "WorkspaceLocationEntry", str(answered)
+
+    def no_run_stuck(self, seconds: float) -> float:
+        """Wait until no run is under way that nothing works on; in how many seconds."""
+        return wait_until(
+            lambda: (
+                self.bed.db.psql(
+                    "SELECT count(*) = 0 FROM runs WHERE status IN ('STARTING', 'STARTED', 'CANCELING')",
+                    "dagster",
+                )
+                == "t"
+            ),
+            seconds,
+            "no run is stuck",
+            every=2,
+        )
+
+    def screen(self, session: date) -> str:
+        """Ask for a screen in the dashboard; wait until it has an answer, and give that."""
+        asked = self.site.olga.post(f"/api/v1/profiles/{PROFILE}/runs", {"session": session.isoformat()})
+        assert asked.status == 201, f"{asked.status} {asked.body[:300]}"
+        number = asked.json()["id"]
+        wait_until(lambda: self._request(number)["handled_at"], 180, "the screen is made", every=2)
+        return str(self._request(number)["answer"])
+
+    def _request(self, number: int) -> dict[str, Any]:
+        found: dict[str, Any] = self.site.olga.get(f"/api/v1/requests/{number}").json()
+        return found
+
+
+def says_stale(page: str) -> bool:
+    """Whether a page says that it cannot show the present."""
+    return "does not answer" in page or "could not be read" in page or "data-stale" in page
