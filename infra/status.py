@@ -8,7 +8,7 @@ from rich.table import Table
 
 from infra import layout, ssh
 from infra.errors import DeployError
-from infra.nodes import backup
+from infra.nodes import backup, monitoring
 from infra.site import Site
 
 _DISK_PERCENT = 90
@@ -58,7 +58,7 @@ def services(site: Site, name: str) -> list[str]:
     of_roles = [
         unit for role in site.nodes[name].roles for unit in (*layout.FOREIGN_UNITS[role], *layout.UNITS[role])
     ]
-    return [*of_roles, *backup.units(site, name)]
+    return [*of_roles, *backup.units(site, name), *monitoring.units(site, name)]
 
 
 def node_status(site: Site, name: str) -> NodeStatus:
