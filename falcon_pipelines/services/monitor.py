@@ -1,7 +1,7 @@
 """How a service is, over HTTP, for monitors on the same machine.
 
-/livez is 503 while the loop stands still, /readyz also before its work has begun and while it is degraded, /healthz while
-it is neither alive nor ready; /status tells the same in full and is always 200; /metrics is Prometheus'.
+/livez is 503 while the loop stands still, /healthz also before its work has begun, /readyz also while it is degraded.
+/status tells all of it and is always 200; /metrics is Prometheus'.
 """
 
 import json
@@ -22,7 +22,8 @@ class MonitorPortTaken(FalconError):
 class Monitor:
     """Serves until closed, in threads of its own.
 
-    `health` answers whether the service is alive and ready, and what it says of itself (`alive`, `ready`, `state`, ...). Port 0 takes any free one.
+    `health` answers whether the service is alive and ready, and what it says of itself (`alive`, `state`, ...).
+    Port 0 takes any free one.
     """
 
     def __init__(
