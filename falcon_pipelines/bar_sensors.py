@@ -9,6 +9,7 @@ import dagster as dg
 from falcon_pipelines import settings
 from falcon_pipelines.bars.calendar import NEW_YORK, sessions
 from falcon_pipelines.bars.flat_files import FlatFileSource
+from falcon_pipelines.bars.manifest import require_basis
 from falcon_pipelines.bars.panel import Frequency
 from falcon_pipelines.bars.upkeep import (
     ATTEMPTS,
@@ -21,6 +22,7 @@ from falcon_pipelines.bars.upkeep import (
     sessions_kept,
     sessions_to_recheck,
 )
+from falcon_pipelines.errors import FalconError
 from falcon_pipelines.jobs import ingest_corporate_actions, ingest_day_bars, ingest_minute_bars
 from falcon_pipelines.partitions import history_start
 from falcon_pipelines.resources.bar_store import Bars
@@ -69,56 +71,72 @@ def missing_gaps(
 @dg.sensor(
     job=ingest_day_bars,
     minimum_interval_seconds=300,
-    default_status=dg.DefaultSensorStatus.STOPPED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Ingests every published session that is missing, once, after an outage of any length.",
 )
-def missing_day_bars(context: dg.SensorEvaluationContext, flat_files: FlatFiles) -> dg.SensorResult:
+def missing_day_bars(
+    context: dg.SensorEvaluationContext, flat_files: FlatFiles, bars: Bars
+) -> dg.SensorResult:
     """Asks for the gaps between what the source has published and what is materialised."""
-    return _ask_for_gaps(context, flat_files.source(), "day", _calendar())
+    source = _source(flat_files, bars)
+    if isinstance(source, dg.SensorResult):
+        return source
+    return _ask_for_gaps(context, source, "day", _calendar())
 
 
 @dg.sensor(
     job=ingest_minute_bars,
     minimum_interval_seconds=300,
-    default_status=dg.DefaultSensorStatus.STOPPED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Keeps the minute bars of the newest sessions complete.",
 )
-def missing_minute_bars(context: dg.SensorEvaluationContext, flat_files: FlatFiles) -> dg.SensorResult:
+def missing_minute_bars(
+    context: dg.SensorEvaluationContext, flat_files: FlatFiles, bars: Bars
+) -> dg.SensorResult:
     """As `missing_day_bars`, for as many of the newest sessions as the settings say."""
+    source = _source(flat_files, bars)
+    if isinstance(source, dg.SensorResult):
+        return source
     kept = sessions_kept(_calendar(), settings.load().minute_sessions)
-    return _ask_for_gaps(context, flat_files.source(), "minute", kept)
+    return _ask_for_gaps(context, source, "minute", kept)
 
 
 @dg.sensor(
     job=ingest_day_bars,
     minimum_interval_seconds=6 * 3600,
-    default_status=dg.DefaultSensorStatus.STOPPED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Ingests sessions again whose file the source has replaced since.",
 )
 def republished_day_bars(
     context: dg.SensorEvaluationContext, flat_files: FlatFiles, bars: Bars
 ) -> dg.SensorResult:
     """Compares the ETags of the newest ten sessions with those that were ingested."""
-    return _ask_for_republished(context, flat_files.source(), bars, "day")
+    source = _source(flat_files, bars)
+    if isinstance(source, dg.SensorResult):
+        return source
+    return _ask_for_republished(context, source, bars, "day")
 
 
 @dg.sensor(
     job=ingest_minute_bars,
     minimum_interval_seconds=6 * 3600,
-    default_status=dg.DefaultSensorStatus.STOPPED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Ingests minute bars again whose file the source has replaced since.",
 )
 def republished_minute_bars(
     context: dg.SensorEvaluationContext, flat_files: FlatFiles, bars: Bars
 ) -> dg.SensorResult:
     """Compares the ETags of the newest ten sessions with those that were ingested."""
-    return _ask_for_republished(context, flat_files.source(), bars, "minute")
+    source = _source(flat_files, bars)
+    if isinstance(source, dg.SensorResult):
+        return source
+    return _ask_for_republished(context, source, bars, "minute")
 
 
 @dg.sensor(
     job=ingest_corporate_actions,
     minimum_interval_seconds=300,
-    default_status=dg.DefaultSensorStatus.STOPPED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Fetches corporate actions once for each new session, before its prices are adjusted.",
 )
 def actions_before_adjustment(context: dg.SensorEvaluationContext) -> dg.SensorResult:
@@ -147,6 +165,16 @@ def actions_before_adjustment(context: dg.SensorEvaluationContext) -> dg.SensorR
         run_config={"ops": {"corporate_actions": {"config": config}}},
     )
     return dg.SensorResult(run_requests=[request])
+
+
+def _source(flat_files: FlatFiles, bars: Bars) -> FlatFileSource | dg.SensorResult:
+    """Where to ask; nothing is asked for while no source is configured, or where its bars may not join those here."""
+    try:
+        source = flat_files.source()
+        require_basis(bars.reader().log().basis, source.basis)
+    except FalconError as obstacle:
+        return dg.SensorResult(skip_reason=str(obstacle))
+    return source
 
 
 def _calendar() -> Sequence[date]:

@@ -100,6 +100,7 @@ def daily_record() -> dg.RunRequest:
     # After the grace of `upkeep`: the file is complete at 11:00, and six hours are left for it to arrive.
     cron_schedule="15 17 * * *",
     execution_timezone=NEW_YORK,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Looks whether the newest expected session has arrived.",
 )
 def daily_freshness() -> dg.RunRequest:
@@ -111,6 +112,7 @@ def daily_freshness() -> dg.RunRequest:
     job=ingest_corporate_actions,
     cron_schedule="0 9 * * 6",
     execution_timezone=NEW_YORK,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Fetches splits, dividends and delistings from Massive.",
 )
 def weekly_corporate_actions() -> dg.RunRequest | dg.SkipReason:
@@ -127,6 +129,7 @@ def weekly_corporate_actions() -> dg.RunRequest | dg.SkipReason:
     # After the latest regular close, so that a day's last bars are in.
     cron_schedule="30 17 * * 1-5",
     execution_timezone=NEW_YORK,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Proves the books, shows what happened on paper and sends the report.",
 )
 def daily_books(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
@@ -141,6 +144,7 @@ def daily_books(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Ski
     job=ingest_securities,
     cron_schedule="30 9 * * 6",
     execution_timezone=NEW_YORK,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Fetches who each ticker is and was from Massive: renames, delistings, reuse.",
 )
 def weekly_securities() -> dg.RunRequest | dg.SkipReason:

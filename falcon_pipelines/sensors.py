@@ -77,7 +77,7 @@ def new_specs(context: dg.SensorEvaluationContext, database: Database) -> dg.Sen
 @dg.sensor(
     job=trade_on_paper,
     minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.STOPPED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Acts on what a person decided in the dashboard: approve a strategy for paper, or retire it.",
 )
 def decisions(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult:

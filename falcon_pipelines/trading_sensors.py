@@ -12,7 +12,7 @@ from falcon_pipelines.trading import watch
 @dg.sensor(
     job=prove_books,
     minimum_interval_seconds=60,
-    default_status=dg.DefaultSensorStatus.STOPPED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Proves the books as soon as an account's entries are halted.",
 )
 def halted_accounts(context: dg.SensorEvaluationContext, database: Database) -> dg.SensorResult:
@@ -35,7 +35,7 @@ def halted_accounts(context: dg.SensorEvaluationContext, database: Database) -> 
 @dg.sensor(
     target=prove_books,
     minimum_interval_seconds=60,
-    default_status=dg.DefaultSensorStatus.STOPPED,
+    default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells people when live bars stop coming or the trader is silent, and sends when it cannot.",
 )
 def live_trading(context: dg.SensorEvaluationContext, database: Database) -> dg.SkipReason:

@@ -31,8 +31,19 @@ def postgres() -> Iterator[EmbeddedPostgres]:
         tempfile.TemporaryDirectory(prefix="falcon-test-", ignore_cleanup_errors=True) as folder,
         embedded_postgres(Path(folder)) as server,
     ):
+        _without_waiting_for_the_disk(server)
         upgrade(server.url("falcon"))
         yield server
+
+
+def _without_waiting_for_the_disk(server: EmbeddedPostgres) -> None:
+    """No test cuts the power: what its server keeps need not survive that."""
+    admin = create_engine(server.url("postgres"), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    admin.dispose()
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from falcon_pipelines.assets.market_data import day_bars
 from falcon_pipelines.bar_sensors import SESSIONS_A_RUN, Gap, missing_day_bars, missing_gaps
 from falcon_pipelines.bars import upkeep
 from falcon_pipelines.bars.calendar import sessions_from
-from falcon_pipelines.bars.flat_files import file_key
+from falcon_pipelines.bars.flat_files import DirectorySource, file_key
+from falcon_pipelines.bars.ingest import ingest_sessions
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.synthetic import write_synthetic_flat_files
 from falcon_pipelines.bars.upkeep import ATTEMPTS
@@ -66,10 +67,9 @@ def defs(tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def tick(defs: dg.Definitions, instance: dg.DagsterInstance) -> list[dg.RunRequest]:
-    resources = {"flat_files": defs.resources["flat_files"]} if defs.resources else {}
-    context = dg.build_sensor_context(instance=instance, resources=resources)
-    result = missing_day_bars.evaluate_tick(context)
-    return list(result.run_requests or [])
+    resources = {name: (defs.resources or {})[name] for name in ("flat_files", "bars")}
+    with dg.build_sensor_context(instance=instance, resources=resources) as context:
+        return list(missing_day_bars.evaluate_tick(context).run_requests or [])
 
 
 def spans(request: dg.RunRequest) -> str:
@@ -109,6 +109,30 @@ def test_after_an_outage_every_session_is_ingested_exactly_once(
     entries = BarStore(tmp_path / "store").log().sessions("day")
     assert len(entries) == 60
     assert {entry.revision for entry in entries.values()} == {1}
+
+
+@pytest.mark.parametrize("configured", [False, True])
+def test_without_a_source_whose_bars_belong_here_nothing_is_asked_for_and_the_reason_is_said(
+    configured: bool,
+    dagster_instance: dg.DagsterInstance,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    database = Database(url=database_url)
+    bars = Bars(root=str(tmp_path / "store"), database=database)
+    if configured:
+        write_synthetic_flat_files(tmp_path / "flat", tickers=8, sessions=60, start=START)
+        list(
+            ingest_sessions(DirectorySource(tmp_path / "flat"), bars.writer(), "day", sessions_from(START, 1))
+        )
+        (tmp_path / "real").mkdir()
+    flat_files = FlatFiles(directory=str(tmp_path / "real") if configured else None)
+    resources = {"flat_files": flat_files, "bars": bars}
+    with dg.build_sensor_context(instance=dagster_instance, resources=resources) as context:
+        result = missing_day_bars.evaluate_tick(context)
+    assert result.run_requests == []
+    assert ("synthetic" if configured else "FALCON_S3_ACCESS_KEY") in str(result.skip_message)
 
 
 def test_a_run_in_progress_is_not_asked_for_again(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from falcon_pipelines.backtesting.run import BacktestResult
+from falcon_pipelines.strategies.extraction.normalise import Text, tokens
 
 if TYPE_CHECKING:
     from falcon_pipelines.strategies.spec import Spec
@@ -24,7 +25,10 @@ _FIGURES = (
     ("total_return", r"return|gain|profit|made|grew|percent|%", "percent"),
 )
 """Statistic, the words that name it (the first that match decide), and how its number is meant."""
-_NUMBER = re.compile(r"[-+]?\d+(?:,\d{3})*(?:\.\d+)?")
+_PERCENT_UNSAID = ("win_rate", "max_drawdown")
+"""People say "a win rate of 65"; a plain number beside "made" is more likely dollars."""
+_BESIDE = len(" of about ")
+_NUMBER = re.compile(r"(?<![\w.])(-?\d+(?:\.\d+)?)( percent)?(?![\w.])(?! (?:thirds?|quarters?|dollars?)\b)")
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,27 @@ def check_claims(spec: "Spec", result: BacktestResult) -> tuple[ClaimCheck, ...]
 
 
 def _figure(text: str) -> tuple[str | None, float | None]:
-    number = _NUMBER.search(text)
-    if number is None:
+    said = Text.of(tokens([(word, 0.0) for word in text.split()])).string
+    numbers = list(_NUMBER.finditer(said))
+    if not numbers:
         return None, None
     for statistic, words, meant in _FIGURES:
-        if re.search(words, text, re.IGNORECASE):
-            value = float(number.group().replace(",", ""))
-            if statistic == "max_drawdown":
-                value = -abs(value)
-            return statistic, value / 100 if meant == "percent" else value
+        named = re.search(words, said)
+        if named is None:
+            continue
+        # "a win rate of 65 percent over 200 trades": of the numbers meant that way, the nearest.
+        fitting = [number for number in numbers if bool(number[2]) == (meant != "plain")]
+        if not fitting and statistic in _PERCENT_UNSAID:
+            fitting = [number for number in numbers if 0 <= number.start() - named.end() <= _BESIDE]
+        if not fitting:
+            continue
+        value = float(min(fitting, key=lambda number: _gap(number, named))[1])
+        if statistic == "max_drawdown":
+            value = -abs(value)
+        return statistic, value / 100 if meant == "percent" else value
     return None, None
+
+
+def _gap(one: "re.Match[str]", other: "re.Match[str]") -> int:
+    """Characters between two findings; 0 where they overlap."""
+    return max(one.start() - other.end(), other.start() - one.end(), 0)
