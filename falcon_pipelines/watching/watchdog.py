@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import sys
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -135,7 +136,8 @@ class Memory:
 
 def booted_at(now: datetime) -> datetime:
     """When this machine started."""
-    return now - timedelta(seconds=float(Path("/proc/uptime").read_text().split()[0]))
+    # /proc/uptime is out of a hardened service's sight.
+    return now - timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
 def look(engine: Engine, dagster: Engine, memory: Memory, words: Path, now: datetime) -> int:
@@ -146,7 +148,9 @@ def look(engine: Engine, dagster: Engine, memory: Memory, words: Path, now: date
         waits_since, running = runs_under_way(dagster)
     except (DatabaseUnavailable, SQLAlchemyError) as error:
         memory.keep("database_gone", now)
-        log.warning("nothing can be said while the database is away: %s", str(error).splitlines()[0])
+        log.warning(
+            "nothing can be said, the database does not answer as it should: %s", str(error).splitlines()[0]
+        )
         return 0
     up_since = max(booted_at(now), memory.moment("database_gone") or booted_at(now))
     if memory.moment("first_look") is None:

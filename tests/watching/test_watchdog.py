@@ -13,7 +13,7 @@ from falcon_pipelines.canary import canary, canary_to_ask_for
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.db.models import Notification, Proof
 from falcon_pipelines.resources.database import Database
-from falcon_pipelines.watching.watchdog import HEAL, Memory, Sight, look, reason_to_heal
+from falcon_pipelines.watching.watchdog import HEAL, Memory, Sight, booted_at, look, reason_to_heal
 
 NOW = datetime(2026, 11, 23, 15, 0, tzinfo=UTC)
 
@@ -80,6 +80,11 @@ def test_a_canary_that_sang_is_seen_and_its_silence_noticed(
         assert session.scalars(select(Notification.kind)).all() == ["canary"]
     engine.dispose()
     dagster.dispose()
+
+
+def test_the_time_of_boot_lies_in_the_past() -> None:
+    now = datetime.now(UTC)
+    assert booted_at(now) < now
 
 
 def test_canaries_do_not_queue_up_and_are_off_unless_asked_for() -> None:
