@@ -12,6 +12,7 @@ from falcon_pipelines.assets.screening import screen_candidates, screen_features
 from falcon_pipelines.assets.trading import paper_trades, promotions
 from falcon_pipelines.assets.videos import strategy_specs, transcripts
 from falcon_pipelines.bar_sensors import ALL_BAR_SENSORS
+from falcon_pipelines.canary import canary, canary_every_five_minutes
 from falcon_pipelines.checks import ALL_CHECKS
 from falcon_pipelines.jobs import ALL_JOBS
 from falcon_pipelines.resources.bar_store import Bars
@@ -64,8 +65,9 @@ def build_definitions(resource_overrides: Mapping[str, Any] | None = None) -> dg
             *BOOK_ASSETS,
         ],
         asset_checks=[*ALL_CHECKS, *SCREEN_CHECKS],
-        jobs=list(ALL_JOBS),
+        jobs=[*ALL_JOBS, canary],
         schedules=[
+            canary_every_five_minutes,
             daily_books,
             daily_freshness,
             morning_screens,

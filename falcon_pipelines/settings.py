@@ -176,6 +176,10 @@ class Settings(BaseSettings):
         None, description="folder of ca.crt, node.crt and node.key for a rediss:// queue of runs"
     )
 
+    canary: Literal["off", "on"] = Field(
+        "off",
+        description="on: a small run every five minutes shows that daemon, compute and database work together",
+    )
     host: str = Field("127.0.0.1", description="address the web servers listen on")
     dashboard_port: int = Field(8000, ge=1, le=65535, description="port of the dashboard")
     dashboard_login: Literal["on", "off"] = Field(

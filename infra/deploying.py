@@ -4,7 +4,7 @@ from datetime import datetime
 
 from infra import backups, layout, run
 from infra.errors import InvalidSite
-from infra.nodes import application, backup, common, compute, db, runs, web
+from infra.nodes import application, backup, common, compute, db, monitoring, runs, web
 from infra.releasing import Releasing
 from infra.restoring import Restore, Restored
 from infra.session import Say, Session
@@ -134,6 +134,7 @@ class Deploy:
         if "web" in roles:
             web.web(self.site, self.vault, name)
         backup.backup(self.site, self.vault, name)
+        monitoring.monitoring(self.site, name)
 
     def _passwords(self, _name: str) -> None:
         for role in db.ROLES:

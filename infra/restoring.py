@@ -14,7 +14,7 @@ from infra.session import Session
 from infra.status import services
 
 RECOVERY_SECONDS = 3600
-_STAY = ("postgresql.service", "nginx.service", backup.SERVER)
+_STAY = ("postgresql.service", "nginx.service", backup.SERVER, "falcon-outages.timer")
 """The database is stopped at its turn; the web site says what is wrong; the backups are what is read."""
 
 

@@ -1,5 +1,7 @@
 """How the nodes are: one table over ssh, with what is wrong said in words."""
 
+import json
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -8,7 +10,8 @@ from rich.table import Table
 
 from infra import layout, ssh
 from infra.errors import DeployError
-from infra.nodes import backup
+from infra.nodes import backup, monitoring, releases
+from infra.nodes.compute import CODE_SERVER
 from infra.site import Site
 
 _DISK_PERCENT = 90
@@ -50,8 +53,29 @@ def report(site: Site, nodes: list[str]) -> bool:
             "—" if node.certificate_days is None else f"{node.certificate_days} days",
             "; ".join(node.problems) or "none",
         )
-    Console().print(table)
-    return not any(node.problems for node in found)
+    console = Console()
+    console.print(table)
+    well = not any(node.problems for node in found)
+    asked = [name for name in nodes if name == site.with_role("compute")[0]]
+    return all([well, *(_installation(site, name, console) for name in asked)])
+
+
+def _installation(site: Site, name: str, console: Console) -> bool:
+    """What Falcon says of itself on compute: heartbeats, backups, the last drill, the newest session; whether all is well."""
+    script = f"in_use=$(readlink {layout.CURRENT}) || exit 9; " + releases.as_if_current(
+        "$(basename $in_use)", CODE_SERVER.credentials, f"{layout.VENV}/bin/falcon status --json"
+    )
+    try:
+        done = ssh.ask(site, name, f"sudo sh -c {shlex.quote(script)}", timeout=90)
+        checks = json.loads(done.stdout)["checks"]
+    except (DeployError, ValueError, KeyError):
+        console.print(f"{name}: falcon status gives no answer")
+        return False
+    table = Table("", "What", "Detail")
+    for check in checks:
+        table.add_row("ok" if check["ok"] else "PROBLEM", check["name"], check["detail"])
+    console.print(table)
+    return all(check["ok"] for check in checks)
 
 
 def services(site: Site, name: str) -> list[str]:
@@ -59,7 +83,7 @@ def services(site: Site, name: str) -> list[str]:
     of_kinds = [
         unit for kind in site.kinds(name) for unit in (*layout.FOREIGN_UNITS[kind], *layout.UNITS[kind])
     ]
-    return [*of_kinds, *backup.units(site, name)]
+    return [*of_kinds, *backup.units(site, name), *monitoring.units(site, name)]
 
 
 def node_status(site: Site, name: str) -> NodeStatus:

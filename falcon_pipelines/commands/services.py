@@ -1,6 +1,7 @@
 """`falcon up`, `status`, `check` and `db`: running Falcon on one machine and seeing whether it is well."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 import typer
 from rich.table import Table
@@ -23,8 +24,14 @@ def up() -> None:
 
 
 def status(json: Json = False) -> None:
-    """Health of the services started by `falcon up`; exits 1 when one is not well."""
-    _report("Services", service_health(settings_module.load()), json)
+    """How Falcon is: the services of `falcon up`, or all nodes where FALCON_DATABASE_URL is set; exits 1 on a problem."""
+    settings = settings_module.load()
+    if settings.database_url is None:
+        _report("Services", service_health(settings), json)
+    else:
+        from falcon_pipelines.watching.standing import installation_health
+
+        _report("Falcon", installation_health(settings, datetime.now(UTC)), json)
 
 
 def check(json: Json = False) -> None:

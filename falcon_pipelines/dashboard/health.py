@@ -1,7 +1,10 @@
-"""Whether the process runs (`/healthz`) and whether it can answer from the database (`/readyz`)."""
+"""How the process is: it runs (`/livez`, `/healthz`), it can answer from the database (`/readyz`), and in full (`/status`)."""
+
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
+from falcon_pipelines import __version__
 from falcon_pipelines.dashboard.values import Value
 from falcon_pipelines.errors import FalconError
 
@@ -15,6 +18,37 @@ class Health(Value):
     revision: str | None = None
 
 
+class Status(Value):
+    """What a monitor wants to know of this process; `problem` is None when it can answer from the database."""
+
+    service: str
+    version: str
+    started_at: datetime
+    revision: str | None
+    problem: str | None
+
+
+_STARTED_AT = datetime.now(UTC)
+
+
+@router.get("/status", include_in_schema=False)
+async def status(request: Request) -> Status:
+    """In full, always 200; for the addresses of FALCON_METRICS_FROM."""
+    revision, problem = None, None
+    try:
+        revision = await request.app.state.database.require_schema()
+    except FalconError as error:
+        problem = str(error)
+    return Status(
+        service="dashboard",
+        version=__version__,
+        started_at=_STARTED_AT,
+        revision=revision,
+        problem=problem,
+    )
+
+
+@router.get("/livez")
 @router.get("/healthz")
 async def healthz() -> Health:
     """The process answers; nothing else is asked."""

@@ -1,4 +1,8 @@
-"""`/healthz` and `/metrics` over HTTP, for monitors on the same machine."""
+"""How a service is, over HTTP, for monitors on the same machine.
+
+/livez is 503 while the loop stands still, /healthz also before its work has begun, /readyz also while it is degraded.
+/status tells all of it and is always 200; /metrics is Prometheus'.
+"""
 
 import json
 import threading
@@ -18,7 +22,8 @@ class MonitorPortTaken(FalconError):
 class Monitor:
     """Serves until closed, in threads of its own.
 
-    `health` answers whether the service is alive and what it says of itself. Port 0 takes any free one.
+    `health` answers whether the service is alive and ready, and what it says of itself (`alive`, `state`, ...).
+    Port 0 takes any free one.
     """
 
     def __init__(
@@ -34,11 +39,22 @@ class Monitor:
             def do_GET(self) -> None:
                 if self.path == "/healthz":
                     alive, document = health()
-                    self._answer(200 if alive else 503, "application/json", json.dumps(document).encode())
+                    self._say(document, well=alive)
+                elif self.path == "/livez":
+                    _, document = health()
+                    self._say(document, well=document["alive"])
+                elif self.path == "/readyz":
+                    alive, document = health()
+                    self._say(document, well=alive and document["state"] == "ok")
+                elif self.path == "/status":
+                    self._say(health()[1], well=True)
                 elif self.path == "/metrics":
                     self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
                 else:
-                    self._answer(404, "text/plain", b"/healthz and /metrics\n")
+                    self._answer(404, "text/plain", b"/livez, /readyz, /healthz, /status and /metrics\n")
+
+            def _say(self, document: Mapping[str, Any], *, well: bool) -> None:
+                self._answer(200 if well else 503, "application/json", json.dumps(document).encode())
 
             def _answer(self, status: int, content_type: str, body: bytes) -> None:
                 self.send_response(status)

@@ -24,6 +24,7 @@ def settings(site: Site, role: str) -> None:
         "FALCON_RUNS_TLS_DIR": layout.TLS,
         "FALCON_FEED_PORT": str(layout.FEED_PORT),
         "FALCON_TRADER_PORT": str(layout.TRADER_PORT),
+        "FALCON_CANARY": "on",
         "DAGSTER_HOME": layout.DAGSTER_HOME,
         "DO_NOT_TRACK": "1",
         "YTDLP_NO_PLUGINS": "1",

@@ -1,7 +1,7 @@
 """What every node has: the account, folders, certificates, time, and the firewall."""
 
 from infra import layout, steps
-from infra.nodes import backup
+from infra.nodes import backup, monitoring
 from infra.site import Site
 from infra.vault import Vault
 
@@ -61,7 +61,7 @@ def certificates(vault: Vault, node: str) -> None:
 
 
 def ports(site: Site, node: str) -> tuple[layout.Port, ...]:
-    """Everything that may be reached on a node from elsewhere, ssh and the exporters for operators aside."""
+    """Everything that may be reached on a node from elsewhere, ssh for operators aside."""
     roles = site.nodes[node].roles
     found: list[layout.Port] = []
     if "db" in roles:
@@ -75,6 +75,7 @@ def ports(site: Site, node: str) -> tuple[layout.Port, ...]:
         found.append(layout.Port(443, "the web site", ()))
         found.append(layout.Port(80, "leads to 443", ()))
     found.extend(backup.ports(site, node))
+    found.extend(monitoring.ports(site, node))
     return tuple(found)
 
 
@@ -87,7 +88,6 @@ def firewall(site: Site, node: str) -> None:
         "nftables.conf.j2",
         operators=site.site.operators,
         ssh_port=site.nodes[node].ssh_port,
-        operator_ports=[],
         rules=ports(site, node),
     )
     steps.put("/etc/nftables.conf", rules, mode="755")

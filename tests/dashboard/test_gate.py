@@ -32,7 +32,9 @@ WITHOUT_LOGIN = {
     "/static/{digest}/{name}",
     "/login",
     "/auth",
+    "/livez",
     "/metrics",
+    "/status",
 }
 STUDY = {"kind": "study_video", "payload": {"url": "https://youtu.be/abc"}}
 

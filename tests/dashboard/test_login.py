@@ -376,3 +376,5 @@ def test_metrics_are_for_the_monitor_only(database_url: str) -> None:
         assert client.get("/metrics", headers={"X-Forwarded-For": "10.0.0.7"}).status_code == 403
     with closed_client(database_url, CLOSED) as client:
         assert client.get("/metrics").status_code == 403
+        assert client.get("/status").status_code == 403
+        assert client.get("/livez").status_code == 200

@@ -3,6 +3,7 @@
 import pytest
 
 from infra.doctor import findings
+from infra.nodes.common import ports
 from infra.site import load_site
 
 WELL = """
@@ -14,16 +15,16 @@ days /etc/falcon/authority/node.crt 1800
 firewall on
 listens 0.0.0.0:22
 listens [::]:22
-listens 192.168.1.232:4265
-listens 192.168.1.232:8432
-listens 192.168.1.232:6379
-listens 127.0.0.1:8010
+LISTENS
+listens 127.0.0.1:9999
 unit falcon-code-server.service active success 0
 unit falcon-feed.service inactive exec-condition 0
 timer on
 upgrades on
 memory on
-"""
+""".replace(
+    "LISTENS", "\n".join(f"listens 192.168.1.232:{port.port}" for port in ports(load_site(), "compute"))
+)
 
 
 def said(answers: str) -> list[str]:
@@ -54,7 +55,7 @@ def test_a_node_that_is_well_has_no_problem() -> None:
             "open /etc/falcon/tls/node.key 644",
             "/etc/falcon/tls/node.key can be read by others (644)",
         ),
-        ("listens 127.0.0.1:8010", "listens 0.0.0.0:8010", "something listens on 0.0.0.0:8010"),
+        ("listens 127.0.0.1:9999", "listens 0.0.0.0:9999", "something listens on 0.0.0.0:9999"),
         ("listens 192.168.1.232:4265\n", "", "nothing listens on port 4265"),
         ("active success 0", "failed exit-code 0", "falcon-code-server.service is failed"),
         (

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from infra import layout
-from infra.nodes import compute, releases
+from infra.nodes import compute, monitoring, releases
 from infra.nodes.common import ports
 from infra.nodes.services import unit
 from infra.site import Site, load_site
@@ -25,14 +25,18 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def test_a_second_compute_node_executes_runs_and_nothing_else(two: Site) -> None:
-    assert services(two, "four") == ["falcon-runs.service"]
+    watched = [*monitoring.units(two, "four")]
+    assert services(two, "four") == ["falcon-runs.service", *watched]
+    assert not [unit for unit in watched if "falcon" in unit], (
+        "what watches Falcon's own services stays with them"
+    )
     assert {"redis-server.service", "falcon-code-server.service", "falcon-trader.service"} <= set(
         services(two, "two")
     )
     (worker,) = compute.services(two, "four")
     assert "--queues anywhere" in unit(worker), "runs that need files stay where the files are"
     assert "--queues data,anywhere" in unit(compute.services(two, "two")[-1])
-    assert ports(two, "four") == ()
+    assert ports(two, "four") == monitoring.ports(two, "four")
 
 
 def test_the_queue_is_open_to_the_web_node_and_other_compute_nodes_only(two: Site) -> None:

@@ -32,9 +32,9 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 LOGIN = "/login"
 API_SESSION = "/api/v1/session"
-_OPEN_PATHS = ("/healthz", "/readyz", "/favicon.ico")
+_OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/favicon.ico")
 _OPEN_FOLDERS = ("/static/",)
-_METRICS = "/metrics"
+_FOR_MONITORS = ("/metrics", "/status")
 _DECIDES_ITSELF = (("GET", LOGIN), ("POST", LOGIN), ("POST", API_SESSION), ("GET", "/auth"))
 """These answer somebody without a session themselves."""
 _FOR_EVERYBODY = (LOGIN, "/logout", API_SESSION)
@@ -72,7 +72,7 @@ class Gate:
         try:
             send = self._remember_visit(request, send)
             self._require_this_machine(request)
-            if path == _METRICS:
+            if path in _FOR_MONITORS:
                 self._require_monitor(request)
                 await self._app(scope, receive, send)
                 return

@@ -7,7 +7,7 @@ from falcon_pipelines.db.models.extraction import Extraction, StrategyVariant
 from falcon_pipelines.db.models.live import Feed, FeedSymbol, LiveBar, LiveSession
 from falcon_pipelines.db.models.llm import LlmCall, LlmReply
 from falcon_pipelines.db.models.market_data import ManifestEntry
-from falcon_pipelines.db.models.operations import Heartbeat, LoginEvent, Notification, Request, User
+from falcon_pipelines.db.models.operations import Heartbeat, LoginEvent, Notification, Proof, Request, User
 from falcon_pipelines.db.models.reports import (
     CheckResult,
     CorporateActionRow,
@@ -81,6 +81,7 @@ __all__ = [
     "Posting",
     "PriceChart",
     "Promotion",
+    "Proof",
     "QuarantineCount",
     "Request",
     "ScreenJudgement",

@@ -81,6 +81,19 @@ class Heartbeat(Base):
     beat_at: Mapped[Moment]
 
 
+class Proof(Base):
+    """The newest proof that something works from end to end, or that it does not."""
+
+    __tablename__ = "proofs"
+
+    name: Mapped[str] = mapped_column(primary_key=True, comment="canary, backup, archiving, restore_drill")
+    ok: Mapped[bool]
+    detail: Mapped[str] = mapped_column(comment="what was proved, or what went wrong")
+    seconds: Mapped[float] = mapped_column(comment="how long it took")
+    proved_at: Mapped[Moment]
+    last_good_at: Mapped[Moment | None]
+
+
 class Notification(Base):
     """Something a person should hear of: an outbox, sent at least once and shown for ever."""
 

@@ -1,0 +1,1 @@
+"""What watches Falcon from outside Dagster: short programs that timers start, which tell people and heal."""
