@@ -1,7 +1,8 @@
 """Sees on compute whether the canary comes through, and says when the code server must be restarted.
 
-`python -m falcon_pipelines.watching.watchdog` looks once, and is started by a timer. It exits with HEAL when something
-is dead that a restart heals; systemd then starts the unit that restarts, with rights that this program does not have.
+`python -m falcon_pipelines.watching.watchdog` looks once, and is started by a timer. When something is dead that a
+restart heals it leaves the file `heal` in its folder and exits with HEAL; systemd then starts the unit that restarts, with
+rights that this program does not have.
 It also carries into the database what the backups left word of.
 """
 
@@ -185,9 +186,13 @@ def main() -> int:
             settings.database_url.get_secret_value(), statement_timeout_ms=10_000, pool_size=1
         )
         dagster = database_engine(os.environ[_DAGSTER_URL], statement_timeout_ms=10_000, pool_size=1)
-        memory = Memory(Path(os.environ.get("STATE_DIRECTORY", ".")) / "watchdog.json")
+        folder = Path(os.environ.get("STATE_DIRECTORY", "."))
+        memory = Memory(folder / "watchdog.json")
         words = Path(os.environ.get("FALCON_BACKUP_WORDS", "/var/lib/falcon-backup"))
-        return look(engine, dagster, memory, words, datetime.now(UTC))
+        verdict = look(engine, dagster, memory, words, datetime.now(UTC))
+        if verdict == HEAL:
+            (folder / "heal").touch()
+        return verdict
     except FalconError as error:
         log.error("%s", error)
         return error.exit_code

@@ -9,7 +9,7 @@ from infra.site import Site
 
 _NODE, _POSTGRES, _NGINX = (f"prometheus-{name}-exporter" for name in ("node", "postgres", "nginx"))
 _HEAL = "falcon-heal.service"
-_WORD = 75
+_WORD = "/var/lib/falcon-watch/heal"
 _HEALED = ("falcon-code-server.service",)
 """Restarted when no canary comes through; runs are not its children's end."""
 _SERVICE_METRICS = {"falcon-metrics-trader": layout.TRADER_PORT, "falcon-metrics-feed": layout.FEED_PORT}
@@ -98,10 +98,9 @@ def _services(address: str) -> None:
 def _watchdog() -> None:
     steps.put(
         f"/etc/systemd/system/{_HEAL}",
-        f"# {steps.MANAGED}\n[Unit]\nDescription=Falcon: restarts what the watchdog found dead\n\n"
-        f"[Service]\nType=oneshot\n"
-        # The watchdog's word for a restart (see falcon_pipelines.watching.watchdog); other failures restart nothing.
-        f"ExecCondition=/bin/sh -c '[ \"$$MONITOR_EXIT_STATUS\" = {_WORD} ]'\n"
+        f"# {steps.MANAGED}\n[Unit]\nDescription=Falcon: restarts what the watchdog found dead\n"
+        # The watchdog's word for a restart (see falcon_pipelines.watching.watchdog): its other failures restart nothing.
+        f"ConditionPathExists={_WORD}\n\n[Service]\nType=oneshot\nExecStart=/bin/rm -f {_WORD}\n"
         f"ExecStart=/usr/bin/systemctl restart {' '.join(_HEALED)}\n",
     )
     _watch(
