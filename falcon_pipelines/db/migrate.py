@@ -35,12 +35,12 @@ def current_revision(engine: Engine) -> str | None:
 
 
 def is_of_a_later_release(revision: str | None) -> bool:
-    """Whether a database's revision is one this code does not know yet.
+    """Whether a database's revision is one this code does not know yet; revisions are numbers in one line.
 
     Migrations are compatible with the release before them, so code that is behind works on, and changes nothing.
     """
     known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    return revision is not None and revision not in known
+    return revision is not None and revision not in known and revision > max(known)
 
 
 def upgrade(url: str) -> None:
