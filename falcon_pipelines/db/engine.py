@@ -43,6 +43,7 @@ def database_engine(
     return create_engine(
         parsed.set(drivername=DRIVER),
         pool_pre_ping=True,
+        executemany_mode="values_plus_batch",  # one round trip for many rows, upserts included
         pool_size=pool_size,
         pool_timeout=pool_timeout_seconds,
         connect_args={

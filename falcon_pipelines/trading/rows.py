@@ -30,6 +30,7 @@ from falcon_pipelines.trading.risk import Limits
 SUBMITTED = "submitted"
 _COLUMNS = ("id", "ticker", "side", "type", "role", "due", "status", "reason", "submitted_at")
 ORDERS = cast(Table, models.Order.__table__)
+_PROTECTION = tuple(field.name for field in fields(Protection))
 _DOLLARS = ("cost", "reserve", "raise_at", "raise_to")
 
 
@@ -244,8 +245,9 @@ def rules_of_data(data: dict[str, Any]) -> Rules:
 def _protection_data(protect: Protection | None) -> dict[str, Any] | None:
     if protect is None:
         return None
-    data = asdict(protect)
-    return {**data, "stop": _text(protect.stop), "target": _text(protect.target)}
+    data = {name: getattr(protect, name) for name in _PROTECTION}
+    partial = [asdict(part) for part in protect.partial]
+    return {**data, "stop": _text(protect.stop), "target": _text(protect.target), "partial": partial}
 
 
 def _protection(data: dict[str, Any] | None) -> Protection | None:

@@ -35,7 +35,8 @@ def save(
         rows = [order_row(account_id, order) for order in sorted(outcome.orders, key=_arrival)]
         statement = insert(ORDERS)
         kept = {name: statement.excluded[name] for name in rows[0] if name not in ("id", "account_id")}
-        session.execute(statement.on_conflict_do_update(index_elements=["id"], set_=kept), rows)
+        saved = statement.on_conflict_do_update(index_elements=["id"], set_=kept)
+        session.execute(saved.returning(ORDERS.c.id), rows)  # returning: SQLAlchemy then sends one statement
     if outcome.fills:
         session.execute(insert(models.Fill), [fill_row(fill) for fill in outcome.fills])
     if outcome.entries:

@@ -62,6 +62,7 @@ class Turn:
         self._by_ticker: dict[str, dict[str, Order]] = {}
         for order in state.orders.values():
             self._by_ticker.setdefault(order.ticker, {})[order.id] = order
+        self._reserved = sum((order.reserve for order in state.orders.values()), ZERO)
         self.prices = dict(state.prices)
         self.halts = list(state.halts)
         self.ended_halts: list[Halt] = []
@@ -134,8 +135,11 @@ class Turn:
 
     def free_cash(self, besides: str = "") -> Decimal:
         """Cash that is neither kept back for another open order nor of uncertain timing."""
-        reserved = sum((order.reserve for order in self.orders.values() if order.id != besides), ZERO)
-        return self.keeper.books.cash - reserved - self.held_back
+        return self.keeper.books.cash - (self._reserved - self._reserve_of(besides)) - self.held_back
+
+    def _reserve_of(self, name: str) -> Decimal:
+        order = self.orders.get(name)
+        return ZERO if order is None else order.reserve
 
     def cost(self, price: Decimal, quantity: int) -> Decimal:
         """What buying costs, fee included, in dollars."""
@@ -147,9 +151,11 @@ class Turn:
     def put(self, order: Order) -> Order:
         """Store a new form of an order."""
         self.changed[order.id] = order
+        self._reserved -= self._reserve_of(order.id)
         of_ticker = self._by_ticker.setdefault(order.ticker, {})
         if order.status == "open":
             self.orders[order.id] = of_ticker[order.id] = order
+            self._reserved += order.reserve
         else:
             self.orders.pop(order.id, None)
             of_ticker.pop(order.id, None)

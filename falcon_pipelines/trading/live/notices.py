@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.db.notifications import notify
+from falcon_pipelines.db.notifications import Notice, notify_all
 from falcon_pipelines.trading.account import AccountState, Outcome
 from falcon_pipelines.trading.orders import Fill, Halt, Order
 from falcon_pipelines.trading.turn import STOP_ROLES
@@ -12,28 +12,29 @@ def tell(session: Session, before: AccountState, outcome: Outcome) -> None:
     """Put fills, refusals and new halts of an account in the outbox, each once however often it is written."""
     name = outcome.state.name
     orders = {**before.orders, **{order.id: order for order in outcome.orders}}
-    for fill in outcome.fills:
-        order = orders.get(fill.order)
-        kind = "stop" if order is not None and order.role in STOP_ROLES else "fill"
-        notify(session, f"fill:{fill.id}", kind, _fill_title(fill), _fill_body(name, fill, order))
-    for refused in outcome.rejections:
-        notify(
-            session,
+    notices = [_fill_notice(name, fill, orders.get(fill.order)) for fill in outcome.fills]
+    notices += [
+        Notice(
             f"reject:{name}:{refused.order}:{refused.time.isoformat()}",
             "reject",
             f"Refused: {refused.order}",
             f"{name}: {refused.reason}",
         )
-    for halt in outcome.state.halts:
-        if halt not in before.halts:
-            tell_halt(session, name, halt)
+        for refused in outcome.rejections
+    ]
+    notices += [_halt_notice(name, halt) for halt in outcome.state.halts if halt not in before.halts]
+    notify_all(session, notices)
 
 
-def tell_halt(session: Session, name: str, halt: Halt) -> None:
-    """Say that an account makes no entries."""
+def _halt_notice(name: str, halt: Halt) -> Notice:
     kind = "reconciliation" if halt.kind == "reconciliation" else "halt"
     key = f"halt:{name}:{halt.kind}:{halt.since.isoformat()}"
-    notify(session, key, kind, f"{name}: entries are halted", f"{halt.kind}: {halt.reason}. Exits still run.")
+    return Notice(key, kind, f"{name}: entries are halted", f"{halt.kind}: {halt.reason}. Exits still run.")
+
+
+def _fill_notice(name: str, fill: Fill, order: Order | None) -> Notice:
+    kind = "stop" if order is not None and order.role in STOP_ROLES else "fill"
+    return Notice(f"fill:{fill.id}", kind, _fill_title(fill), _fill_body(name, fill, order))
 
 
 def _fill_title(fill: Fill) -> str:
