@@ -82,13 +82,15 @@ def protective_exit(
     `direction` is 1 for long, -1 for short; a NaN `stop` or `target` is absent; `entered` says what of the bar
     comes after the entry. Returns the price before slippage, NO_EXIT, STOPPED or TARGET_REACHED, and whether
     the order of events inside the bar is unknown: then the stop is taken and the exit is ambiguous. An open
-    beyond the target leaves no doubt: the target filled first.
+    beyond the target, or at or beyond the stop, leaves no doubt: that one filled first.
     """
     side = -direction
     if entered == AT_OPEN:
         if fills_at_open(side, target, open_):
             return open_, TARGET_REACHED, False
         stop_price = stop_fill(side, stop, open_, high, low)
+        if stop_price == open_:
+            return open_, STOPPED, False
         target_price = limit_fill(side, target, open_, high, low)
         uncertain = False
     else:

@@ -28,7 +28,7 @@ def trade(
         price = _entry(bar, limit)
         if price is None:
             continue
-        at_open = price == bar[0]
+        at_open = limit is None or bar[0] < limit  # a limit at the open is passed only later in the bar
         best = price
         for number in range(start, len(bars)):
             level = max(
