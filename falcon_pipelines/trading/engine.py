@@ -175,7 +175,7 @@ def cancel(turn: Turn, request: CancelRequest) -> None:
     if order is None:
         turn.refuse(request.id, f"nothing to cancel: {request.order} is not an open order")
         return
-    turn.end(order, "cancelled", "cancelled")
+    turn.end(order, "cancelled", request.reason)
 
 
 def edit_stop(turn: Turn, request: EditStop) -> None:

@@ -1,4 +1,6 @@
-"""What people are told of an account: messages into the outbox, in the transaction of what they tell."""
+"""What people are told of an account: messages into the outbox, in the transaction of what they tell, and log lines."""
+
+import logging
 
 from sqlalchemy.orm import Session
 
@@ -6,6 +8,8 @@ from falcon_pipelines.db.notifications import notify
 from falcon_pipelines.trading.account import AccountState, Outcome
 from falcon_pipelines.trading.orders import Fill, Halt, Order
 from falcon_pipelines.trading.turn import STOP_ROLES
+
+log = logging.getLogger(__name__)
 
 
 def tell(session: Session, before: AccountState, outcome: Outcome) -> None:
@@ -34,6 +38,21 @@ def tell_halt(session: Session, name: str, halt: Halt) -> None:
     kind = "reconciliation" if halt.kind == "reconciliation" else "halt"
     key = f"halt:{name}:{halt.kind}:{halt.since.isoformat()}"
     notify(session, key, kind, f"{name}: entries are halted", f"{halt.kind}: {halt.reason}. Exits still run.")
+
+
+def log_trades(account: str, outcome: Outcome) -> None:
+    """A line for each fill and each refusal."""
+    for fill in outcome.fills:
+        log.info(
+            "fill",
+            extra={
+                "account": account, "order": fill.order, "ticker": fill.ticker, "side": fill.side,
+                "quantity": fill.quantity, "price": str(fill.price), "bar": fill.time.isoformat(),
+                "flags": list(fill.flags),
+            },
+        )  # fmt: skip
+    for refused in outcome.rejections:
+        log.info("refused", extra={"account": account, "order": refused.order, "reason": refused.reason})
 
 
 def _fill_title(fill: Fill) -> str:
