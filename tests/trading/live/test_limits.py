@@ -210,8 +210,8 @@ def test_pause_and_flatten_outlive_restarts_and_nights(engine: Engine, market: A
     assert sales == [("X", 5), ("Y", 5)]
     assert (refused(engine), trade.halts()) == ({"no": "entries are halted"}, ["paused"])
     trade.tell("resume", minute(8, TUESDAY))
-    hand_in(engine, buy("yes", minute(8, TUESDAY), "X", 1))
-    trade.minute(8, {"X": 99}, TUESDAY)
+    hand_in(engine, buy("yes", minute(8, TUESDAY), "Z", 1))
+    trade.minute(8, {"Z": 99}, TUESDAY)
     assert order(engine, "yes").status == "filled"
 
 

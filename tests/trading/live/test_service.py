@@ -159,7 +159,7 @@ def at_every_step(work: Callable[..., None], arguments: tuple[Any, ...], stride:
     They are forked from a process of its own: this one has threads of Polars and numba, which a fork would leave hanging.
     """
     processes = get_context("forkserver")
-    processes.set_forkserver_preload([__name__])
+    processes.set_forkserver_preload([__name__, work.__module__])
     killed, step = 0, 3
     while True:
         child = processes.Process(target=dying_at, args=(work, arguments, step))
