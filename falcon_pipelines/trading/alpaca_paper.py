@@ -27,7 +27,7 @@ from falcon_pipelines.trading.alpaca_books import accept, book, legs_of, value
 from falcon_pipelines.trading.alpaca_orders import AlpacaUnavailable, request_for, tick
 from falcon_pipelines.trading.brackets import children
 from falcon_pipelines.trading.brokers import PaperLedger
-from falcon_pipelines.trading.engine import judge
+from falcon_pipelines.trading.engine import begin_session, judge
 from falcon_pipelines.trading.matching import complete
 from falcon_pipelines.trading.moments import Moment
 from falcon_pipelines.trading.orders import Action, Bar, Input, Order, OrderRequest, usd
@@ -126,7 +126,7 @@ class AlpacaPaper(PaperLedger):
                 before.rules,
             )
             if before.state.session is None or before.state.session < moment.session:
-                turn.settle_session(moment.session)
+                begin_session(turn)
             for order in orders:
                 accept(turn, order)
             complete(turn, {})

@@ -49,8 +49,8 @@ def due_actions(
 ) -> tuple[Mapping[str, Action], tuple[str, ...]]:
     """What the account has to live through up to the open of `session`, by name, and what came too late.
 
-    An action counts for shares and orders from before its ex-date, those included that are only `submitted`. Where some are from after it, their prices
-    know of it already: it is not applied, and named in the second part.
+    An action counts for shares and orders from before its ex-date, those included that are only `submitted`.
+    Where some are from after it, their prices know of it already: it is not applied, and named in the second part.
     """
     due: dict[str, Action] = {}
     too_late: list[str] = []

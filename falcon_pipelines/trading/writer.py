@@ -14,7 +14,6 @@ from falcon_pipelines.trading.commands import answer_commands, pending_commands
 from falcon_pipelines.trading.engine import act, step
 from falcon_pipelines.trading.moments import Moment
 from falcon_pipelines.trading.orders import Action, Bar, Input, OrderRequest
-from falcon_pipelines.trading.submitted import concerned
 from falcon_pipelines.trading.saving import save
 from falcon_pipelines.trading.store import (
     AccountClosed,
@@ -25,6 +24,7 @@ from falcon_pipelines.trading.store import (
     stored,
     submit,
 )
+from falcon_pipelines.trading.submitted import concerned
 
 KEPT_ACTIONS = 200
 Decide = Callable[[AccountState], Sequence[OrderRequest]]

@@ -38,7 +38,9 @@ class Stored:
         return self.orders[order].reason or ""
 
 
-def stored(engine: Engine, bars: Panel, *orders: dict[str, Any], cash: float = 10_000, **script: Any) -> Stored:
+def stored(
+    engine: Engine, bars: Panel, *orders: dict[str, Any], cash: float = 10_000, **script: Any
+) -> Stored:
     """Submit the orders, work through the bars with a new trader for each, and read the tables."""
     parsed = parse_script({"cash": cash, "orders": list(orders), **script})
     moments = regular_moments(bars)

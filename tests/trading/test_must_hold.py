@@ -35,7 +35,14 @@ def engine(database_url: str) -> Iterator[Engine]:
     ids=["as known", "other", "penny", "reached inside the bar", "opens at the stop"],
 )
 def test_a_stop_sells_at_the_open_below_it_or_at_its_price(
-    engine: Engine, shares: int, entry: float, stop: float, bar: Prices, price: float, cash: float, profit: float
+    engine: Engine,
+    shares: int,
+    entry: float,
+    stop: float,
+    bar: Prices,
+    price: float,
+    cash: float,
+    profit: float,
 ) -> None:
     found = stored(engine, days([flat(entry), bar]), buy(shares, protect={"stop": stop}))
     assert found.fills == [("in", "buy", shares, entry), ("in.stop", "sell", shares, price)]

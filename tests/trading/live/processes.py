@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Self
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 
@@ -56,6 +57,15 @@ class Process:
         except OSError:
             return False
 
+    def health(self) -> str:
+        """What it says of itself, well or not; nothing while it does not listen yet."""
+        try:
+            return self.get("/healthz")
+        except HTTPError as reply:
+            return str(reply.read().decode())
+        except OSError:
+            return ""
+
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -89,6 +99,4 @@ class Feed(Process):
     command, port_setting = "feed", "FALCON_FEED_PORT"
 
     def __init__(self, url: str, home: Path, *, speed: float = 0, **environment: str) -> None:
-        super().__init__(
-            url, home, FALCON_FEED="replay", FALCON_FEED_REPLAY_SPEED=str(speed), **environment
-        )
+        super().__init__(url, home, FALCON_FEED="replay", FALCON_FEED_REPLAY_SPEED=str(speed), **environment)

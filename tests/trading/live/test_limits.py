@@ -225,7 +225,13 @@ strategies: {tenth: {sizing: {percent_of_equity: 10}}}
 def test_other_limits_can_be_set(engine: Engine, market: Any, tmp_path: Path) -> None:
     (tmp_path / "routing.yaml").write_text(LIMITS)
     trade = market(routing=tmp_path / "routing.yaml")
-    hand_in(engine, *(buy(name, minute(0), name, n, strategy=name) for name, n in (("A", 35), ("B", 10), ("C", 1), ("D", 1))))
+    hand_in(
+        engine,
+        *(
+            buy(name, minute(0), name, n, strategy=name)
+            for name, n in (("A", 35), ("B", 10), ("C", 1), ("D", 1))
+        ),
+    )
     trade.minute(0, dict.fromkeys("ABCD", 100))
     assert refused(engine) == {"B": "cash_share", "D": "max_positions"}
     trade.minute(1, dict.fromkeys("ABCD", 97))
