@@ -30,6 +30,7 @@ from benchmarks.paper_trading import (
     TARGET_MS,
     bursts,
     resting_orders,
+    without_limits,
 )
 from falcon_pipelines.bars.calendar import session_open_close
 from falcon_pipelines.bars.flat_files import CSV_SCHEMA, DirectorySource, file_key, mark_synthetic
@@ -77,7 +78,7 @@ def process(command: str, folder: Path, url: str, **settings: str) -> Iterator[s
     environment = os.environ | {
         "FALCON_HOME": str(folder), "FALCON_DATABASE_URL": url, "FALCON_DATA_DIR": str(folder / "store"),
         "FALCON_FEED": "replay", "FALCON_FEED_SYMBOLS": "all", "FALCON_FEED_PORT": "9481", "FALCON_TRADER_PORT": "9482",
-        **settings,
+        "FALCON_ROUTING_FILE": str(without_limits(folder)), **settings,
     }  # fmt: skip
     with (folder / f"{command}.log").open("ab") as log:
         running = subprocess.Popen(

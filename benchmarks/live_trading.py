@@ -17,7 +17,7 @@ import psutil
 from prometheus_client import CollectorRegistry
 from sqlalchemy import Engine, func, select
 
-from benchmarks.paper_trading import SESSION, bursts, resting_orders
+from benchmarks.paper_trading import SESSION, bursts, resting_orders, without_limits
 from falcon_pipelines.bars.calendar import session_open_close
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.db import models
@@ -67,7 +67,7 @@ def run(minutes: int) -> dict[str, float]:
             submit(session, account, resting_orders())
         store = BarStore(Path(folder) / "bars")
         desk = TradingDesk(
-            engine, store, CandidateDesk(load_routing(), FactBook(store, {})),
+            engine, store, CandidateDesk(load_routing(without_limits(Path(folder))), FactBook(store, {})),
             lambda found: PaperLedger(engine, found.id, {}), Decimal(1_000_000), "paper", Metrics(CollectorRegistry()),
         )  # fmt: skip
         desk.refresh(datetime.now(UTC))

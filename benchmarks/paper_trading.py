@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import yaml
 from sqlalchemy import func, select
 
 from falcon_pipelines.bars.calendar import session_open_close
@@ -22,6 +23,7 @@ from falcon_pipelines.db.embedded import embedded_postgres
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.db.migrate import upgrade
 from falcon_pipelines.trading.account import Rules
+from falcon_pipelines.trading.live.routing import RiskLimits
 from falcon_pipelines.trading.moments import Moment
 from falcon_pipelines.trading.orders import Bar, OrderRequest, Protection, usd
 from falcon_pipelines.trading.reconciliation import broken_books
@@ -59,6 +61,14 @@ def resting_orders() -> list[OrderRequest]:
         )
         for number in range(RESTING)
     ]  # fmt: skip
+
+
+def without_limits(folder: Path) -> Path:
+    """A routing file without risk limits: 500 positions are to be matched, not ten."""
+    path = folder / "routing.yaml"
+    limits = {name: None for name in RiskLimits.model_fields if name != "guard_sessions"}
+    path.write_text(yaml.safe_dump({"limits": limits, "rules": [{"name": "none", "strategy": "none"}]}))
+    return path
 
 
 def main(minutes: int) -> None:

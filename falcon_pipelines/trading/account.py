@@ -25,7 +25,7 @@ class AccountState:
     `cooling` maps a ticker to the session from which it may be bought again; `stop_exits` are the sessions of
     recent stop exits; `held_by` says which strategy holds a ticker. `last_bars` are the times of the last bars
     of what is held or ordered: an older one of the same ticker is not worked through. `lived` names the
-    corporate actions that were lived through lately.
+    corporate actions that were lived through lately. `sectors` are those of what is held, where they are known.
     """
 
     name: str
@@ -42,6 +42,7 @@ class AccountState:
     held_by: Mapping[str, str] = field(default_factory=dict)
     last_bars: Mapping[str, datetime] = field(default_factory=dict)
     lived: tuple[str, ...] = ()
+    sectors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def equity(self) -> Decimal:

@@ -6,7 +6,7 @@ what Alpaca did is read from its orders and booked once, because the ledger reme
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -27,12 +27,13 @@ from falcon_pipelines.trading.alpaca_books import accept, book, legs_of, value
 from falcon_pipelines.trading.alpaca_orders import AlpacaUnavailable, request_for, tick
 from falcon_pipelines.trading.brackets import children
 from falcon_pipelines.trading.brokers import PaperLedger
-from falcon_pipelines.trading.engine import judge
+from falcon_pipelines.trading.engine import begin_session, judge
 from falcon_pipelines.trading.matching import complete
 from falcon_pipelines.trading.moments import Moment
-from falcon_pipelines.trading.orders import Bar, Input, Order, usd
+from falcon_pipelines.trading.orders import Action, Bar, Input, Order, OrderRequest, usd
 from falcon_pipelines.trading.saving import save
 from falcon_pipelines.trading.store import pending, stored_books
+from falcon_pipelines.trading.submitted import concerned
 from falcon_pipelines.trading.turn import STOP_ROLES, Turn
 from falcon_pipelines.trading.writer import Record
 
@@ -125,7 +126,7 @@ class AlpacaPaper(PaperLedger):
                 before.rules,
             )
             if before.state.session is None or before.state.session < moment.session:
-                turn.settle_session(moment.session)
+                begin_session(turn)
             for order in orders:
                 accept(turn, order)
             complete(turn, {})
@@ -142,6 +143,10 @@ class AlpacaPaper(PaperLedger):
         self._known = replace(before, state=outcome.state, cursor=cursor, live_sequence=reached)
         filled = self._sync(moment, record)
         return outcome if filled is None else _together(outcome, filled)
+
+    def _concerned(self, submitted: Sequence[OrderRequest], told: Sequence[Input]) -> Sequence[OrderRequest]:
+        """What commands are about: else an order enters the books with the price it is sized and sent at."""
+        return concerned(submitted, [item for item in told if not isinstance(item, Action)])
 
     def act(
         self, moment: Moment, inputs: Mapping[str, Input] | None = None, *, record: Record | None = None

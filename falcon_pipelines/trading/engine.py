@@ -56,7 +56,7 @@ def step(
     """
     turn = Turn(state, moment, bars, rules, replayed)
     if state.session is None or state.session < moment.session:
-        turn.settle_session(moment.session)
+        begin_session(turn)
     for item in inputs:
         match_input(turn, item)
     match(turn)
@@ -68,7 +68,7 @@ def act(state: AccountState, moment: Moment, inputs: Sequence[Input], rules: Rul
     """The account after inputs that need no bar: commands while the exchange is closed, actions before its open."""
     turn = Turn(state, moment, {}, rules)
     if state.session is None or state.session < moment.session:
-        turn.settle_session(moment.session)
+        begin_session(turn)
     for item in inputs:
         match_input(turn, item)
     return turn.outcome()
@@ -172,10 +172,12 @@ def _sale_refusal(turn: Turn, order: Order) -> str | None:
 def cancel(turn: Turn, request: CancelRequest) -> None:
     """Take back what is left of an order."""
     order = turn.orders.get(request.order)
+    if order is None and request.order in turn.changed:
+        return  # ended in this very turn
     if order is None:
         turn.refuse(request.id, f"nothing to cancel: {request.order} is not an open order")
         return
-    turn.end(order, "cancelled", "cancelled")
+    turn.end(order, "cancelled", request.reason)
 
 
 def edit_stop(turn: Turn, request: EditStop) -> None:
@@ -275,6 +277,12 @@ def split(turn: Turn, action: Split) -> None:
         needed = reserve(turn, changed)
         turn.put(replace(changed, reserve=min(needed, max(ZERO, turn.free_cash(order.id)))))
     turn.fit_exits(ticker)
+
+
+def begin_session(turn: Turn) -> None:
+    """The first moment of a session: cash that settles, and the halts that are over."""
+    turn.settle_session(turn.moment.session)
+    _guard(turn)
 
 
 def judge(turn: Turn) -> None:

@@ -1,6 +1,6 @@
 """Corporate actions of the bar store as an account lives through them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -8,7 +8,7 @@ from fractions import Fraction
 from falcon_pipelines.bars.actions import CorporateAction
 from falcon_pipelines.bars.calendar import midnight
 from falcon_pipelines.trading.account import AccountState
-from falcon_pipelines.trading.orders import Action, Delisting, Dividend, Split
+from falcon_pipelines.trading.orders import Action, Delisting, Dividend, OrderRequest, Split
 
 _LARGEST_DENOMINATOR = 10_000
 
@@ -42,16 +42,19 @@ def action_name(action: CorporateAction) -> str:
 
 
 def due_actions(
-    actions: Iterable[CorporateAction], state: AccountState, session: date
+    actions: Iterable[CorporateAction],
+    state: AccountState,
+    session: date,
+    submitted: Sequence[OrderRequest] = (),
 ) -> tuple[Mapping[str, Action], tuple[str, ...]]:
     """What the account has to live through up to the open of `session`, by name, and what came too late.
 
-    An action counts for shares and orders from before its ex-date. Where some are from after it, their prices
-    know of it already: it is not applied, and named in the second part.
+    An action counts for shares and orders from before its ex-date, those included that are only `submitted`.
+    Where some are from after it, their prices know of it already: it is not applied, and named in the second part.
     """
     due: dict[str, Action] = {}
     too_late: list[str] = []
-    concerned = state.tickers()
+    concerned = state.tickers() | {request.ticker for request in submitted}
     for action in sorted(actions, key=lambda a: (a.ex_date, a.ticker, a.kind != "split")):
         name = action_name(action)
         if action.ex_date > session or action.ticker not in concerned or name in state.lived:
@@ -59,6 +62,7 @@ def due_actions(
         at = midnight(action.ex_date)
         times = [lot.opened_at for lot in state.books.lots.get(action.ticker, ())]
         times += [o.submitted_at for o in state.orders.values() if o.ticker == action.ticker and not o.parent]
+        times += [request.at for request in submitted if request.ticker == action.ticker]
         lived = lived_action(action)
         if lived is None or not times or min(times) >= at:
             continue

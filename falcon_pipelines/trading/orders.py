@@ -97,11 +97,12 @@ class OrderRequest:
 
 @dataclass(frozen=True, slots=True)
 class CancelRequest:
-    """Take an open order back."""
+    """Take an open order back; `reason` is what the order says of it afterwards."""
 
     id: str
     at: datetime
     order: str
+    reason: str = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,7 @@ def memory_data(state: AccountState) -> dict[str, Any]:
         "held_by": dict(state.held_by),
         "last_bars": {ticker: time.isoformat() for ticker, time in state.last_bars.items()},
         "lived": list(state.lived),
+        "sectors": dict(state.sectors),
     }
 
 
@@ -228,6 +229,7 @@ def memory_of(data: dict[str, Any]) -> dict[str, Any]:
         "held_by": data["held_by"],
         "last_bars": {t: datetime.fromisoformat(time) for t, time in data.get("last_bars", {}).items()},
         "lived": tuple(data.get("lived", ())),
+        "sectors": data.get("sectors", {}),
     }
 
 

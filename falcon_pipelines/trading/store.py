@@ -202,17 +202,13 @@ def halts_of(session: Session, account_id: int) -> tuple[Halt, ...]:
     return tuple(Halt(row.kind, row.reason, row.since) for row in rows)  # type: ignore[arg-type]
 
 
-def pending(session: Session, account_id: int, until: datetime) -> list[OrderRequest]:
-    """Submitted orders that may act on a bar that starts at `until`, in order of arrival."""
-    rows = session.scalars(
-        select(models.Order)
-        .where(
-            models.Order.account_id == account_id,
-            models.Order.status == SUBMITTED,
-            models.Order.submitted_at <= until,
-        )
-        .order_by(models.Order.submitted_at, models.Order.sequence, models.Order.created_at, models.Order.id)
-    )
+def pending(session: Session, account_id: int, until: datetime | None = None) -> list[OrderRequest]:
+    """Submitted orders in order of arrival; with `until` those that may act on a bar that starts then."""
+    order = models.Order
+    query = select(order).where(order.account_id == account_id, order.status == SUBMITTED)
+    if until is not None:
+        query = query.where(order.submitted_at <= until)
+    rows = session.scalars(query.order_by(order.submitted_at, order.sequence, order.created_at, order.id))
     return [request_of(row) for row in rows]
 
 

@@ -100,6 +100,7 @@ class Turn:
             held_by={ticker: name for ticker, name in self.held_by.items() if ticker in held},
             last_bars=self._last_bars(),
             lived=tuple(self.lived),
+            sectors={t: name for t in held if (name := self.rules.limits.sectors.get(t)) is not None},
         )
         return Outcome(
             state,

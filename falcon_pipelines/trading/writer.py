@@ -24,6 +24,7 @@ from falcon_pipelines.trading.store import (
     stored,
     submit,
 )
+from falcon_pipelines.trading.submitted import concerned
 
 KEPT_ACTIONS = 200
 Decide = Callable[[AccountState], Sequence[OrderRequest]]
@@ -85,7 +86,8 @@ class Trader:
                 return None
             commands = pending_commands(session, self.account_id)
             orders = pending(session, self.account_id, moment.starts)
-            due = [*inputs, *commands.values(), *orders]
+            told = concerned(orders, commands.values())
+            due = [*inputs, *told, *commands.values(), *(order for order in orders if order not in told)]
             outcome = step(before.state, moment, due, bars, before.rules)
             save(
                 session,
@@ -152,12 +154,17 @@ class Trader:
             )
         self._known = replace(before, live_sequence=sequence)
 
+    def _concerned(self, submitted: Sequence[OrderRequest], told: Sequence[Input]) -> Sequence[OrderRequest]:
+        """Those of the submitted orders that have to be in the books before what is `told` is done."""
+        return concerned(submitted, told)
+
     def act(
         self, moment: Moment, inputs: Mapping[str, Input] | None = None, *, record: Record | None = None
     ) -> Outcome | None:
         """Do what needs no bar: waiting commands, and corporate actions before the open; None without any.
 
-        The names of `inputs` say which corporate action each is, so that none is lived through twice.
+        The names of `inputs` say which corporate action each is, so that none is lived through twice. Submitted
+        orders that no bar has met yet are cancelled and split like those that rest in the books.
         """
         with transaction(self.engine) as session:
             before = self._locked(session)
@@ -168,7 +175,9 @@ class Trader:
             actions = [name for name, item in due.items() if isinstance(item, Action)]
             lived = (*before.state.lived, *actions)[-KEPT_ACTIONS:]
             state = replace(before.state, lived=lived)
-            outcome = act(state, moment, [*due.values(), *commands.values()], before.rules)
+            told = [*due.values(), *commands.values()]
+            waiting = self._concerned(pending(session, self.account_id), told)
+            outcome = act(state, moment, [*waiting, *told], before.rules)
             save(
                 *(session, self.account_id, moment, before.state, outcome, set(), None),
                 cursor=before.cursor,

@@ -33,6 +33,7 @@ from falcon_pipelines.trading.reconciliation import reconcile
 from falcon_pipelines.trading.risk import Limits
 from falcon_pipelines.trading.script import exact_ratio
 from falcon_pipelines.trading.store import create_account, load_account, submit
+from falcon_pipelines.trading.submitted import concerned
 from falcon_pipelines.trading.writer import Trader
 from tests.trading.panels import MONDAY
 
@@ -145,7 +146,10 @@ class StoredAccountMachine(RuleBasedStateMachine):
         assert outcome is not None
         if repeated:
             assert self.trader.work(moment, bars, actions) is None
-        expected = step(self.shadow, moment, [*actions, *self._dated(outcome), *self.orders], bars, RULES)
+        commands = self._dated(outcome)
+        told = concerned(self.orders, commands)
+        later = [order for order in self.orders if order not in told]
+        expected = step(self.shadow, moment, [*actions, *told, *commands, *later], bars, RULES)
         assert outcome.fills == expected.fills
         self.shadow = expected.state
         self.orders, self.commands = [], []

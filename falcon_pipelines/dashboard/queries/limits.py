@@ -67,7 +67,7 @@ def _uses(
         share(_largest(values, held_by if isinstance(held_by, dict) else {})),
         unknown,
     )
-    sectors = rules.get("sectors")
+    sectors = memory.get("sectors") or rules.get("sectors")
     yield _use(
         rules,
         "sector_share",

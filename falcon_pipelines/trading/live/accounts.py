@@ -1,5 +1,6 @@
 """Which accounts trade on live bars: one for each strategy on paper, one for the candidates; opened when first needed."""
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,10 +21,14 @@ from falcon_pipelines.strategies.store import spec_of
 from falcon_pipelines.trading.account import Rules
 from falcon_pipelines.trading.live.arrivals import newest_sequence
 from falcon_pipelines.trading.live.candidate_desk import ACCOUNT
-from falcon_pipelines.trading.live.spec_desk import live_limits, live_rules
+from falcon_pipelines.trading.live.spec_desk import live_rules
 from falcon_pipelines.trading.orders import Costs
 from falcon_pipelines.trading.promotion import promoted_specs
+from falcon_pipelines.trading.risk import Limits
+from falcon_pipelines.trading.rows import rules_data
 from falcon_pipelines.trading.store import create_account
+
+log = logging.getLogger(__name__)
 
 ASSUMED_COSTS = Costs(ASSUMED_FEE_BPS, ASSUMED_SLIPPAGE_BPS)
 """Basis points a side for candidates: the costs that backtests assume."""
@@ -45,15 +50,15 @@ class LiveAccount:
 
 
 def live_accounts(
-    session: Session, cash: Decimal, broker: str, now: datetime, *, synthetic: bool
+    session: Session, cash: Decimal, broker: str, now: datetime, limits: Limits, *, synthetic: bool
 ) -> list[LiveAccount]:
     """Every account that trades on live bars, opening those that are missing with `cash` dollars.
 
-    An account opened now trades the bars that arrive from now on.
+    An account opened now trades the bars that arrive from now on. All obey `limits`, whatever they were opened with.
     """
     found = []
     candidates = _open_account(
-        session, ACCOUNT, cash, now, Rules(ASSUMED_COSTS, live_limits()), broker, synthetic=synthetic
+        session, ACCOUNT, cash, now, Rules(ASSUMED_COSTS, limits), broker, synthetic=synthetic
     )
     found.append(LiveAccount(candidates.id, candidates.name, candidates.broker, candidates.opened_at))
     promoted = {row.id: row for row in promoted_specs(session)}
@@ -61,17 +66,17 @@ def live_accounts(
         spec = _runnable(row)
         name = f"{spec.name} {row.spec_hash[:6]} live"
         account = _open_account(
-            session, name, cash, now, live_rules(spec), broker, spec_id, synthetic=synthetic
+            session, name, cash, now, live_rules(spec, limits), broker, spec_id, synthetic=synthetic
         )
         found.append(LiveAccount(account.id, account.name, account.broker, account.opened_at, spec))
     known = {account.id for account in found}
     for account in _open_live(session):
         if account.id not in known and account.spec_id is not None:
-            row = session.get_one(models.StrategySpec, account.spec_id)
+            spec = _runnable(session.get_one(models.StrategySpec, account.spec_id))
+            _limit(account, live_rules(spec, limits))
             found.append(
                 LiveAccount(
-                    *(account.id, account.name, account.broker, account.opened_at, _runnable(row)),
-                    promoted=False,
+                    *(account.id, account.name, account.broker, account.opened_at, spec), promoted=False
                 )
             )
     return found
@@ -109,6 +114,7 @@ def _open_account(
     ).all()
     for account in of_name:
         if account.closed_at is None:
+            _limit(account, rules)
             return account
     if broker == "alpaca":
         rules = replace(rules, costs=Costs())  # its fills are what they are, and it takes no commission
@@ -121,3 +127,13 @@ def _open_account(
         synthetic=synthetic,
     )
     return session.get_one(models.Account, made)
+
+
+def _limit(account: models.Account, rules: Rules) -> None:
+    """Make an account obey the limits of `rules`; what trading costs it stays as it was opened."""
+    limits = rules_data(rules)["limits"]
+    before = account.rules["limits"]
+    changed = {name: value for name, value in limits.items() if before.get(name) != value}
+    if changed:
+        log.info("other limits", extra={"account": account.name, "limits": changed})
+        account.rules = {**account.rules, "limits": {**before, **limits}}

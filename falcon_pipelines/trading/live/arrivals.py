@@ -54,6 +54,11 @@ class Batch:
     newest_arrival: datetime
     from_replay: bool
 
+    @property
+    def fresh(self) -> Mapping[str, Bar]:
+        """The bars that came in time: those on whose prices one may still decide."""
+        return {ticker: bar for ticker, bar in self.bars.items() if ticker not in self.missed}
+
 
 def newest_sequence(session: Session) -> int:
     """The cursor of a reader that wants only what is still to come."""
@@ -96,6 +101,18 @@ def read_rows(
         if kept:
             return rows[:kept], rows[kept - 1].sequence
         limit *= 2
+
+
+def rows_of_minute(
+    session: Session, starts_at: datetime, through: int, tickers: Collection[str]
+) -> Sequence[Row]:
+    """The rows of those tickers and that minute up to the sequence `through`, again."""
+    rows = session.execute(
+        select(*_COLUMNS)
+        .where(LiveBar.ticker.in_(tickers), LiveBar.starts_at == starts_at, LiveBar.sequence <= through)
+        .order_by(LiveBar.sequence)
+    )
+    return [Row(*row) for row in rows.tuples()]
 
 
 def batches(rows: Sequence[Row], now: datetime, through: int) -> Iterator[Batch]:

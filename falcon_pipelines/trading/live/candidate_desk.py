@@ -77,7 +77,7 @@ class CandidateDesk:
         states: Mapping[str, AccountState],
         desks: Mapping[str, tuple[str, SpecDesk]],
     ) -> list[Decision]:
-        """What follows from completed bars whose time ended `at`.
+        """What follows from completed bars whose time ended `at`, for the candidates that were known then.
 
         `states` are the accounts by name, `desks` the strategies on paper by name, each with its account's. A
         candidate whose price is outside its entry range waits.
@@ -104,6 +104,8 @@ class CandidateDesk:
         states: Mapping[str, AccountState],
         desks: Mapping[str, tuple[str, SpecDesk]],
     ) -> Decision | None:
+        if candidate.screened_at > at:
+            return None
         refusal = entry_refusal(candidate, price, at, self.routing.entry)
         if refusal is not None:
             return self._refused(candidate, refusal)
@@ -152,31 +154,35 @@ def skip(session: Session, rows: Sequence[Mapping[str, object]]) -> None:
         session.execute(statement.on_conflict_do_nothing(index_elements=["session", "ticker"]))
 
 
-def skip_rejected(session: Session, account_id: int, outcome: Outcome) -> None:
-    """Candidates whose order the account refused become skipped trades, with its reason."""
-    refused = {r.order: r for r in outcome.rejections if candidate_key(r.order) is not None}
-    if not refused:
+def skip_unbought(session: Session, account_id: int, outcome: Outcome, at: datetime) -> None:
+    """Candidates whose order ended without a share become skipped trades, with the order's reason."""
+    ended = [
+        order
+        for order in outcome.orders
+        if order.status in ("rejected", "cancelled")
+        and not (order.filled or order.parent)
+        and candidate_key(order.id) is not None
+    ]
+    if not ended:
         return
-    orders = {order.id: order for order in outcome.orders}
-    for name, rejection in refused.items():
-        order = orders.get(name)
-        if order is None or order.filled:
-            continue
-        key = candidate_key(name)
-        known = {c.key: c for c in open_candidates(session, rejection.time)}
-        if key in known:
-            refusal = Refusal("risk", rejection.reason)
-            skip(session, [skipped_row(known[key], refusal, rejection.time, order.strategy, account_id)])
+    known = {candidate.key: candidate for candidate in open_candidates(session, at)}
+    for order in ended:
+        candidate = known.get(candidate_key(order.id))  # type: ignore[arg-type]
+        if candidate is not None:
+            rule = "risk" if order.status == "rejected" else "cancelled"
+            refusal = Refusal(rule, order.reason or order.status)
+            skip(session, [skipped_row(candidate, refusal, at, order.strategy, account_id)])
 
 
-def stale_orders(state: AccountState, moment: Moment) -> dict[str, CancelRequest]:
+def stale_orders(
+    state: AccountState, submitted: Sequence[OrderRequest], moment: Moment
+) -> dict[str, CancelRequest]:
     """Purchases of candidates from earlier sessions that found no bar: taken back before the open."""
+    reason = "no bar came in its session"
+    waiting = {o.id: o.submitted_at for o in state.orders.values() if not o.parent and not o.filled}
+    waiting |= {request.id: request.at for request in submitted}
     return {
-        f"expire:{order.id}": CancelRequest(f"expire:{order.id}", moment.time, order.id)
-        for order in state.orders.values()
-        if candidate_key(order.id) is not None
-        and order.side == "buy"
-        and not order.parent
-        and not order.filled
-        and order.submitted_at < moment.starts
+        f"expire:{name}": CancelRequest(f"expire:{name}", moment.time, name, reason)
+        for name, at in waiting.items()
+        if candidate_key(name) is not None and at < moment.starts
     }

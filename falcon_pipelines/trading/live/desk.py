@@ -19,24 +19,24 @@ from falcon_pipelines.trading.brokers import Broker
 from falcon_pipelines.trading.commands import accounts_with_commands
 from falcon_pipelines.trading.errors import BooksDoNotBalance
 from falcon_pipelines.trading.live.accounts import LiveAccount, live_accounts
-from falcon_pipelines.trading.live.arrivals import Batch, batches, read_rows
+from falcon_pipelines.trading.live.arrivals import Batch, batches, read_rows, rows_of_minute
 from falcon_pipelines.trading.live.candidate_desk import (
     CandidateDesk,
     Decision,
     skip,
-    skip_rejected,
+    skip_unbought,
     stale_orders,
 )
 from falcon_pipelines.trading.live.candidates import skipped_row
 from falcon_pipelines.trading.live.market_time import MINUTE, MarketTime, traded_since
 from falcon_pipelines.trading.live.metrics import Metrics
-from falcon_pipelines.trading.live.notices import tell
+from falcon_pipelines.trading.live.notices import log_trades, tell
 from falcon_pipelines.trading.live.spec_desk import SpecDesk
 from falcon_pipelines.trading.lived_actions import due_actions
 from falcon_pipelines.trading.moments import Moment, moment_of_minute
 from falcon_pipelines.trading.orders import Input
 from falcon_pipelines.trading.reconciliation import halt_account
-from falcon_pipelines.trading.store import AccountClosed, submit, submitted_tickers
+from falcon_pipelines.trading.store import AccountClosed, pending, submit, submitted_tickers
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +100,9 @@ class TradingDesk:
         with transaction(self.engine) as session:
             entered = self.market.look(session, self._reached())
             market = self.market.now(now)
+            limits = self.candidates.routing.limits.limits()
             accounts = live_accounts(
-                session, self.cash, self.broker, market, synthetic=self.store.is_synthetic()
+                session, self.cash, self.broker, market, limits, synthetic=self.store.is_synthetic()
             )
             self.candidates.refresh(session, market)
         known = {account.id: account for account in accounts}
@@ -151,10 +152,7 @@ class TradingDesk:
             if entered is not None:
                 self._enter(session, entered)
         self.before_opens(now)
-        for worker in list(self.workers.values()):
-            if worker.undecided is not None:
-                self._decide(worker, worker.undecided)
-                worker.undecided = None
+        self._decide_again(rest, now)
         with transaction(self.engine) as session:
             rows, through = read_rows(
                 *(session, rest, self._watched(session, now)), until=self.market.session_over
@@ -217,7 +215,9 @@ class TradingDesk:
 
     def _inputs_of(self, worker: Worker, moment: Moment, day: date) -> Mapping[str, Input]:
         """Corporate actions up to that session, and purchases that outlived theirs."""
-        tickers = sorted(worker.state.tickers())
+        with transaction(self.engine) as session:
+            submitted = pending(session, worker.account.id)
+        tickers = sorted(worker.state.tickers() | {order.ticker for order in submitted})
         inputs: dict[str, Input] = {}
         if tickers:
             try:
@@ -227,7 +227,7 @@ class TradingDesk:
             except FalconError as error:
                 log.warning("%s: corporate actions are not known: %s", worker.account.name, error)
                 listed = ()
-            due, too_late = due_actions(listed, worker.state, day)
+            due, too_late = due_actions(listed, worker.state, day, submitted)
             inputs.update(due)
             for name in too_late:
                 self._tell_once(
@@ -238,12 +238,12 @@ class TradingDesk:
                 )
         opens = session_open_close(day)[0]
         if moment.time < opens or worker.state.session is None or worker.state.session < day:
-            inputs.update(stale_orders(worker.state, Moment(moment.time, midnight(day), day)))
+            inputs.update(stale_orders(worker.state, submitted, Moment(moment.time, midnight(day), day)))
         return inputs
 
     def _act(self, worker: Worker, moment: Moment, inputs: Mapping[str, Input]) -> None:
         outcome = self._guarded(
-            worker, lambda: worker.broker.act(moment, inputs, record=self._record(worker))
+            worker, lambda: worker.broker.act(moment, inputs, record=self._record(worker, moment.time))
         )
         if outcome is not None:
             worker.state = outcome.state
@@ -264,8 +264,7 @@ class TradingDesk:
         self.metrics.delay.observe(max(0.0, (datetime.now(UTC) - batch.newest_arrival).total_seconds()))
         for worker in list(self.workers.values()):
             self._decide(worker, moment)
-        fresh = {ticker: bar for ticker, bar in batch.bars.items() if ticker not in batch.missed}
-        self._consider(fresh, moment)
+        self._consider(batch.fresh, moment)
 
     def _pass_over(self, worker: Worker, sequence: int) -> None:
         self._guarded(worker, lambda: worker.broker.pass_over(sequence))
@@ -281,7 +280,7 @@ class TradingDesk:
             lambda: worker.broker.work_live(
                 *(moment, batch.bars, batch.highest, batch.done_up_to),
                 replayed=batch.missed,
-                record=self._record(worker),
+                record=self._record(worker, moment.time),
             ),
         )
         worker.cursor = max(worker.cursor, batch.done_up_to)
@@ -289,10 +288,10 @@ class TradingDesk:
             worker.state = outcome.state
             self._measure(worker, outcome)
 
-    def _record(self, worker: Worker) -> Callable[[Session, AccountState, Outcome], None]:
+    def _record(self, worker: Worker, at: datetime) -> Callable[[Session, AccountState, Outcome], None]:
         def record(session: Session, before: AccountState, outcome: Outcome) -> None:
             tell(session, before, outcome)
-            skip_rejected(session, worker.account.id, outcome)
+            skip_unbought(session, worker.account.id, outcome, at)
 
         return record
 
@@ -344,6 +343,21 @@ class TradingDesk:
                 str(error),
             )
 
+    def _decide_again(self, reached: int, now: datetime) -> None:
+        """What followed from the last minute before a start may not have been written; twice is the same as once."""
+        started = {w.account.id: w.undecided for w in self.workers.values() if w.undecided is not None}
+        if not started:
+            return
+        for worker in [self.workers[account_id] for account_id in started]:
+            self._decide(worker, started[worker.account.id])
+            worker.undecided = None
+        last = max(started.values(), key=lambda moment: moment.time)
+        wanted = [ticker for ticker, waiting in self.candidates.waiting.items() if waiting]
+        with transaction(self.engine) as session:
+            rows = rows_of_minute(session, last.time, reached, wanted)
+        for batch in batches(rows, now, reached):
+            self._consider(batch.fresh, last)
+
     def _consider(self, bars: Mapping[str, object], moment: Moment) -> None:
         by_name = {w.account.name: w for w in self.workers.values()}
         desks = {
@@ -377,20 +391,5 @@ class TradingDesk:
             notify(session, key, kind, title, body)
 
     def _measure(self, worker: Worker, outcome: Outcome) -> None:
-        name, metrics = worker.account.name, self.metrics
-        metrics.fills.labels(name).inc(len(outcome.fills))
-        metrics.refused.labels(name).inc(len(outcome.rejections))
-        metrics.equity.labels(name).set(float(outcome.state.equity))
-        metrics.positions.labels(name).set(len(outcome.state.books.lots))
-        metrics.halts.labels(name).set(len(outcome.state.halts))
-        for fill in outcome.fills:
-            log.info(
-                "fill",
-                extra={
-                    "account": name, "order": fill.order, "ticker": fill.ticker, "side": fill.side,
-                    "quantity": fill.quantity, "price": str(fill.price), "bar": fill.time.isoformat(),
-                    "flags": list(fill.flags),
-                },
-            )  # fmt: skip
-        for refused in outcome.rejections:
-            log.info("refused", extra={"account": name, "order": refused.order, "reason": refused.reason})
+        self.metrics.measure(worker.account.name, outcome)
+        log_trades(worker.account.name, outcome)

@@ -2,6 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from falcon_pipelines.trading.account import Outcome
+
 
 class Metrics:
     """Counters and gauges of one trader."""
@@ -23,3 +25,11 @@ class Metrics:
             "falcon_trader_stale_positions", "Held tickers without a bar for long", registry=registry
         )
         self.halts = Gauge("falcon_trader_halts", "Halts in force", ["account"], registry=registry)
+
+    def measure(self, account: str, outcome: Outcome) -> None:
+        """Take what one bar did to an account."""
+        self.fills.labels(account).inc(len(outcome.fills))
+        self.refused.labels(account).inc(len(outcome.rejections))
+        self.equity.labels(account).set(float(outcome.state.equity))
+        self.positions.labels(account).set(len(outcome.state.books.lots))
+        self.halts.labels(account).set(len(outcome.state.halts))

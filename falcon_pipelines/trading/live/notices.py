@@ -1,4 +1,6 @@
-"""What people are told of an account: messages into the outbox, in the transaction of what they tell."""
+"""What people are told of an account: messages into the outbox, in the transaction of what they tell, and log lines."""
+
+import logging
 
 from sqlalchemy.orm import Session
 
@@ -6,6 +8,8 @@ from falcon_pipelines.db.notifications import Notice, notify_all
 from falcon_pipelines.trading.account import AccountState, Outcome
 from falcon_pipelines.trading.orders import Fill, Halt, Order
 from falcon_pipelines.trading.turn import STOP_ROLES
+
+log = logging.getLogger(__name__)
 
 
 def tell(session: Session, before: AccountState, outcome: Outcome) -> None:
@@ -35,6 +39,21 @@ def _halt_notice(name: str, halt: Halt) -> Notice:
 def _fill_notice(name: str, fill: Fill, order: Order | None) -> Notice:
     kind = "stop" if order is not None and order.role in STOP_ROLES else "fill"
     return Notice(f"fill:{fill.id}", kind, _fill_title(fill), _fill_body(name, fill, order))
+
+
+def log_trades(account: str, outcome: Outcome) -> None:
+    """A line for each fill and each refusal."""
+    for fill in outcome.fills:
+        log.info(
+            "fill",
+            extra={
+                "account": account, "order": fill.order, "ticker": fill.ticker, "side": fill.side,
+                "quantity": fill.quantity, "price": str(fill.price), "bar": fill.time.isoformat(),
+                "flags": list(fill.flags),
+            },
+        )  # fmt: skip
+    for refused in outcome.rejections:
+        log.info("refused", extra={"account": account, "order": refused.order, "reason": refused.reason})
 
 
 def _fill_title(fill: Fill) -> str:

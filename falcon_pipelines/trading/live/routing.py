@@ -1,4 +1,4 @@
-"""Routing: which strategy trades a candidate, by rules in YAML over what is known of the ticker. Pure."""
+"""The routing file: which strategy trades a candidate, by rules over what is known of the ticker, and the limits. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from falcon_pipelines.errors import InputError
 from falcon_pipelines.trading.orders import Sizing, SizingRule
+from falcon_pipelines.trading.risk import Limits
 
 Positive = Annotated[float, Field(gt=0)]
+Percent = Annotated[float, Field(gt=0, le=100)]
+Count = Annotated[int, Field(gt=0)]
 
 
 class InvalidRouting(InputError):
@@ -121,10 +124,44 @@ class EntryRules(_Model):
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
+class RiskLimits(_Model):
+    """What no live account may exceed; null is no limit. Percentages are of equity, losses of what it was."""
+
+    max_positions: Count | None = 10
+    cash_percent: Percent | None = 95.0
+    strategy_percent: Percent | None = 50.0
+    sector_percent: Percent | None = 30.0
+    daily_loss_percent: Percent | None = 3.0
+    drawdown_percent: Percent | None = 15.0
+    cooldown_sessions: Count | None = 1
+    guard_stops: Count | None = 4
+    guard_sessions: Count = 1
+
+    def limits(self) -> Limits:
+        """As an account obeys them. Tickers without a known sector are together one more sector."""
+
+        def share(percent: float | None) -> float | None:
+            return None if percent is None else percent / 100
+
+        return Limits(
+            max_positions=self.max_positions,
+            cash_share=share(self.cash_percent),
+            strategy_share=share(self.strategy_percent),
+            sector_share=share(self.sector_percent),
+            daily_loss=share(self.daily_loss_percent),
+            drawdown=share(self.drawdown_percent),
+            cooldown=self.cooldown_sessions,
+            guard_stops=self.guard_stops,
+            guard_sessions=self.guard_sessions,
+            pool_unknown_sectors=True,
+        )
+
+
 class Routing(_Model):
     """A routing file."""
 
     entry: EntryRules = EntryRules()
+    limits: RiskLimits = RiskLimits()
     rules: tuple[Rule, ...] = Field(min_length=1)
     strategies: Mapping[str, RouteStrategy] = Field(default_factory=dict)
 

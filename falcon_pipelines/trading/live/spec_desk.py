@@ -23,31 +23,16 @@ from falcon_pipelines.trading.strategy_trader import SIZING_RULES, Strategy, dec
 
 log = logging.getLogger(__name__)
 
-DEFAULT_POSITIONS = 10
 _MINUTE = timedelta(minutes=1)
 
 
-def live_rules(spec: Spec) -> Rules:
-    """A spec's own costs and limits within those of every live account."""
+def live_rules(spec: Spec, limits: Limits) -> Rules:
+    """A spec's own costs, and its own limits within those of every live account."""
     own = rules_of(spec)
-    most = min(own.limits.max_positions or DEFAULT_POSITIONS, DEFAULT_POSITIONS)
-    return Rules(own.costs, live_limits(volume_share=own.limits.volume_share, max_positions=most))
-
-
-def live_limits(volume_share: float | None = 0.10, max_positions: int = DEFAULT_POSITIONS) -> Limits:
-    """The limits that every live account has."""
-    return Limits(
-        volume_share=volume_share,
-        max_positions=max_positions,
-        cash_share=0.95,
-        strategy_share=0.50,
-        sector_share=0.30,
-        pool_unknown_sectors=True,
-        daily_loss=0.03,
-        drawdown=0.15,
-        cooldown=1,
-        guard_stops=4,
-        guard_sessions=1,
+    most = [number for number in (own.limits.max_positions, limits.max_positions) if number is not None]
+    return Rules(
+        own.costs,
+        replace(limits, volume_share=own.limits.volume_share, max_positions=min(most, default=None)),
     )
 
 

@@ -1,10 +1,5 @@
 """Stored minutes through `falcon feed` and `falcon trader`, the processes of `falcon up`: the dashboard's numbers move."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +19,7 @@ from tests.services.waiting import until
 from tests.trading.feed.stored import flat_files, store_of
 from tests.trading.live.bars import minute
 from tests.trading.live.books import fills
-from tests.trading.live.test_service import Process, free_port
+from tests.trading.live.processes import Feed, Trader
 from tests.trading.live.test_strategies import FRIDAY, STORED, THURSDAY, promote, spec
 
 CASH = 100_000
@@ -74,27 +69,6 @@ def pick(engine: Engine) -> None:
         session.add(models.ScreenPick(run_id=run.id, rank=1, ticker="C", score=1.0, factors={}, **prices))
 
 
-@contextmanager
-def feed(url: str, home: Path) -> Iterator[None]:
-    environment = {
-        **os.environ,
-        "FALCON_HOME": str(home),
-        "FALCON_DATABASE_URL": url,
-        "FALCON_FEED": "replay",
-        "FALCON_FEED_REPLAY_SPEED": "0",
-        "FALCON_FEED_PORT": str(free_port()),
-    }
-    with (home / "feed.log").open("wb") as log:
-        running = subprocess.Popen(
-            [sys.executable, "-m", "falcon_pipelines", "feed"], env=environment, stdout=log, stderr=log
-        )
-        try:
-            yield
-        finally:
-            running.terminate()
-            running.wait(20)
-
-
 def shown(client: TestClient) -> dict[str, float]:
     """The newest equity that the dashboard shows of each account."""
     found = {}
@@ -109,22 +83,18 @@ def test_a_strategy_and_a_candidate_trade_past_minutes_and_the_dashboard_shows_i
 ) -> None:
     promote(engine, spec())
     pick(engine)
-    with open_client(database_url) as dashboard:
-        trader = Process(
-            database_url,
-            home,
-            FALCON_REFERENCE_CSV=str(home / "reference.csv"),
-            FALCON_PAPER_CASH_USD=str(CASH),
-        )
-        try:
-            until(trader.is_up, 60)
-            until(lambda: len(shown(dashboard)) == 2)
-            before = shown(dashboard)
-            with feed(database_url, home):
-                until(lambda: shown(dashboard).get("breakout", 0) == CASH + 60, 60)
-            after = shown(dashboard)
-        finally:
-            trader.kill()
+    settings = {
+        "FALCON_REFERENCE_CSV": str(home / "reference.csv"),
+        "FALCON_PAPER_CASH_USD": str(CASH),
+    }
+    with open_client(database_url) as dashboard, Trader(database_url, home, **settings) as trader:
+        until(trader.is_up, 60)
+        until(lambda: len(shown(dashboard)) == 2)
+        before = shown(dashboard)
+        with Feed(database_url, home) as feed:
+            until(lambda: shown(dashboard).get("breakout", 0) == CASH + 60, 60)
+            assert feed.stop() == 0
+        after = shown(dashboard)
     assert set(before.values()) == {CASH}
     assert after["candidates"] > CASH
     with transaction(engine) as session:

@@ -1,17 +1,15 @@
 """The service as a process: kill -9 at any step, clean stop, database outages, one writer, signs of life."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import Engine, event, func, select
@@ -28,65 +26,17 @@ from tests.services.waiting import until
 from tests.trading.live.bars import arrive, minute
 from tests.trading.live.books import buy, fill_hash, fills, hand_in, told
 from tests.trading.live.conftest import MakeDesk, trading_desk
+from tests.trading.live.processes import Trader
 
 MINUTES = 7
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Process:
-    """`falcon trader` on the test's database."""
-
-    def __init__(self, url: str, home: Path, **environment: str) -> None:
-        self.port = free_port()
-        self.log = (home / f"trader-{self.port}.log").open("wb")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "falcon_pipelines", "trader"],
-            env={
-                **os.environ,
-                "FALCON_HOME": str(home),
-                "FALCON_DATABASE_URL": url,
-                "FALCON_TRADER_PORT": str(self.port),
-                **environment,
-            },
-            stdout=self.log,
-            stderr=subprocess.STDOUT,
-        )
-
-    def get(self, path: str) -> str:
-        with urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=2) as reply:
-            return str(reply.read().decode())
-
-    def is_up(self) -> bool:
-        assert self.process.poll() is None, Path(self.log.name).read_text()
-        try:
-            return bool(json.loads(self.get("/healthz"))["alive"])
-        except OSError:
-            return False
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(20)
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in Path(self.log.name).read_text().splitlines()]
-
-
 @pytest.fixture
 def traders(database_url: str, tmp_path: Path) -> Iterator[Any]:
-    started: list[Process] = []
+    started: list[Trader] = []
 
-    def start(**environment: str) -> Process:
-        process = Process(database_url, tmp_path, **environment)
+    def start(**environment: str) -> Trader:
+        process = Trader(database_url, tmp_path, **environment)
         started.append(process)
         until(process.is_up, 60)
         return process
@@ -181,20 +131,7 @@ def test_kill_9_at_every_step_gives_the_fills_of_an_undisturbed_run(
     make_desk(minute(0))
     scenario(engine)
     engine.dispose()
-    # Forked from a process of its own: this one has threads of Polars and numba, which a fork would leave hanging.
-    processes = get_context("forkserver")
-    processes.set_forkserver_preload([__name__])
-    killed, step, code = 0, 3, -signal.SIGKILL
-    while code == -signal.SIGKILL:
-        child = processes.Process(target=work_until, args=(database_url, store.root, step))
-        child.start()
-        child.join(120)
-        assert child.exitcode is not None, f"it hangs, killed at statement {step}"
-        code = child.exitcode
-        killed += code != 0
-        step += 4
-    assert code == 0
-    assert killed > 6
+    assert at_every_step(turn_once, (database_url, store.root), stride=4) > 6
     with transaction(engine) as session:
         assert broken_books(session) == {}
         fills_told = models.Notification.kind.in_(("fill", "stop"))
@@ -210,9 +147,34 @@ def test_kill_9_at_every_step_gives_the_fills_of_an_undisturbed_run(
         other.dispose()
 
 
-def work_until(url: str, root: Path, step: int) -> None:
-    """Take turns; die at the statement numbered `step`."""
-    engine = database_engine(url)
+def turn_once(url: str, root: Path) -> None:
+    desk = trading_desk(database_engine(url), BarStore(root))
+    desk.refresh(minute(0))
+    desk.turn(minute(MINUTES))
+
+
+def at_every_step(work: Callable[..., None], arguments: tuple[Any, ...], stride: int) -> int:
+    """Do `work` in children that are killed before one SQL statement after another, until one is done; how many died.
+
+    They are forked from a process of its own: this one has threads of Polars and numba, which a fork would leave hanging.
+    """
+    processes = get_context("forkserver")
+    processes.set_forkserver_preload([__name__, work.__module__])
+    killed, step = 0, 3
+    while True:
+        child = processes.Process(target=dying_at, args=(work, arguments, step))
+        child.start()
+        child.join(120)
+        assert child.exitcode is not None, f"it hangs, killed at statement {step}"
+        if child.exitcode != -signal.SIGKILL:
+            assert child.exitcode == 0
+            return killed
+        killed += 1
+        step += stride
+
+
+def dying_at(work: Callable[..., None], arguments: tuple[Any, ...], step: int) -> None:
+    """Do `work` and die at the statement numbered `step`."""
     count = 0
 
     def statement(*_arguments: Any) -> None:
@@ -221,11 +183,9 @@ def work_until(url: str, root: Path, step: int) -> None:
         if count >= step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    event.listen(engine, "before_cursor_execute", statement)
-    event.listen(engine, "commit", statement)
-    desk = trading_desk(engine, BarStore(root))
-    desk.refresh(minute(0))
-    desk.turn(minute(MINUTES))
+    event.listen(Engine, "before_cursor_execute", statement)
+    event.listen(Engine, "commit", statement)
+    work(*arguments)
     os._exit(0)
 
 
