@@ -224,7 +224,9 @@ def test_an_earlier_version_of_a_profile_is_brought_back(
     expect(page.get_by_label("The profile as YAML")).to_contain_text("name: momentum_pullback")
     picture(page, screenshots, "restore")
     page.get_by_role("button", name="Bring it back").dblclick()
-    expect(page.locator("#asked")).to_contain_text("bring back an earlier version of the profile momentum_pullback")
+    expect(page.locator("#asked")).to_contain_text(
+        "bring back an earlier version of the profile momentum_pullback"
+    )
     row = newest(asking_url, Request)
     assert (row.kind, row.payload) == (  # type: ignore[attr-defined]
         "restore_profile",

@@ -445,7 +445,14 @@ def other_readings(session: Session, hostile: str = "") -> None:
     session.add(again)
     session.flush()
     session.add(
-        Verdict(backtest_id=again.id, verdict="does not work", reason="It loses." + hostile, inputs=[], trials=12, evidence={})
+        Verdict(
+            backtest_id=again.id,
+            verdict="does not work",
+            reason="It loses." + hostile,
+            inputs=[],
+            trials=12,
+            evidence={},
+        )
     )
 
 

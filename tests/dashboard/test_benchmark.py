@@ -100,7 +100,9 @@ def test_new_closes_are_read_as_soon_as_compute_reports_them(session: Session) -
     session.flush()
     found = benchmark(session, "SPY", synthetic=False)
     assert found is not None
-    assert (found.sessions, found.closes) == ((MONDAY, FRIDAY), (100.0, 110.0)), "what is no price is left out"
+    assert (found.sessions, found.closes) == ((MONDAY, FRIDAY), (100.0, 110.0)), (
+        "what is no price is left out"
+    )
     chart.bars, chart.data_version = [bar(MONDAY, 50)], "v2"
     session.flush()
     renewed = benchmark(session, "SPY", synthetic=False)

@@ -69,9 +69,9 @@ def text_columns() -> Iterator[Column[Any]]:
         checked = " ".join(str(c.sqltext) for c in table.constraints if isinstance(c, CheckConstraint))
         for column in table.columns:
             known = WORDS_OF_THE_PROGRAM.get(table.name, set())
-            if isinstance(column.type, String | Text) and column.name not in known:
-                if not re.search(rf"\b{column.name}\b", checked):
-                    yield column
+            is_text = isinstance(column.type, String | Text) and column.name not in known
+            if is_text and not re.search(rf"\b{column.name}\b", checked):
+                yield column
 
 
 def poison(url: str, hostile: str, *, named: bool = False) -> None:
@@ -104,7 +104,9 @@ def _poison_documents(connection: Connection, column: Column[Any], hostile: str)
     table, name = column.table.name, column.name
     for place, document in connection.execute(text(f'SELECT ctid::text, "{name}" FROM "{table}"')).all():
         connection.execute(
-            text(f'UPDATE "{table}" SET "{name}" = cast(:document AS jsonb) WHERE ctid = cast(:place AS tid)'),
+            text(
+                f'UPDATE "{table}" SET "{name}" = cast(:document AS jsonb) WHERE ctid = cast(:place AS tid)'
+            ),
             {"document": json.dumps(_poisoned(document, hostile)), "place": place},
         )
 

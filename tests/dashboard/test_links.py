@@ -16,7 +16,9 @@ NOT_PAGES = ("/logout", "/static/", "/api/")
 
 def links(html: str, page: str) -> set[str]:
     """Addresses of our own that a page leads to."""
-    found = (urldefrag(urljoin(page, unescape(href))).url for href in re.findall(r'<a [^>]*?href="([^"]*)"', html))
+    found = (
+        urldefrag(urljoin(page, unescape(href))).url for href in re.findall(r'<a [^>]*?href="([^"]*)"', html)
+    )
     return {href for href in found if href.startswith("/") and not href.startswith(NOT_PAGES)}
 
 

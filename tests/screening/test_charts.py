@@ -109,7 +109,9 @@ def test_the_benchmark_reaches_back_to_before_the_first_close_of_any_account(
         session.flush()
         for day in (days[10], days[-3]):
             session.add(
-                AccountMark(account_id=account.id, session=day, cash=1, market_value=0, receivable=0, equity=1)
+                AccountMark(
+                    account_id=account.id, session=day, cash=1, market_value=0, receivable=0, equity=1
+                )
             )
     list(ingest_range(source, store, "day", days[-1], days[-1]))
     with transaction(engine) as session:

@@ -73,9 +73,7 @@ async def get_actions(
 
 
 @router.get("/data/log")
-async def get_log(
-    request: Request, limit: Limit = 50, before: EntryBefore = None
-) -> Page[coverage.LogEntry]:
+async def get_log(request: Request, limit: Limit = 50, before: EntryBefore = None) -> Page[coverage.LogEntry]:
     """Additions to the bar store, newest first."""
     return await read(request, lambda session: coverage.newest_entries(session, before=before, limit=limit))
 

@@ -25,6 +25,4 @@ async def get_overview(request: Request, account: AccountId = None) -> OverviewA
     found = await read(request, lambda session: overview(session, account, now))
     if account is not None:
         present(found.account, f"account {account}")
-    return OverviewAnswer(
-        **dict(found), notices=notices(found, now), stale_prices=stale_prices(found, now)
-    )
+    return OverviewAnswer(**dict(found), notices=notices(found, now), stale_prices=stale_prices(found, now))

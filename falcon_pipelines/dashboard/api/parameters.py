@@ -16,18 +16,14 @@ BAD_CURSOR: dict[int | str, dict[str, Any]] = {400: {"model": Problem}}
 MAY_BE_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
 
 Id = Annotated[int, Path(ge=1, le=LARGEST_ID)]
-AccountId = Annotated[
-    int | None, Query(ge=1, le=LARGEST_ID, description="the first account when left out")
-]
+AccountId = Annotated[int | None, Query(ge=1, le=LARGEST_ID, description="the first account when left out")]
 OfAccount = Annotated[int | None, Query(ge=1, le=LARGEST_ID, description="all accounts when left out")]
 OfTicker = Annotated[str | None, Query(pattern=r"^[A-Za-z0-9.\-/ ]{1,20}$")]
 Words = Annotated[str | None, Query(max_length=60, pattern="^[^\\x00]*$")]
 Limit = Annotated[int, Query(ge=1, le=500)]
 After = Annotated[str | None, Query(max_length=500, description="`next` of the page before")]
 Before = Annotated[int | None, Query(ge=1, le=LARGEST_ID, description="`next` of the page before")]
-Points = Annotated[
-    int | None, Query(ge=2, le=10_000, description="evenly spaced; all when left out")
-]
+Points = Annotated[int | None, Query(ge=2, le=10_000, description="evenly spaced; all when left out")]
 
 
 def api_router(tag: str) -> APIRouter:

@@ -61,9 +61,7 @@ async def get_strategy(request: Request, spec_id: Id) -> strategies.StrategyDeta
 @router.get("/strategies/{spec_id}/decision", responses=MAY_BE_MISSING)
 async def get_decision(request: Request, spec_id: Id) -> decisions.Subject:
     """What a decision on the strategy rests on, and what was decided before."""
-    return await read_one(
-        request, lambda session: decisions.subject(session, spec_id), f"strategy {spec_id}"
-    )
+    return await read_one(request, lambda session: decisions.subject(session, spec_id), f"strategy {spec_id}")
 
 
 @router.get("/strategies/{spec_id}/overlays", responses=MAY_BE_MISSING)

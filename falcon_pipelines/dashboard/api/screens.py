@@ -164,9 +164,7 @@ async def get_proposals(request: Request, name: Name) -> list[Proposal]:
 @router.get("/proposals/{proposal_id}", responses=MAY_BE_MISSING)
 async def get_proposal(request: Request, proposal_id: Id) -> Proposal:
     """One proposal of other weights."""
-    return await read_one(
-        request, lambda session: proposal(session, proposal_id), f"proposal {proposal_id}"
-    )
+    return await read_one(request, lambda session: proposal(session, proposal_id), f"proposal {proposal_id}")
 
 
 @router.get("/candidates")

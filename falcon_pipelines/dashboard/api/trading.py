@@ -122,7 +122,11 @@ async def get_orders(
 
 @router.get("/fills", responses=BAD_CURSOR)
 async def get_fills(
-    request: Request, account: OfAccount = None, ticker: OfTicker = None, limit: Limit = 50, after: After = None
+    request: Request,
+    account: OfAccount = None,
+    ticker: OfTicker = None,
+    limit: Limit = 50,
+    after: After = None,
 ) -> Page[orders.FillRow]:
     """Fills, newest first."""
     cursor = parse_cursor(after)

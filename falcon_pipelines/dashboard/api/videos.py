@@ -29,9 +29,7 @@ async def get_videos(
 ) -> Page[videos.VideoRow]:
     """Videos with a transcript, newest first; `words` are looked for in title and channel."""
     cursor = parse_cursor(after)
-    return await read(
-        request, lambda session: videos.videos(session, words=words, after=cursor, limit=limit)
-    )
+    return await read(request, lambda session: videos.videos(session, words=words, after=cursor, limit=limit))
 
 
 @router.get("/videos/{transcript_id}", responses=MAY_BE_MISSING)
@@ -62,9 +60,7 @@ async def get_channels(request: Request) -> list[intake.Feed]:
 
 
 @router.get("/intake/files", responses=BAD_CURSOR)
-async def get_files(
-    request: Request, limit: Limit = 50, after: After = None
-) -> Page[intake.DroppedFile]:
+async def get_files(request: Request, limit: Limit = 50, after: After = None) -> Page[intake.DroppedFile]:
     """Files in the watched folder, newest first, and what became of each."""
     cursor = parse_cursor(after)
     return await read(request, lambda session: intake.dropped_files(session, after=cursor, limit=limit))

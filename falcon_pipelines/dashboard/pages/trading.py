@@ -79,7 +79,9 @@ async def all_trading(
             standing=None if chosen is None else accounts.standing(session, chosen, surroundings().benchmark),
             positions=held,
             halts=_NOTHING if number is None else control.halts(session, number, after=halts_place),
-            commands=_NOTHING if number is None else control.commands(session, number, before=commands_before),
+            commands=_NOTHING
+            if number is None
+            else control.commands(session, number, before=commands_before),
             limits=[] if number is None else limits(session, number, held),
             orders=orders.orders(
                 session, account_id=number, ticker=chosen_ticker, status=chosen_status, after=orders_cursor

@@ -152,9 +152,7 @@ def backtests_of(
     session: Session, spec_id: int, *, before: int | None = None, limit: int = 50
 ) -> Page[BacktestFigures]:
     """The backtests of a strategy, newest first; `before` is the id that a page ended with."""
-    query = (
-        select(*FIGURES).where(Backtest.spec_id == spec_id).order_by(Backtest.id.desc()).limit(limit + 1)
-    )
+    query = select(*FIGURES).where(Backtest.spec_id == spec_id).order_by(Backtest.id.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(Backtest.id < before)
     rows = session.execute(query).all()

@@ -138,9 +138,7 @@ def revisions(session: Session, *, before: int | None = None, limit: int = 50) -
         .limit(1)
         .scalar_subquery()
     )
-    rows = session.execute(
-        select(newer, rows_before.label("rows_before")).order_by(newer.c.seq.desc())
-    ).all()
+    rows = session.execute(select(newer, rows_before.label("rows_before")).order_by(newer.c.seq.desc())).all()
     items = [
         RevisionRow(
             frequency=row.frequency,
