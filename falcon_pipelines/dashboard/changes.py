@@ -193,5 +193,5 @@ async def _ask(connection: Any, statement: str) -> None:
 
 def _hang_up(connection: Any) -> None:
     """Wake up the thread that waits for an answer: closing the descriptor under it would not."""
-    with socket.socket(fileno=os.dup(connection.fileno())) as line, suppress(OSError):
+    with suppress(psycopg2.Error, OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
         line.shutdown(socket.SHUT_RDWR)
