@@ -11,9 +11,6 @@ from starlette.middleware.gzip import GZipMiddleware
 from falcon_pipelines import __version__
 from falcon_pipelines.dashboard import (
     api,
-    api_requests,
-    api_screens,
-    api_session,
     assets,
     health,
     live,
@@ -69,10 +66,7 @@ def create_app(
     for router in (
         health.router,
         metrics.router,
-        api.router,
-        api_session.router,
-        api_requests.router,
-        api_screens.router,
+        *api.ROUTERS,
         assets.router,
         live.router,
         *pages.ROUTERS,

@@ -68,3 +68,14 @@ def parse_cursor(cursor: str | None) -> Cursor | None:
     if parsed.tzinfo is None or "\0" in last_id:
         raise InvalidCursor("not a cursor of this list; start again without `after`")
     return Cursor(at=parsed, id=last_id)
+
+
+def whole_number(written: str) -> int:
+    """A row's number in a cursor. Raises InvalidCursor."""
+    try:
+        number = int(written)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 2**63:
+        raise InvalidCursor("not a cursor of this list; start again without `after`")
+    return number

@@ -61,7 +61,7 @@ def overview(session: Session, account_id: int | None = None, now: datetime | No
         account=account,
         standing=standing,
         positions=[] if account is None else held.positions(session, account.id),
-        halts=[] if account is None else control.halts(session, account.id),
+        halts=[] if account is None else control.halts(session, account.id).items,
         screens=screening.newest_screens(session, limit=CANDIDATES_SHOWN),
         strategies=best,
         waiting=strategies.waiting_for_decision(best),

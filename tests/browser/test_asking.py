@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy import create_engine, select, text
 
@@ -12,7 +11,7 @@ from falcon_pipelines.db.embedded import EmbeddedPostgres
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.db.models import Decision, OperatorCommand, Request
 from falcon_pipelines.db.requests import answer
-from tests.browser.test_dashboard import WIDTHS
+from tests.browser.test_dashboard import WIDTHS, serious_findings
 from tests.dashboard.clients import PASSWORD, make_user
 from tests.dashboard.processes import free_port, start_dashboard, wait_until_ready
 from tests.dashboard.seed import seeded_database
@@ -26,7 +25,7 @@ VIEWS = [("desktop", "light"), ("phone", "dark")]
 @pytest.fixture(scope="module")
 def asking_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A seeded database with the operator ann and the viewer vic."""
-    url = seeded_database(postgres, "seeded_asking")
+    url = seeded_database(postgres, "seeded_asking", readings=True)
     make_user(url, "ann", "operator")
     make_user(url, "vic", "viewer")
     yield url
@@ -95,12 +94,7 @@ def picture(page: Page, folder: Path, name: str) -> None:
     """A screenshot, and no serious finding of axe on it."""
     width = "phone" if page.viewport_size and page.viewport_size["width"] < 600 else "desktop"
     page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
-    serious = [
-        (finding["id"], [node["html"][:200] for node in finding["nodes"][:3]])
-        for finding in Axe().run(page).response["violations"]
-        if finding["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious_findings(page) == []
 
 
 def test_a_login_is_refused_then_let_in_and_ended(page: Page, screenshots: Path) -> None:
@@ -217,6 +211,94 @@ def test_entries_are_paused_and_everything_is_closed_after_typing_the_name(
     expect(page.locator("#asked")).to_contain_text("close every position of rsi_pullback paper")
     assert newest(asking_url, OperatorCommand).command == "flatten"  # type: ignore[attr-defined]
     picture(page, screenshots, "trading-asked")
+
+
+def test_an_earlier_version_of_a_profile_is_brought_back(
+    page: Page, asking_url: str, screenshots: Path
+) -> None:
+    log_in(page)
+    page.get_by_role("link", name="Screens", exact=True).click()
+    page.get_by_role("link", name="Momentum Pullback", exact=True).first.click()
+    page.get_by_role("link", name="Go back to version 1").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Bring back Momentum Pullback?")
+    expect(page.get_by_label("The profile as YAML")).to_contain_text("name: momentum_pullback")
+    picture(page, screenshots, "restore")
+    page.get_by_role("button", name="Bring it back").dblclick()
+    expect(page.locator("#asked")).to_contain_text(
+        "bring back an earlier version of the profile momentum_pullback"
+    )
+    row = newest(asking_url, Request)
+    assert (row.kind, row.payload) == (  # type: ignore[attr-defined]
+        "restore_profile",
+        {"name": "momentum_pullback", "version": 1},
+    )
+
+
+def test_proposed_weights_are_looked_at_and_taken(page: Page, asking_url: str, screenshots: Path) -> None:
+    log_in(page)
+    page.goto(page.url.rstrip("/") + "/screens/profiles/momentum_pullback")
+    page.get_by_role("link", name="Take them").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Take these weights?")
+    expect(page.get_by_role("row", name="return 126")).to_contain_text("70.0\N{NO-BREAK SPACE}%")
+    expect(page.get_by_role("row", name="return 126")).to_contain_text("60.0\N{NO-BREAK SPACE}%")
+    picture(page, screenshots, "proposal")
+    page.get_by_role("button", name="Take these weights").click()
+    expect(page.locator("#asked")).to_contain_text("decide on proposed weights, proposal 1")
+    row = newest(asking_url, Request)
+    assert row.payload == {"proposal": 1, "decision": "approve"}  # type: ignore[attr-defined]
+
+
+def test_an_overlay_is_chosen_after_an_empty_one_was_refused(
+    page: Page, asking_url: str, screenshots: Path
+) -> None:
+    log_in(page)
+    page.goto(page.url.rstrip("/") + "/strategies/1")
+    page.get_by_role("link", name="Assume something").click()
+    page.get_by_role("button", name="Assume it").click()
+    page.get_by_role("alert").get_by_role("link", name="Choose one of the exits").click()
+    expect(page.get_by_label("Or anything else")).to_be_focused()
+    picture(page, screenshots, "overlay-empty")
+    page.get_by_label("twenty days").check()
+    page.get_by_label("Or anything else").fill("exit.stop.percent=5")
+    page.get_by_role("button", name="Assume it").click()
+    expect(page.locator("#asked")).to_contain_text("lay an overlay over golden_cross")
+    row = newest(asking_url, Request)
+    assert row.payload == {  # type: ignore[attr-defined]
+        "spec": "golden_cross",
+        "choices": ["twenty_days", "exit.stop.percent=5"],
+    }
+
+
+def tab_to(page: Page, role: str, name: str) -> None:
+    """Press Tab until something is focused; each stop on the way can be seen."""
+    for _ in range(150):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(
+            """() => {
+              const at = document.activeElement, box = at.getBoundingClientRect(), style = getComputedStyle(at);
+              return {name: at.getAttribute("aria-label") || at.textContent.trim(), tag: at.tagName,
+                      seen: box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight,
+                      marked: style.outlineStyle !== "none" || at.matches("iframe")};
+            }"""
+        )
+        assert stop["seen"], stop
+        assert stop["marked"], stop
+        if stop["name"] == name and stop["tag"] == {"link": "A", "button": "BUTTON"}[role]:
+            return
+    raise AssertionError(f"Tab never came to {name}")
+
+
+def test_entries_are_paused_with_nothing_but_a_keyboard(page: Page, asking_url: str) -> None:
+    log_in(page)
+    tab_to(page, "link", "Trading")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/trading")
+    tab_to(page, "link", "Pause entries")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/pause")
+    tab_to(page, "button", "Pause entries")
+    page.keyboard.press("Enter")
+    expect(page.locator("#asked")).to_contain_text("pause entries of rsi_pullback paper")
 
 
 def test_a_viewer_sees_everything_and_is_offered_nothing(page: Page, screenshots: Path) -> None:

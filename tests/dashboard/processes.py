@@ -1,14 +1,21 @@
 """Dashboards as processes of their own."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from sqlalchemy import text
+
+from falcon_pipelines.db.embedded import EmbeddedPostgres
+from falcon_pipelines.db.engine import database_engine
 from tests.dashboard.clients import as_web
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,3 +60,28 @@ def wait_until_ready(port: int) -> int:
         except OSError:
             time.sleep(0.1)
     raise AssertionError("the dashboard never listened")
+
+
+@contextmanager
+def frozen(postgres: EmbeddedPostgres, url: str) -> Iterator[None]:
+    """Meanwhile the server and the connections to this database hang: open, and without an answer."""
+    engine = database_engine(url)
+    with engine.connect() as connection:
+        processes = [
+            postgres.pid,
+            *connection.scalars(
+                text(
+                    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+                    "AND pid <> pg_backend_pid()"
+                )
+            ),
+        ]
+    engine.dispose()
+    for pid in processes:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in processes:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)

@@ -19,6 +19,7 @@ from falcon_pipelines.db.models import (
     AccountMark,
     Backtest,
     Decision,
+    Extraction,
     Fill,
     ManifestEntry,
     OperatorCommand,
@@ -29,6 +30,7 @@ from falcon_pipelines.db.models import (
     ScreenPick,
     ScreenRun,
     StrategySpec,
+    StrategyVariant,
     Transcript,
     Trial,
     Verdict,
@@ -61,8 +63,11 @@ def dollars(value: float) -> Decimal:
     return Decimal(str(round(value, 6)))
 
 
-def seed(url: str, *, synthetic: bool = True, hostile: str = "") -> None:
-    """Fill every table; `hostile` is appended to every text that videos, users or models can write."""
+def seed(url: str, *, synthetic: bool = True, hostile: str = "", readings: bool = False) -> None:
+    """Fill every table; `hostile` is appended to every text that videos, users or models can write.
+
+    With `readings`, the golden cross can be read in other ways, which are strategies of their own.
+    """
     engine = database_engine(url)
     with transaction(engine) as session:
         _manifest(session, synthetic)
@@ -72,17 +77,19 @@ def seed(url: str, *, synthetic: bool = True, hostile: str = "") -> None:
         _trading(session, synthetic, hostile)
         session.flush()
         seed_asking(session, sessions(252), hostile)
+        if readings or hostile:
+            other_readings(session, hostile)
         machinery(session, hostile)
     engine.dispose()
 
 
-def seeded_database(postgres: EmbeddedPostgres, name: str) -> str:
+def seeded_database(postgres: EmbeddedPostgres, name: str, *, readings: bool = False) -> str:
     """URL of a new database with all of it."""
     admin = create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name} TEMPLATE falcon"))
     admin.dispose()
-    seed(postgres.url(name))
+    seed(postgres.url(name), readings=readings)
     return postgres.url(name)
 
 
@@ -369,6 +376,84 @@ def _research(session: Session, hostile: str) -> None:
                 evaluated_at=datetime(2026, 11, 21, 12, tzinfo=UTC),
             )
         )
+
+
+def other_readings(session: Session, hostile: str = "") -> None:
+    """The golden cross with a tighter stop, which was tested, and with an overlay that has no exit."""
+    cross = session.query(StrategySpec).filter_by(name="golden_cross").one()
+    cross.extraction = {
+        **cross.extraction,
+        "overlays": [
+            {"name": "twenty_days" + hostile, "field": "exit.time_stop", "value": {"bars": 20}},
+            {"name": "stop_5" + hostile, "field": "exit.stop", "value": {"percent": 5}},
+        ],
+    }
+    tight, open_ended = (
+        StrategySpec(
+            name=name,
+            spec_hash=hashlib.sha256(name.encode()).hexdigest(),
+            transcript_id="demo0000001",
+            document={**golden_cross(hostile), "name": name},
+        )
+        for name in ("golden_cross_stop_5", "golden_cross_held")
+    )
+    session.add_all([tight, open_ended])
+    session.flush()
+    extraction = Extraction(
+        transcript_id="demo0000001",
+        extractor="grammar",
+        code_version="0.1.0",
+        status="runnable",
+        reason="entry and exit are stated" + hostile,
+        document={},
+        document_hash="0",
+        in_force=True,
+        spec_id=cross.id,
+    )
+    session.add(extraction)
+    session.flush()
+    for spec, kind, field, value, why, runnable in (
+        (tight, "reading", "exit.stop", {"percent": 5}, "nobody said how far", True),
+        (open_ended, "overlay", "exit", None, "ann wants to hold it", False),
+    ):
+        session.add(
+            StrategyVariant(
+                extraction_id=extraction.id,
+                spec_id=spec.id,
+                base_spec_id=cross.id,
+                kind=kind,
+                field=field + hostile,
+                value=value,
+                why=why + hostile,
+                runnable=runnable,
+            )
+        )
+    tested = session.query(Backtest).filter_by(spec_id=cross.id).one()
+    again = Backtest(
+        spec_id=tight.id,
+        spec_hash=tight.spec_hash,
+        final_equity=Decimal("131000"),
+        closed_trades=11,
+        **{
+            name: getattr(tested, name)
+            for name in (
+                "data_version", "code_version", "seed", "settings", "first_session", "last_session",
+                "initial_cash", "open_trades", "stats", "benchmark", "trades", "equity", "warnings",
+            )
+        },
+    )  # fmt: skip
+    session.add(again)
+    session.flush()
+    session.add(
+        Verdict(
+            backtest_id=again.id,
+            verdict="does not work",
+            reason="It loses." + hostile,
+            inputs=[],
+            trials=12,
+            evidence={},
+        )
+    )
 
 
 def _trading(session: Session, synthetic: bool, hostile: str) -> None:

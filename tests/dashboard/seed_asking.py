@@ -18,6 +18,7 @@ from falcon_pipelines.db.models import (
     ScreenRecord,
     ScreenRun,
     SkippedTrade,
+    TranscriptFile,
     Video,
     WatchedFeed,
 )
@@ -72,6 +73,22 @@ def _videos(session: Session, hostile: str) -> None:
             ),
             Video(
                 id="gone0000003", origin="submitted", state="no_captions", detail="it has none", attempts=1
+            ),
+            TranscriptFile(
+                name="talks/golden cross.vtt",
+                state="studied",
+                size_bytes=48_211,
+                modified_at=now,
+                transcript_id="demo0000001",
+                seen_at=now,
+            ),
+            TranscriptFile(
+                name="notes.docx" + hostile,
+                state="unknown_format",
+                detail="no caption file: .json3, .vtt, .srt or .txt" + hostile,
+                size_bytes=9_100,
+                modified_at=now,
+                seen_at=now + timedelta(minutes=3),
             ),
             WatchedFeed(url=CHANNEL, cursor=["late0000002"], polled_at=now),
             WatchedFeed(url=CHANNEL + "/broken", cursor=[], problem="answered with 404" + hostile),

@@ -1,6 +1,5 @@
 """What is answered while PostgreSQL is down, frozen, refuses, or has another schema."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -18,7 +17,7 @@ from falcon_pipelines.dashboard.app import create_app
 from falcon_pipelines.db.embedded import EmbeddedPostgres
 from falcon_pipelines.db.engine import database_engine
 from tests.dashboard.clients import LOOPBACK, OPEN, as_web, open_client
-from tests.dashboard.processes import ROOT, free_port, start_dashboard, wait_until_ready
+from tests.dashboard.processes import ROOT, free_port, frozen, start_dashboard, wait_until_ready
 from tests.dashboard.seed import seed
 
 NOWHERE = "postgresql://nobody:s3cr3t-password@127.0.0.1:9/falcon"
@@ -81,17 +80,10 @@ def test_a_frozen_database_is_given_up_on_and_the_page_recovers(
     app = create_app(as_web(database_url), OPEN)
     with TestClient(app, base_url=LOOPBACK) as client:
         until_it_answers(client)
-        backends = _backends(database_url)
-        for pid in (postgres.pid, *backends):
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with frozen(postgres, database_url), ThreadPoolExecutor(8) as pool:
             # More of them than there are connections: none may have to wait for another.
-            with ThreadPoolExecutor(8) as pool:
-                answers = list(pool.map(client.get, ["/", "/trading", "/data", "/api/v1/overview"] * 6))
+            answers = list(pool.map(client.get, ["/", "/trading", "/data", "/api/v1/overview"] * 6))
             assert [answer.status_code for answer in answers] == [503] * 24
-        finally:
-            for pid in (postgres.pid, *backends):
-                os.kill(pid, signal.SIGCONT)
         until_it_answers(client)
 
 
@@ -176,18 +168,3 @@ def test_a_wrong_database_url_is_one_clear_line(url: str | None, exit_code: int,
     assert process.returncode == exit_code
     assert len(err.strip().splitlines()) == 1
     assert "FALCON_DATABASE_URL" in err
-
-
-def _backends(url: str) -> list[int]:
-    engine = database_engine(url)
-    with engine.connect() as connection:
-        pids = list(
-            connection.scalars(
-                text(
-                    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
-                    "AND pid <> pg_backend_pid()"
-                )
-            )
-        )
-    engine.dispose()
-    return pids

@@ -1,6 +1,6 @@
 """The bars that pages draw: those of picked and held tickers, as the store has them now, and no others."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from falcon_pipelines.bars.ingest import ingest_range
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.bars.synthetic import write_synthetic_flat_files
 from falcon_pipelines.db.engine import database_engine, transaction
-from falcon_pipelines.db.models import PriceChart, ScreenPick, ScreenRun
-from falcon_pipelines.screening.charts import renew_charts, tickers_to_draw
+from falcon_pipelines.db.models import Account, AccountMark, PriceChart, ScreenPick, ScreenRun
+from falcon_pipelines.screening.charts import SESSIONS, renew_benchmark, renew_charts, tickers_to_draw
 
 
 def pick(session: Session, day: date, *tickers: str) -> None:
@@ -75,4 +75,46 @@ def test_charts_of_recent_picks_are_kept_and_renewed_when_bars_are_added(
         assert {first, second} <= wanted
         renew_charts(session, store, wanted)
         assert session.get_one(PriceChart, first, populate_existing=True).as_of == days[-1]
+    engine.dispose()
+
+
+def test_the_benchmark_reaches_back_to_before_the_first_close_of_any_account(
+    tmp_path: Path, database_url: str
+) -> None:
+    engine: Engine = database_engine(database_url)
+    store = BarStore(tmp_path / "store", engine)
+    days = write_synthetic_flat_files(tmp_path / "in", tickers=5, sessions=SESSIONS + 30).sessions
+    source = DirectorySource(tmp_path / "in")
+    with transaction(engine) as session:
+        assert renew_benchmark(session, store, "SPY") == 0, "there are no bars yet"
+    list(ingest_range(source, store, "day", days[0], days[-2]))
+    ticker = store.panel(None, days[0], days[-2], adjust="none").tickers[0]
+
+    def kept() -> list[str]:
+        with transaction(engine) as session:
+            return [row[0] for row in session.get_one(PriceChart, ticker).bars]
+
+    with transaction(engine) as session:
+        assert renew_benchmark(session, store, "NEVER-LISTED") == 0
+        assert renew_benchmark(session, store, ticker) == 1
+        assert renew_benchmark(session, store, ticker) == 0, "it is of this data version already"
+    assert (kept()[0], kept()[-1], len(kept())) == (
+        days[-2 - SESSIONS + 1].isoformat(),
+        days[-2].isoformat(),
+        SESSIONS,
+    )
+    with transaction(engine) as session:
+        account = Account(name="paper", synthetic=True, opened_at=datetime(2026, 1, 2, tzinfo=UTC))
+        session.add(account)
+        session.flush()
+        for day in (days[10], days[-3]):
+            session.add(
+                AccountMark(
+                    account_id=account.id, session=day, cash=1, market_value=0, receivable=0, equity=1
+                )
+            )
+    list(ingest_range(source, store, "day", days[-1], days[-1]))
+    with transaction(engine) as session:
+        assert renew_benchmark(session, store, ticker) == 1
+    assert (kept()[0], kept()[-1]) == (days[9].isoformat(), days[-1].isoformat())
     engine.dispose()

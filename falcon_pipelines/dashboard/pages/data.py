@@ -11,7 +11,13 @@ from falcon_pipelines.dashboard.cursors import Cursor as TimeAndId
 from falcon_pipelines.dashboard.cursors import parse_cursor
 from falcon_pipelines.dashboard.pages.page import Cursor, OptionalText, given, page_router, read
 from falcon_pipelines.dashboard.queries import store
-from falcon_pipelines.dashboard.queries.checks import CheckRow, CheckSummary, check_summaries, failed_checks
+from falcon_pipelines.dashboard.queries.checks import (
+    CheckRow,
+    CheckSummary,
+    check_summaries,
+    failed_checks,
+    parsed_check_cursor,
+)
 from falcon_pipelines.dashboard.queries.coverage import Coverage, LogEntry, coverage, newest_entries
 from falcon_pipelines.dashboard.queries.market_data import DataHealth, data_health
 from falcon_pipelines.dashboard.rendering import render
@@ -20,8 +26,7 @@ from falcon_pipelines.dashboard.values import Page, Value
 
 router = page_router()
 
-CSV_ROWS = 100_000
-"""Far more than there can be sessions with something wrong."""
+EntryBefore = Annotated[int | None, Query(ge=1, le=2**62)]
 
 
 class DataView(Value):
@@ -30,9 +35,9 @@ class DataView(Value):
     health: DataHealth
     calendar: Coverage
     checks: list[CheckSummary]
-    failed: list[CheckRow]
-    quarantine: list[store.QuarantineRow]
-    revisions: list[store.RevisionRow]
+    failed: Page[CheckRow]
+    quarantine: Page[store.QuarantineRow]
+    revisions: Page[store.RevisionRow]
     actions: Page[store.ActionRow]
     disk: list[store.Area]
     log: Page[LogEntry]
@@ -44,11 +49,16 @@ async def data(
     frequency: OptionalText = None,
     year: Annotated[int | None, Query(ge=1900, le=2200)] = None,
     ticker: OptionalText = None,
+    failed_after: Cursor = None,
+    quarantine_after: Cursor = None,
+    revisions_before: EntryBefore = None,
     actions_after: Cursor = None,
-    log_before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+    log_before: EntryBefore = None,
 ) -> Response:
     """The bar store."""
     wanted = (given(ticker) or "").upper() or None
+    failed_place = parsed_check_cursor(parse_cursor(failed_after))
+    quarantine_place = store.parsed_quarantine_cursor(parse_cursor(quarantine_after))
     actions_place = store.parsed_action_cursor(parse_cursor(actions_after))
 
     def query(session: Session) -> DataView:
@@ -56,9 +66,9 @@ async def data(
             health=data_health(session),
             calendar=coverage(session, given(frequency), year),
             checks=check_summaries(session),
-            failed=failed_checks(session),
-            quarantine=store.quarantine(session),
-            revisions=store.revisions(session),
+            failed=failed_checks(session, after=failed_place),
+            quarantine=store.quarantine(session, after=quarantine_place),
+            revisions=store.revisions(session, before=revisions_before),
             actions=store.corporate_actions(session, ticker=wanted, after=actions_place),
             disk=store.disk_usage(session),
             log=newest_entries(session, before=log_before),
@@ -109,19 +119,33 @@ async def log_csv(request: Request) -> Response:
 async def quarantine_csv(request: Request) -> Response:
     """Why lines were refused, of all sessions that compute reported."""
 
-    async def fetch(_: str | None, __: int) -> Page[store.QuarantineRow]:
-        rows, _synthetic = await read(request, lambda session: store.quarantine(session, limit=CSV_ROWS))
-        return Page(items=rows, next=None)
+    async def fetch(after: TimeAndId | None, limit: int) -> Page[store.QuarantineRow]:
+        place = store.parsed_quarantine_cursor(after)
+        page, _ = await read(request, lambda session: store.quarantine(session, after=place, limit=limit))
+        return page
 
-    return await csv_pages("quarantine", store.QuarantineRow, fetch)
+    return await csv_response("quarantine", store.QuarantineRow, fetch)
+
+
+@router.get("/data/revisions.csv")
+async def revisions_csv(request: Request) -> Response:
+    """Every source file that was replaced."""
+
+    async def fetch(after: str | None, limit: int) -> Page[store.RevisionRow]:
+        before = None if after is None else int(after)
+        page, _ = await read(request, lambda session: store.revisions(session, before=before, limit=limit))
+        return page
+
+    return await csv_pages("revisions", store.RevisionRow, fetch)
 
 
 @router.get("/data/failed-checks.csv")
 async def failed_checks_csv(request: Request) -> Response:
     """Every partition that fails a check."""
 
-    async def fetch(_: str | None, __: int) -> Page[CheckRow]:
-        rows, _synthetic = await read(request, lambda session: failed_checks(session, limit=CSV_ROWS))
-        return Page(items=rows, next=None)
+    async def fetch(after: TimeAndId | None, limit: int) -> Page[CheckRow]:
+        place = parsed_check_cursor(after)
+        page, _ = await read(request, lambda session: failed_checks(session, after=place, limit=limit))
+        return page
 
-    return await csv_pages("failed-checks", CheckRow, fetch)
+    return await csv_response("failed-checks", CheckRow, fetch)

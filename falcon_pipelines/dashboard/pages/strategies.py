@@ -16,7 +16,7 @@ from falcon_pipelines.dashboard.pages.page import (
     present,
     read,
 )
-from falcon_pipelines.dashboard.queries.backtests import Trade, trades
+from falcon_pipelines.dashboard.queries.backtests import Trade, trades_page
 from falcon_pipelines.dashboard.queries.strategies import (
     TRADES_A_PAGE,
     VERDICT_ORDER,
@@ -98,10 +98,9 @@ async def trades_csv(request: Request, backtest_id: Id) -> Response:
     """All trades of a backtest."""
 
     async def fetch(after: str | None, limit: int) -> Page[Trade]:
-        first = int(after or 0)
-        rows, _ = await read(
-            request, lambda session: trades(session, backtest_id, first=first, limit=limit + 1)
+        page, _ = await read(
+            request, lambda session: trades_page(session, backtest_id, first=int(after or 0), limit=limit)
         )
-        return Page(items=rows[:limit], next=str(first + limit) if len(rows) > limit else None)
+        return page
 
     return await csv_pages(f"backtest-{backtest_id}-trades", Trade, fetch)

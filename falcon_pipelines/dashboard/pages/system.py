@@ -6,7 +6,6 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from falcon_pipelines.dashboard.api_machinery import Spending, spending
 from falcon_pipelines.dashboard.csv_export import csv_pages, csv_response
 from falcon_pipelines.dashboard.cursors import Cursor as TimeAndId
 from falcon_pipelines.dashboard.cursors import parse_cursor
@@ -15,6 +14,7 @@ from falcon_pipelines.dashboard.queries import operations
 from falcon_pipelines.dashboard.queries.system import SystemState, system_state
 from falcon_pipelines.dashboard.queries.waiting import WaitingRequest, waiting_requests
 from falcon_pipelines.dashboard.rendering import render
+from falcon_pipelines.dashboard.spending import Spending, spending
 from falcon_pipelines.dashboard.surroundings import surroundings
 from falcon_pipelines.dashboard.values import Page, Value
 

@@ -1,14 +1,17 @@
 """Trading: positions, orders and fills of the paper accounts, and the long lists as CSV."""
 
+from typing import Any
+
 from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from falcon_pipelines.dashboard import cursors
-from falcon_pipelines.dashboard.csv_export import csv_response
+from falcon_pipelines.dashboard.csv_export import csv_pages, csv_response
 from falcon_pipelines.dashboard.cursors import parse_cursor
 from falcon_pipelines.dashboard.pages.page import (
     Cursor,
+    Id,
     OptionalId,
     OptionalText,
     given,
@@ -29,6 +32,7 @@ from falcon_pipelines.dashboard.values import Page, Value
 
 router = page_router()
 
+_NOTHING: Page[Any] = Page(items=[], next=None)
 STATUSES = ("submitted", "open", "filled", "cancelled", "rejected")
 
 
@@ -39,8 +43,8 @@ class TradingView(Value):
     account: AccountName | None
     standing: Standing | None
     positions: list[Position]
-    halts: list[HaltRow]
-    commands: list[CommandRow]
+    halts: Page[HaltRow]
+    commands: Page[CommandRow]
     limits: list[LimitUse]
     orders: Page[OrderRow]
     fills: Page[FillRow]
@@ -56,9 +60,12 @@ async def all_trading(
     orders_after: Cursor = None,
     fills_after: Cursor = None,
     skipped_before: OptionalId = None,
+    halts_after: Cursor = None,
+    commands_before: OptionalId = None,
 ) -> Response:
     """Positions, orders and fills."""
     chosen_ticker, chosen_status = given(ticker), given(status)
+    halts_place = control.parsed_halt_cursor(parse_cursor(halts_after))
     orders_cursor, fills_cursor = parse_cursor(orders_after), parse_cursor(fills_after)
 
     def query(session: Session) -> TradingView:
@@ -71,8 +78,10 @@ async def all_trading(
             account=chosen,
             standing=None if chosen is None else accounts.standing(session, chosen, surroundings().benchmark),
             positions=held,
-            halts=[] if number is None else control.halts(session, number),
-            commands=[] if number is None else control.commands(session, number),
+            halts=_NOTHING if number is None else control.halts(session, number, after=halts_place),
+            commands=_NOTHING
+            if number is None
+            else control.commands(session, number, before=commands_before),
             limits=[] if number is None else limits(session, number, held),
             orders=orders.orders(
                 session, account_id=number, ticker=chosen_ticker, status=chosen_status, after=orders_cursor
@@ -128,3 +137,46 @@ async def fills_csv(request: Request, account: OptionalId = None, ticker: Option
         return (await read(request, query))[0]
 
     return await csv_response("fills", FillRow, fetch)
+
+
+@router.get("/trading/skipped.csv")
+async def skipped_csv(request: Request, ticker: OptionalText = None) -> Response:
+    """All skipped trades that match."""
+
+    async def fetch(after: str | None, limit: int) -> Page[SkippedRow]:
+        before = None if after is None else int(after)
+        page, _ = await read(
+            request,
+            lambda session: skipped_trades(session, ticker=given(ticker), before=before, limit=limit),
+        )
+        return page
+
+    return await csv_pages("skipped-trades", SkippedRow, fetch)
+
+
+@router.get("/trading/{account_id}/commands.csv")
+async def commands_csv(request: Request, account_id: Id) -> Response:
+    """Everything people told the account to do."""
+
+    async def fetch(after: str | None, limit: int) -> Page[CommandRow]:
+        before = None if after is None else int(after)
+        page, _ = await read(
+            request, lambda session: control.commands(session, account_id, before=before, limit=limit)
+        )
+        return page
+
+    return await csv_pages("commands", CommandRow, fetch)
+
+
+@router.get("/trading/{account_id}/halts.csv")
+async def halts_csv(request: Request, account_id: Id) -> Response:
+    """Every time without entries."""
+
+    async def fetch(after: cursors.Cursor | None, limit: int) -> Page[HaltRow]:
+        place = control.parsed_halt_cursor(after)
+        page, _ = await read(
+            request, lambda session: control.halts(session, account_id, after=place, limit=limit)
+        )
+        return page
+
+    return await csv_response("halts", HaltRow, fetch)

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import ScalarSelect, func, select
+from pydantic import computed_field
+from sqlalchemy import Double, ScalarSelect, cast, func, select
 from sqlalchemy.orm import Session
 
+from falcon_pipelines.dashboard.queries.backtests import thinned
 from falcon_pipelines.dashboard.queries.benchmark import OWN_TICKERS, benchmark
 from falcon_pipelines.dashboard.values import Dollars, Value
 from falcon_pipelines.db.models import Account, AccountMark, Posting, StrategySpec
@@ -28,11 +31,11 @@ class AccountName(Value):
 
 
 class EquityPoint(Value):
-    """Equity at the close of a session, and the same start held in the benchmark."""
+    """Equity at the close of a session, and the same start held in the benchmark; US dollars, for drawing."""
 
     session: date
-    equity: Dollars
-    benchmark: Dollars | None
+    equity: float
+    benchmark: float | None
 
 
 class EquityCurve(Value):
@@ -59,26 +62,31 @@ class Standing(Value):
     first_session: date
     day_profit: Dollars | None
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
-    def total_profit(self) -> Decimal:
+    def total_profit(self) -> Dollars:
         """Since the account was opened."""
         return self.equity - self.paid_in
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def total_return(self) -> float | None:
         """Since the account was opened, as a ratio; None when nothing was paid in."""
         return _growth(self.equity, self.paid_in)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def day_return(self) -> float | None:
         """Since the close before, as a ratio."""
         return None if self.day_profit is None else _growth(self.equity, self.equity - self.day_profit)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def benchmark_return(self) -> float | None:
         """The benchmark's from the same start, as a ratio."""
         return None if self.benchmark is None else _growth(self.benchmark, self.paid_in)
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def exposure(self) -> float | None:
         """Net market value of the positions over equity."""
@@ -113,26 +121,32 @@ def chosen(every: Sequence[AccountName], account_id: int | None) -> AccountName 
     return next((account for account in every if account.id == account_id), None)
 
 
-def equity_curve(session: Session, account: AccountName, benchmark_ticker: str) -> EquityCurve:
-    """Every close of an account, beside the same start held in `benchmark_ticker` where its closes are known."""
-    rows = session.execute(
+def equity_curve(
+    session: Session, account: AccountName, benchmark_ticker: str, points: int | None = None
+) -> EquityCurve:
+    """About `points` evenly spaced closes of an account, oldest first, all when None.
+
+    Beside them stands the same start held in `benchmark_ticker`, where its closes are known.
+    """
+    rows: Sequence[Any] = session.execute(
         select(
             AccountMark.session,
-            AccountMark.equity,
-            AccountMark.benchmark,
-            _paid_in(account.id).label("paid_in"),
+            cast(AccountMark.equity, Double).label("equity"),
+            cast(AccountMark.benchmark, Double).label("benchmark"),
         )
         .where(AccountMark.account_id == account.id)
         .order_by(AccountMark.session)
     ).all()
     beside = benchmark(session, benchmark_ticker, synthetic=account.synthetic) if rows else None
     name = OWN_TICKERS if any(row.benchmark is not None for row in rows) else None
+    shown = thinned(rows, points)
     if beside is not None:
-        start, first = rows[0].paid_in or rows[0].equity, rows[0].session
-        marks = [beside.worth(start, first, row.session) for row in rows]
         name = benchmark_ticker
+        paid_in = session.scalar(select(_paid_in(account.id)))
+        start, first = float(paid_in or 0) or rows[0].equity, rows[0].session
+        marks = [_times(start, beside.growth(first, row.session)) for row in shown]
     else:
-        marks = [row.benchmark for row in rows]
+        marks = [row.benchmark for row in shown]
     return EquityCurve(
         account_id=account.id,
         account=account.name,
@@ -140,7 +154,7 @@ def equity_curve(session: Session, account: AccountName, benchmark_ticker: str) 
         benchmark=name,
         points=[
             EquityPoint(session=row.session, equity=row.equity, benchmark=mark)
-            for row, mark in zip(rows, marks, strict=True)
+            for row, mark in zip(shown, marks, strict=True)
         ],
     )
 
@@ -181,6 +195,10 @@ def _paid_in(account_id: int) -> ScalarSelect[Decimal]:
         .where(Posting.account_id == account_id, Posting.ledger == CAPITAL)
         .scalar_subquery()
     )
+
+
+def _times(start: float, growth: float | None) -> float | None:
+    return None if growth is None else round(start * growth, 2)
 
 
 def _growth(now: Decimal, before: Decimal) -> float | None:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Literal
 
+from pydantic import computed_field
 from sqlalchemy import cast, func, select
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.queries.documents import mappings, moment, number, plain, text, texts
-from falcon_pipelines.dashboard.values import Dollars, Ratio, Value
+from falcon_pipelines.dashboard.values import Dollars, Page, Ratio, Value
 from falcon_pipelines.db.models import Backtest, StrategySpec
 
 Unit = Literal["number", "ratio", "percent", "dollars", "bars"]
@@ -59,6 +60,7 @@ class BacktestFigures(Value):
     max_drawdown: Ratio | None
     run_at: datetime
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def excess_return(self) -> float | None:
         """The strategy's return minus the benchmark's."""
@@ -146,6 +148,18 @@ def backtest_curve(session: Session, backtest_id: int, points: int | None = None
     return BacktestCurve(backtest_id=backtest_id, strategy=row.name, points=curve)
 
 
+def backtests_of(
+    session: Session, spec_id: int, *, before: int | None = None, limit: int = 50
+) -> Page[BacktestFigures]:
+    """The backtests of a strategy, newest first; `before` is the id that a page ended with."""
+    query = select(*FIGURES).where(Backtest.spec_id == spec_id).order_by(Backtest.id.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(Backtest.id < before)
+    rows = session.execute(query).all()
+    items = [figures(row, row.sharpe, row.max_drawdown) for row in rows[:limit]]
+    return Page(items=items, next=str(items[-1].id) if len(rows) > limit else None)
+
+
 def thinned(items: Sequence[Any], count: int | None) -> Sequence[Any]:
     """About `count` of the items, evenly spaced, the first and the last among them; all when None."""
     if count is None or len(items) <= count:
@@ -164,6 +178,12 @@ def trades(session: Session, backtest_id: int, *, first: int = 0, limit: int = 1
         ).where(Backtest.id == backtest_id)
     )
     return [trade(item) for item in mappings(found)]
+
+
+def trades_page(session: Session, backtest_id: int, *, first: int = 0, limit: int = 100) -> Page[Trade]:
+    """A page of the trades; `next` is where the one after it begins."""
+    rows = trades(session, backtest_id, first=first, limit=limit + 1)
+    return Page(items=rows[:limit], next=str(first + limit) if len(rows) > limit else None)
 
 
 def figures(row: Any, sharpe: Any, max_drawdown: Any) -> BacktestFigures:

@@ -54,7 +54,9 @@ def benchmark(session: Session, ticker: str, *, synthetic: bool) -> Benchmark | 
     """None while compute has reported no closes of it, or only made-up ones for an account on real bars."""
     wanted = (PriceChart.ticker == ticker, PriceChart.synthetic == synthetic)
     stamp = session.execute(
-        select(PriceChart.data_version, PriceChart.as_of, PriceChart.updated_at).where(*wanted)
+        select(PriceChart.data_version, PriceChart.as_of, PriceChart.updated_at, PriceChart.synthetic).where(
+            *wanted
+        )
     ).one_or_none()
     if stamp is None:
         return None

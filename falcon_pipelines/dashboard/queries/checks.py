@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.values import Value
+from falcon_pipelines.dashboard.cursors import Cursor, whole_number
+from falcon_pipelines.dashboard.values import Page, Value
 from falcon_pipelines.db.models import CheckResult
 
 
@@ -46,15 +47,29 @@ def check_summaries(session: Session) -> list[CheckSummary]:
     return [CheckSummary(newest=_row(check), failing=failing) for check, failing in rows]
 
 
-def failed_checks(session: Session, *, limit: int = 50) -> list[CheckRow]:
+def failed_checks(
+    session: Session, *, after: tuple[datetime, int] | None = None, limit: int = 50
+) -> Page[CheckRow]:
     """The partitions that fail a check by their newest evaluation, the newest first."""
-    rows = session.scalars(
+    query = (
         select(CheckResult)
         .where(~CheckResult.passed, CheckResult.partition != "")
         .order_by(CheckResult.evaluated_at.desc(), CheckResult.storage_id.desc())
-        .limit(limit)
+        .limit(limit + 1)
     )
-    return [_row(row) for row in rows]
+    if after is not None:
+        query = query.where(tuple_(CheckResult.evaluated_at, CheckResult.storage_id) < after)
+    rows = session.scalars(query).all()
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(
+        items=[_row(row) for row in rows[:limit]],
+        next=None if last is None else str(Cursor(at=last.evaluated_at, id=str(last.storage_id))),
+    )
+
+
+def parsed_check_cursor(cursor: Cursor | None) -> tuple[datetime, int] | None:
+    """Where a page of failed checks ended. Raises InvalidCursor."""
+    return None if cursor is None else (cursor.at, whole_number(cursor.id))
 
 
 def _row(row: CheckResult) -> CheckRow:

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.values import PerShare, Value
+from falcon_pipelines.dashboard.cursors import Cursor
+from falcon_pipelines.dashboard.values import Page, PerShare, Value
 from falcon_pipelines.db.models import AccountHalt, OperatorCommand
 
 
@@ -21,6 +22,7 @@ class HaltRow(Value):
 class CommandRow(Value):
     """What a person told an account to do, and what came of it."""
 
+    id: int
     command: str
     target: str | None
     stop: PerShare | None
@@ -30,27 +32,59 @@ class CommandRow(Value):
     result: str | None
 
 
-def halts(session: Session, account_id: int, *, limit: int = 20) -> list[HaltRow]:
+HaltPlace = tuple[bool, datetime, str]
+
+
+def halts(
+    session: Session, account_id: int, *, after: HaltPlace | None = None, limit: int = 20
+) -> Page[HaltRow]:
     """The halts of an account: those that last first, then the newest."""
-    rows = session.scalars(
+    place = (AccountHalt.until.is_(None), AccountHalt.since, AccountHalt.kind)
+    query = (
         select(AccountHalt)
         .where(AccountHalt.account_id == account_id)
-        .order_by(AccountHalt.until.is_not(None), AccountHalt.since.desc())
-        .limit(limit)
+        .order_by(*(part.desc() for part in place))
+        .limit(limit + 1)
     )
-    return [HaltRow(kind=row.kind, since=row.since, until=row.until, reason=row.reason) for row in rows]
+    if after is not None:
+        query = query.where(tuple_(*place) < after)
+    rows = session.scalars(query).all()
+    items = [
+        HaltRow(kind=row.kind, since=row.since, until=row.until, reason=row.reason) for row in rows[:limit]
+    ]
+    last = items[-1] if len(rows) > limit else None
+    return Page(items=items, next=None if last is None else halt_cursor(last))
 
 
-def commands(session: Session, account_id: int, *, limit: int = 20) -> list[CommandRow]:
-    """The newest commands to an account."""
-    rows = session.scalars(
+def halt_cursor(row: HaltRow) -> str:
+    """Where a page of halts ends."""
+    return str(Cursor(at=row.since, id=f"{'lasts' if row.until is None else 'over'} {row.kind}"))
+
+
+def parsed_halt_cursor(cursor: Cursor | None) -> HaltPlace | None:
+    """What `halt_cursor` wrote."""
+    if cursor is None:
+        return None
+    state, _, kind = cursor.id.partition(" ")
+    return state == "lasts", cursor.at, kind
+
+
+def commands(
+    session: Session, account_id: int, *, before: int | None = None, limit: int = 20
+) -> Page[CommandRow]:
+    """The newest commands to an account; `before` is the id that a page ended with."""
+    query = (
         select(OperatorCommand)
         .where(OperatorCommand.account_id == account_id)
         .order_by(OperatorCommand.id.desc())
-        .limit(limit)
+        .limit(limit + 1)
     )
-    return [
+    if before is not None:
+        query = query.where(OperatorCommand.id < before)
+    rows = session.scalars(query).all()
+    items = [
         CommandRow(
+            id=row.id,
             command=row.command,
             target=row.target,
             stop=row.stop,
@@ -59,5 +93,6 @@ def commands(session: Session, account_id: int, *, limit: int = 20) -> list[Comm
             applied_at=row.applied_at,
             result=row.result,
         )
-        for row in rows
+        for row in rows[:limit]
     ]
+    return Page(items=items, next=str(items[-1].id) if len(rows) > limit else None)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
+from pydantic import computed_field
 from sqlalchemy import exists, func, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
@@ -18,6 +19,9 @@ FORGOTTEN = timedelta(days=7)
 """A service that has been silent this long was taken out of use: shown, but nobody is called for it."""
 
 
+Standing = Literal["ok", "degraded", "stopped", "late", "silent"]
+
+
 class ServiceRow(Value):
     """A service on a node and its last sign of life."""
 
@@ -29,7 +33,13 @@ class ServiceRow(Value):
     started_at: datetime
     beat_at: datetime
 
-    def standing(self, now: datetime) -> Literal["ok", "degraded", "stopped", "late", "silent"]:
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def standing_now(self) -> Standing:
+        """How it is at this moment."""
+        return self.standing(datetime.now(UTC))
+
+    def standing(self, now: datetime) -> Standing:
         """How it is, judged from its last beat."""
         if self.state == "stopping":
             return "stopped"

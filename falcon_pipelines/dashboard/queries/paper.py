@@ -4,6 +4,7 @@ import math
 from datetime import date, datetime
 from typing import Any
 
+from pydantic import computed_field
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
@@ -35,6 +36,7 @@ class PaperRecord(Value):
     expected_low: Ratio | None
     expected_high: Ratio | None
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def as_expected(self) -> bool | None:
         """Whether the account is where the backtest leads to expect it."""

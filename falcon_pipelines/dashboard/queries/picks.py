@@ -2,6 +2,7 @@
 
 from datetime import date
 
+from pydantic import computed_field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -67,6 +68,7 @@ class Pick(Value):
     same_session: list[OtherPick]
     earlier: list[OtherPick]
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def reward_to_risk(self) -> float | None:
         """(target - entry) / (entry - stop) from the middle of the entry range; None without risk."""

@@ -3,6 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
+from pydantic import computed_field
 from sqlalchemy import ColumnElement, ScalarSelect, and_, func, select
 from sqlalchemy.orm import Session
 
@@ -32,6 +33,7 @@ class Candidate(Value):
     target: PerShare
     confidence: Ratio | None
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def reward_to_risk(self) -> float | None:
         """(target - entry) / (entry - stop) from the middle of the entry range; None without risk."""
@@ -46,6 +48,9 @@ class Screen(Value):
     id: int
     profile: str
     session: date
+    slot: str
+    state: str
+    reason: str | None
     data_version: str
     universe: int
     picks: int
@@ -55,11 +60,14 @@ class Screen(Value):
 
 
 class ScreenRow(Value):
-    """A run in a list."""
+    """A run in a list; `reason` says why one was skipped."""
 
     id: int
     profile: str
     session: date
+    slot: str
+    state: str
+    reason: str | None
     data_version: str
     universe: int
     picks: int
@@ -82,6 +90,9 @@ def screen_runs(
             id=run.id,
             profile=run.profile,
             session=run.session,
+            slot=run.slot,
+            state=run.state,
+            reason=run.reason,
             data_version=run.data_version,
             universe=run.universe,
             picks=count,
@@ -119,6 +130,9 @@ def _screens(session: Session, wanted: ColumnElement[bool], limit: int | None) -
             ScreenRun.id,
             ScreenRun.profile,
             ScreenRun.session,
+            ScreenRun.slot,
+            ScreenRun.state,
+            ScreenRun.reason,
             ScreenRun.data_version,
             ScreenRun.universe,
             ScreenRun.judged_by,
@@ -147,6 +161,9 @@ def _screens(session: Session, wanted: ColumnElement[bool], limit: int | None) -
             id=run[0].id,
             profile=run[0].profile,
             session=run[0].session,
+            slot=run[0].slot,
+            state=run[0].state,
+            reason=run[0].reason,
             data_version=run[0].data_version,
             universe=run[0].universe,
             picks=run[0].picks,

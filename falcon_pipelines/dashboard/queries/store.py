@@ -5,7 +5,7 @@ from datetime import date, datetime
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.dashboard.cursors import Cursor
+from falcon_pipelines.dashboard.cursors import Cursor, whole_number
 from falcon_pipelines.dashboard.values import Page, Value
 from falcon_pipelines.db.models import CorporateActionRow, DiskUsage, ManifestEntry, QuarantineCount
 
@@ -69,14 +69,24 @@ def disk_usage(session: Session) -> list[Area]:
     ]
 
 
-def quarantine(session: Session, *, limit: int = 50) -> list[QuarantineRow]:
+QuarantinePlace = tuple[date, str, int, str]
+
+
+def quarantine(
+    session: Session, *, after: QuarantinePlace | None = None, limit: int = 50
+) -> Page[QuarantineRow]:
     """Why lines were refused, the newest sessions first."""
-    rows = session.scalars(
-        select(QuarantineCount)
-        .order_by(QuarantineCount.session.desc(), QuarantineCount.frequency, QuarantineCount.lines.desc())
-        .limit(limit)
+    place = (
+        QuarantineCount.session,
+        QuarantineCount.frequency,
+        QuarantineCount.revision,
+        QuarantineCount.rule,
     )
-    return [
+    query = select(QuarantineCount).order_by(*(part.desc() for part in place)).limit(limit + 1)
+    if after is not None:
+        query = query.where(tuple_(*place) < after)
+    rows = session.scalars(query).all()
+    items = [
         QuarantineRow(
             frequency=row.frequency,
             session=row.session,
@@ -86,20 +96,38 @@ def quarantine(session: Session, *, limit: int = 50) -> list[QuarantineRow]:
             example_line=row.example_line,
             example=row.example,
         )
-        for row in rows
+        for row in rows[:limit]
     ]
+    last = items[-1] if len(rows) > limit else None
+    return Page(items=items, next=None if last is None else quarantine_cursor(last))
 
 
-def revisions(session: Session, *, limit: int = 50) -> list[RevisionRow]:
-    """Replaced sessions, the newest replacement first."""
-    newer = (
+def quarantine_cursor(row: QuarantineRow) -> str:
+    """Where a page of the quarantine ends."""
+    return str(Cursor(at=_midnight(row.session), id=f"{row.frequency} {row.revision} {row.rule}"))
+
+
+def parsed_quarantine_cursor(cursor: Cursor | None) -> QuarantinePlace | None:
+    """What `quarantine_cursor` wrote. Raises InvalidCursor."""
+    if cursor is None:
+        return None
+    frequency, _, rest = cursor.id.partition(" ")
+    revision, _, rule = rest.partition(" ")
+    return cursor.at.date(), frequency, min(whole_number(revision), 2**31 - 1), rule
+
+
+def revisions(session: Session, *, before: int | None = None, limit: int = 50) -> Page[RevisionRow]:
+    """Replaced sessions, the newest replacement first; `before` is the number that a page ended with."""
+    newer_query = (
         select(ManifestEntry)
         .where(ManifestEntry.kind == "bars", ManifestEntry.revision > 1)
         .order_by(ManifestEntry.seq.desc())
-        .limit(limit)
-        .subquery()
+        .limit(limit + 1)
     )
-    before = (
+    if before is not None:
+        newer_query = newer_query.where(ManifestEntry.seq < before)
+    newer = newer_query.subquery()
+    rows_before = (
         select(ManifestEntry.rows)
         .where(
             ManifestEntry.kind == "bars",
@@ -110,8 +138,8 @@ def revisions(session: Session, *, limit: int = 50) -> list[RevisionRow]:
         .limit(1)
         .scalar_subquery()
     )
-    rows = session.execute(select(newer, before.label("rows_before")).order_by(newer.c.seq.desc()))
-    return [
+    rows = session.execute(select(newer, rows_before.label("rows_before")).order_by(newer.c.seq.desc())).all()
+    items = [
         RevisionRow(
             frequency=row.frequency,
             session=row.session,
@@ -121,8 +149,9 @@ def revisions(session: Session, *, limit: int = 50) -> list[RevisionRow]:
             source=row.source,
             added_at=row.created_at,
         )
-        for row in rows
+        for row in rows[:limit]
     ]
+    return Page(items=items, next=str(rows[limit - 1].seq) if len(rows) > limit else None)
 
 
 def corporate_actions(

@@ -3,10 +3,19 @@
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from fastapi import HTTPException, Path, Query, Request, Response
 from pydantic import ConfigDict, Field
 from sqlalchemy.orm import Session
 
+from falcon_pipelines.dashboard.api.parameters import (
+    MAY_BE_MISSING,
+    Before,
+    Id,
+    Limit,
+    api_router,
+    read,
+    read_one,
+)
 from falcon_pipelines.dashboard.asking.forms import KEY_PATTERN
 from falcon_pipelines.dashboard.asking.submit import Insert, Table, ask_once, ask_request
 from falcon_pipelines.dashboard.asking.trading import Refused, check_command
@@ -33,11 +42,8 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem} for status in (400, 401, 403, 408, 413, 415, 503)
 }
 
-router = APIRouter(
-    prefix="/api/v1", tags=["asking"], responses={401: {"model": Problem}, 503: {"model": Problem}}
-)
+router = api_router("asking")
 
-Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Key = Annotated[
     str | None,
     Field(pattern=KEY_PATTERN, description="the same key asks once; default: every call asks anew"),
@@ -161,31 +167,44 @@ class AskDecision(_Body):
 @router.get("/requests")
 async def get_requests(
     request: Request,
-    kind: Annotated[str | None, Query(pattern="^[a-z_]{1,40}$")] = None,
+    kind: Annotated[
+        list[Annotated[str, Field(pattern="^[a-z_]{1,40}$")]] | None,
+        Query(max_length=20, description="any of these"),
+    ] = None,
     waiting: Annotated[
         bool | None, Query(description="only those without an answer, or only those with one")
     ] = None,
-    before: Annotated[int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    limit: Limit = 50,
+    before: Before = None,
 ) -> Page[RequestRow]:
     """What was asked for and what came of it, newest first."""
-    page: Page[RequestRow] = await request.app.state.database.read(
-        lambda session: asked.requests(
-            session, kinds=None if kind is None else [kind], waiting=waiting, before=before, limit=limit
-        )
+    return await read(
+        request,
+        lambda session: asked.requests(session, kinds=kind, waiting=waiting, before=before, limit=limit),
     )
-    return page
 
 
-@router.get("/requests/{request_id}", responses={404: {"model": Problem}})
+@router.get("/requests/{request_id}", responses=MAY_BE_MISSING)
 async def get_request(request: Request, request_id: Id) -> RequestRow:
     """One request."""
-    found: RequestRow | None = await request.app.state.database.read(
-        lambda session: asked.request(session, request_id)
+    return await read_one(
+        request, lambda session: asked.request(session, request_id), f"request {request_id}"
     )
-    if found is None:
-        raise HTTPException(404, f"there is no request {request_id}")
-    return found
+
+
+@router.get("/asked/{key}", responses=MAY_BE_MISSING)
+async def get_asked(
+    request: Request,
+    key: Annotated[
+        str,
+        Path(
+            pattern=r"^[rcd]-[A-Za-z0-9_-]{16,64}$",
+            description="r- for a request, c- for a command, d- for a decision; then the key that was sent",
+        ),
+    ],
+) -> Asked:
+    """What was asked for with a key, in words, and what has come of it."""
+    return await read_one(request, lambda session: asked.asked(session, key), "such key")
 
 
 @router.post("/requests", status_code=201, responses=_REFUSALS | {200: {"model": RequestRow}})

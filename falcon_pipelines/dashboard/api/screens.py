@@ -1,17 +1,23 @@
-"""Screening profiles over the API: list, read, create, update, delete, run, export, records; candidates and charts."""
+"""Screening over the API: profiles and their records, runs, candidates, the bars that charts draw."""
 
-from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from fastapi import HTTPException, Path, Query, Request, Response
 from pydantic import ConfigDict, Field
-from sqlalchemy.orm import Session
 
+from falcon_pipelines.dashboard.api.parameters import (
+    MAY_BE_MISSING,
+    Before,
+    Id,
+    Limit,
+    api_router,
+    read,
+    read_one,
+)
 from falcon_pipelines.dashboard.asking.forms import KEY_PATTERN
 from falcon_pipelines.dashboard.asking.profiles import name_of, profile_document
 from falcon_pipelines.dashboard.asking.submit import ask_request
-from falcon_pipelines.dashboard.database import Database
 from falcon_pipelines.dashboard.queries.asked import RequestRow
 from falcon_pipelines.dashboard.queries.charts import Chart, chart
 from falcon_pipelines.dashboard.queries.picks import Pick, pick
@@ -23,19 +29,22 @@ from falcon_pipelines.dashboard.queries.profiles import (
     profile,
     profile_version,
     profiles,
+    proposal,
     proposals,
 )
 from falcon_pipelines.dashboard.queries.records import Record, record
-from falcon_pipelines.dashboard.values import Problem, Value
+from falcon_pipelines.dashboard.queries.screening import (
+    Screen,
+    ScreenRow,
+    newest_screens,
+    screen,
+    screen_runs,
+)
+from falcon_pipelines.dashboard.values import Page, Problem, Value
 from falcon_pipelines.db.requests import Text
 
-Found = TypeVar("Found")
+router = api_router("screening")
 
-router = APIRouter(
-    prefix="/api/v1", tags=["screening"], responses={401: {"model": Problem}, 503: {"model": Problem}}
-)
-
-_MAY_BE_MISSING: dict[int | str, dict[str, Any]] = {404: {"model": Problem}}
 _ASKED: dict[int | str, dict[str, Any]] = {
     200: {"model": RequestRow},
     **{status: {"model": Problem} for status in (400, 403, 404, 413, 415)},
@@ -44,7 +53,6 @@ _ASKED: dict[int | str, dict[str, Any]] = {
 Name = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="default: the newest")]
 Ticker = Annotated[str, Path(pattern=r"^[A-Za-z0-9.\-/ ]{1,40}$")]
-Id = Annotated[int, Path(ge=1, le=2**31 - 1)]
 Key = Annotated[
     str | None,
     Field(pattern=KEY_PATTERN, description="the same key asks once; default: every call asks anew"),
@@ -73,7 +81,7 @@ class RunAsked(Value):
 @router.get("/profiles")
 async def get_profiles(request: Request, deleted: bool = False) -> list[ProfileRow]:
     """Every profile in its newest version, with its newest run and record."""
-    return await _found(request, lambda session: profiles(session, deleted=deleted), "profile")
+    return await read(request, lambda session: profiles(session, deleted=deleted))
 
 
 @router.post("/profiles", status_code=201, responses=_ASKED)
@@ -83,10 +91,10 @@ async def create_profile(request: Request, response: Response, body: ProfileText
     return await ask_request(request, response, "save_profile", {"document": document}, body.key)
 
 
-@router.get("/profiles/{name}", responses=_MAY_BE_MISSING)
+@router.get("/profiles/{name}", responses=MAY_BE_MISSING)
 async def get_profile(request: Request, name: Name) -> ProfileDetail:
     """A profile with its versions and its record."""
-    return await _found(request, lambda session: profile(session, name), f"profile {name}")
+    return await read_one(request, lambda session: profile(session, name), f"profile {name}")
 
 
 @router.put("/profiles/{name}", status_code=201, responses=_ASKED)
@@ -119,11 +127,11 @@ async def run_profile(request: Request, response: Response, name: Name, body: Ru
     return await ask_request(request, response, "run_screen", payload, body.key)
 
 
-@router.get("/profiles/{name}/versions/{version}", responses=_MAY_BE_MISSING)
+@router.get("/profiles/{name}/versions/{version}", responses=MAY_BE_MISSING)
 async def get_version(request: Request, name: Name, version: Id) -> ProfileVersion:
     """One version of a profile."""
     what = f"profile {name} of version {version}"
-    return await _found(request, lambda session: profile_version(session, name, version), what)
+    return await read_one(request, lambda session: profile_version(session, name, version), what)
 
 
 @router.get(
@@ -137,33 +145,64 @@ async def get_version(request: Request, name: Name, version: Id) -> ProfileVersi
 async def export_profile(request: Request, name: Name, version: Version = None) -> Response:
     """The profile as a YAML file."""
     what = f"profile {name} of this version"
-    found = await _found(request, lambda session: profile_version(session, name, version), what)
+    found = await read_one(request, lambda session: profile_version(session, name, version), what)
     return Response(found.document, media_type="application/yaml")
 
 
-@router.get("/profiles/{name}/record", responses=_MAY_BE_MISSING)
+@router.get("/profiles/{name}/record", responses=MAY_BE_MISSING)
 async def get_record(request: Request, name: Name) -> Record:
     """What came of the profile's picks so far, with n and intervals."""
-    return await _found(request, lambda session: record(session, name), f"record of {name}")
+    return await read_one(request, lambda session: record(session, name), f"record of {name}")
 
 
 @router.get("/profiles/{name}/proposals")
 async def get_proposals(request: Request, name: Name) -> list[Proposal]:
     """Other weights that the record suggests, newest first; `decide_proposal` of /requests answers them."""
-    return await _found(request, lambda session: proposals(session, name), f"profile {name}")
+    return await read(request, lambda session: proposals(session, name))
 
 
-@router.get("/screens/{run_id}/picks/{ticker}", responses=_MAY_BE_MISSING)
+@router.get("/proposals/{proposal_id}", responses=MAY_BE_MISSING)
+async def get_proposal(request: Request, proposal_id: Id) -> Proposal:
+    """One proposal of other weights."""
+    return await read_one(request, lambda session: proposal(session, proposal_id), f"proposal {proposal_id}")
+
+
+@router.get("/candidates")
+async def get_candidates(request: Request) -> list[Screen]:
+    """The candidates of the newest screened session, by profile."""
+    return await read(request, newest_screens)
+
+
+@router.get("/screens")
+async def get_screens(
+    request: Request,
+    profile: Annotated[str | None, Query(max_length=200, pattern="^[^\\x00]*$")] = None,
+    limit: Limit = 50,
+    before: Before = None,
+) -> Page[ScreenRow]:
+    """Screening runs, newest first."""
+    return await read(
+        request, lambda session: screen_runs(session, profile=profile, before=before, limit=limit)
+    )
+
+
+@router.get("/screens/{run_id}", responses=MAY_BE_MISSING)
+async def get_screen(request: Request, run_id: Id) -> Screen:
+    """One run with its candidates."""
+    return await read_one(request, lambda session: screen(session, run_id), f"screen run {run_id}")
+
+
+@router.get("/screens/{run_id}/picks/{ticker}", responses=MAY_BE_MISSING)
 async def get_pick(request: Request, run_id: Id, ticker: Ticker) -> Pick:
     """One candidate in full, with everything else that picked it."""
     what = f"candidate {ticker} in run {run_id}"
-    return await _found(request, lambda session: pick(session, run_id, ticker), what)
+    return await read_one(request, lambda session: pick(session, run_id, ticker), what)
 
 
-@router.get("/charts/{ticker:path}", responses=_MAY_BE_MISSING)
+@router.get("/charts/{ticker:path}", responses=MAY_BE_MISSING)
 async def get_chart(request: Request, ticker: Ticker) -> Chart:
     """The newest day bars of a ticker that was picked lately or is held."""
-    return await _found(request, lambda session: chart(session, ticker), f"chart of {ticker}")
+    return await read_one(request, lambda session: chart(session, ticker), f"chart of {ticker}")
 
 
 def _checked(document: str) -> str:
@@ -174,12 +213,4 @@ def _checked(document: str) -> str:
 
 
 async def _require(request: Request, name: str) -> None:
-    await _found(request, lambda session: profile_version(session, name, None), f"profile {name}")
-
-
-async def _found(request: Request, query: Callable[[Session], Found | None], what: str) -> Found:
-    database: Database = request.app.state.database
-    found = await database.read(query)
-    if found is None:
-        raise HTTPException(404, f"there is no {what}")
-    return found
+    await read_one(request, lambda session: profile_version(session, name, None), f"profile {name}")
