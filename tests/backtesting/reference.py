@@ -184,7 +184,14 @@ def simulate(
             if hit:
                 assert stop is not None
                 gapped = o <= stop if side > 0 else o >= stop
-                leave(t, c, p.quantity, market(o if gapped else stop, -side), stop_reason, any_goal and not gapped)
+                leave(
+                    t,
+                    c,
+                    p.quantity,
+                    market(o if gapped else stop, -side),
+                    stop_reason,
+                    any_goal and not gapped,
+                )
                 continue
             for k, level in goals:
                 if through(level) and c in positions:

@@ -52,7 +52,8 @@ TELLING = {
     "requests.requested_by", "videos.detail", "videos.state", "watched_feeds.url", "watched_feeds.problem",
     "transcript_files.name", "transcript_files.detail", "screen_runs.profile", "screen_runs.judged_by",
     "screen_runs.data_version", "screen_picks.ticker",
-    "screen_profiles.title", "screen_profiles.document", "screen_profiles.note", "screen_profiles.saved_by", "heartbeats.detail", "heartbeats.service", "heartbeats.node", "heartbeats.version",
+    "screen_profiles.title", "screen_profiles.document", "screen_profiles.note", "screen_profiles.saved_by",
+    "heartbeats.detail", "heartbeats.service", "heartbeats.node", "heartbeats.version",
     "feeds.name", "feeds.detail", "pipeline_runs.job", "pipeline_runs.partition", "pipeline_runs.problem",
     "check_results.description", "check_results.name", "check_results.asset", "quarantine_counts.rule",
     "quarantine_counts.example", "corporate_actions.ticker", "corporate_actions.kind", "disk_usage.area",
@@ -159,7 +160,8 @@ def test_text_of_any_length_is_shown(database_url: str) -> None:
     with open_client(database_url) as client:
         for path in (
             "/", "/screens", "/screens/1", "/screens/profiles/momentum_pullback", "/strategies", "/strategies/1",
-            "/strategies/1/approve", "/strategies/1/overlay", "/videos", "/trading", "/trading/1/flatten", "/data", "/system",
+            "/strategies/1/approve", "/strategies/1/overlay", "/videos", "/trading", "/trading/1/flatten", "/data",
+            "/system",
         ):  # fmt: skip
             answer = client.get(path)
             assert answer.status_code == 200, (path, answer.text[:300])
