@@ -83,7 +83,7 @@ def test_the_benchmark_reaches_back_to_before_the_first_close_of_any_account(
 ) -> None:
     engine: Engine = database_engine(database_url)
     store = BarStore(tmp_path / "store", engine)
-    days = write_synthetic_flat_files(tmp_path / "in", tickers=5, sessions=SESSIONS + 30).sessions
+    days = write_synthetic_flat_files(tmp_path / "in", tickers=8, sessions=SESSIONS + 30).sessions
     source = DirectorySource(tmp_path / "in")
     with transaction(engine) as session:
         assert renew_benchmark(session, store, "SPY") == 0, "there are no bars yet"

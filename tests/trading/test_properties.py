@@ -347,7 +347,7 @@ def test_brackets_leave_where_a_plain_reference_matcher_leaves(
             expected = (place, open_, False)
             break
         if low <= level:
-            expected = (place, min(open_, level), high > float(target))
+            expected = (place, min(open_, level), open_ > level and high > float(target))
             break
         if high > float(target):
             expected = (place, float(target), False)
