@@ -154,7 +154,9 @@ def test_the_lines_before_a_break_are_kept(tmp_path: Path) -> None:
     assert kept["rule"].unique().to_list() == ["file refused: not readable to its end"]
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b"", mtime=0)], ids=["nothing", "nothing, compressed"])
+@pytest.mark.parametrize(
+    "content", [b"", gzip.compress(b"", mtime=0)], ids=["nothing", "nothing, compressed"]
+)
 def test_an_empty_file_is_unreadable(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "empty.csv.gz"
     path.write_bytes(content)
