@@ -149,10 +149,15 @@ class AlpacaPaper(PaperLedger):
         return concerned(submitted, [item for item in told if not isinstance(item, Action)])
 
     def act(
-        self, moment: Moment, inputs: Mapping[str, Input] | None = None, *, record: Record | None = None
+        self,
+        moment: Moment,
+        inputs: Mapping[str, Input] | None = None,
+        *,
+        record: Record | None = None,
+        asked_before: datetime | None = None,
     ) -> Outcome | None:
         """Obey commands in the ledger, then make Alpaca's orders follow."""
-        outcome = super().act(moment, inputs, record=record)
+        outcome = super().act(moment, inputs, record=record, asked_before=asked_before)
         if outcome is None:
             return None
         filled = self._sync(moment, record)

@@ -1,6 +1,7 @@
 """Who fills an account's orders: what the trader asks of a broker, and the default one, the paper ledger."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Protocol
 
 from falcon_pipelines.db.engine import transaction
@@ -40,9 +41,14 @@ class Broker(Protocol):
         """Live bars up to `sequence` do not matter."""
 
     def act(
-        self, moment: Moment, inputs: Mapping[str, Input] | None = None, *, record: Record | None = None
+        self,
+        moment: Moment,
+        inputs: Mapping[str, Input] | None = None,
+        *,
+        record: Record | None = None,
+        asked_before: datetime | None = None,
     ) -> Outcome | None:
-        """Obey waiting commands and live through corporate actions, by name."""
+        """Obey waiting commands, those `asked_before` a time, and live through corporate actions, by name."""
 
 
 class PaperLedger(Trader):

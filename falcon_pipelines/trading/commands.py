@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.db.models import OperatorCommand
@@ -13,23 +13,31 @@ from falcon_pipelines.trading.moments import Moment
 from falcon_pipelines.trading.orders import CancelRequest, Command, EditStop, Request
 
 
-def pending_commands(session: Session, account_id: int) -> dict[int, Request]:
+def pending_commands(
+    session: Session, account_id: int, asked_before: datetime | None = None
+) -> dict[int, Request]:
     """Commands that wait for the next bar, by row id in order of request.
 
-    They act on the next bar that is worked through, whatever time it has: a replay of old bars obeys too.
+    They act on the next bar that is worked through, whatever time it has: a replay of old bars obeys too. With
+    `asked_before` later ones still wait.
     """
     rows = session.scalars(
         select(OperatorCommand)
-        .where(OperatorCommand.account_id == account_id, OperatorCommand.applied_at.is_(None))
+        .where(OperatorCommand.account_id == account_id, *_waiting(asked_before))
         .order_by(OperatorCommand.id)
     )
     return {row.id: _request(row) for row in rows}
 
 
-def accounts_with_commands(session: Session) -> frozenset[int]:
+def accounts_with_commands(session: Session, asked_before: datetime | None = None) -> frozenset[int]:
     """The accounts that have not obeyed something yet."""
-    waiting = select(OperatorCommand.account_id).where(OperatorCommand.applied_at.is_(None)).distinct()
+    waiting = select(OperatorCommand.account_id).where(*_waiting(asked_before)).distinct()
     return frozenset(session.scalars(waiting))
+
+
+def _waiting(asked_before: datetime | None) -> list[ColumnElement[bool]]:
+    waits = [OperatorCommand.applied_at.is_(None)]
+    return waits if asked_before is None else [*waits, OperatorCommand.requested_at < asked_before]
 
 
 def _request(row: OperatorCommand) -> Request:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import Engine, update
@@ -159,16 +160,22 @@ class Trader:
         return concerned(submitted, told)
 
     def act(
-        self, moment: Moment, inputs: Mapping[str, Input] | None = None, *, record: Record | None = None
+        self,
+        moment: Moment,
+        inputs: Mapping[str, Input] | None = None,
+        *,
+        record: Record | None = None,
+        asked_before: datetime | None = None,
     ) -> Outcome | None:
         """Do what needs no bar: waiting commands, and corporate actions before the open; None without any.
 
-        The names of `inputs` say which corporate action each is, so that none is lived through twice. Submitted
-        orders that no bar has met yet are cancelled and split like those that rest in the books.
+        With `asked_before` later commands still wait. The names of `inputs` say which corporate action each is, so
+        that none is lived through twice. Submitted orders that no bar has met yet are cancelled and split like those
+        that rest in the books.
         """
         with transaction(self.engine) as session:
             before = self._locked(session)
-            commands = pending_commands(session, self.account_id)
+            commands = pending_commands(session, self.account_id, asked_before)
             due = {name: item for name, item in (inputs or {}).items() if name not in before.state.lived}
             if not commands and not due:
                 return None

@@ -98,13 +98,13 @@ class TradingDesk:
     def refresh(self, now: datetime) -> None:
         """Look which accounts and candidates there are; a new account's books are proved first."""
         with transaction(self.engine) as session:
-            entered = self.market.look(session, self._reached())
-            market = self.market.now(now)
+            entered = self.market.look(session, self._reached(), now)
+            known_at = self.market.known(now)
             limits = self.candidates.routing.limits.limits()
             accounts = live_accounts(
-                session, self.cash, self.broker, market, limits, synthetic=self.store.is_synthetic()
+                session, self.cash, self.broker, known_at, limits, synthetic=self.store.is_synthetic()
             )
-            self.candidates.refresh(session, market)
+            self.candidates.refresh(session, known_at)
         known = {account.id: account for account in accounts}
         self.unreadable.clear()
         for gone in self.workers.keys() - known.keys():
@@ -148,7 +148,7 @@ class TradingDesk:
         if rest is None:
             return 0
         with transaction(self.engine) as session:
-            entered = self.market.look(session, rest)
+            entered = self.market.look(session, rest, now)
             if entered is not None:
                 self._enter(session, entered)
         self.before_opens(now)
@@ -158,6 +158,8 @@ class TradingDesk:
                 *(session, rest, self._watched(session, now)), until=self.market.session_over
             )
         for batch in batches(rows, now, through):
+            if self.market.reach(batch.starts_at, now):
+                self.before_opens(now)
             self.work(batch)
             if stopping():
                 return len(rows)
@@ -196,24 +198,28 @@ class TradingDesk:
         return frozenset(wanted)
 
     def before_opens(self, now: datetime) -> None:
-        """Commands, and what has to happen before a session's first bar; safe to call at any time."""
+        """Commands, and what has to happen before a session's first bar; safe to call at any time.
+
+        While bars of earlier sessions are unread it is still the session of the oldest of them, and what was asked
+        after that session waits until its bars are worked through.
+        """
         market = self.market.now(now)
         day = market.astimezone(NEW_YORK).date()
         with transaction(self.engine) as session:
-            commanded = accounts_with_commands(session)
+            commanded = accounts_with_commands(session, self.market.asked_before)
         for worker in list(self.workers.values()):
             inputs: Mapping[str, Input] = {}
             again = worker.actions_at is None or market - worker.actions_at >= ACTIONS_EVERY
             if is_session(day) and (worker.acted_for != day or again):
-                inputs = self._inputs_of(worker, Moment(market, market, day), day)
+                inputs = self._inputs_of(worker, market, day)
                 worker.acted_for, worker.actions_at = day, market
             if not inputs and worker.account.id not in commanded:
                 continue
             session_day = worker.state.session or day
             shown = day if is_session(day) and day >= session_day else session_day
-            self._act(worker, Moment(market, market, shown), inputs)
+            self._act(worker, Moment(market, self.market.known(now), shown), inputs)
 
-    def _inputs_of(self, worker: Worker, moment: Moment, day: date) -> Mapping[str, Input]:
+    def _inputs_of(self, worker: Worker, at: datetime, day: date) -> Mapping[str, Input]:
         """Corporate actions up to that session, and purchases that outlived theirs."""
         with transaction(self.engine) as session:
             submitted = pending(session, worker.account.id)
@@ -237,13 +243,18 @@ class TradingDesk:
                     "There were trades after its ex-date, so it was not applied; check the position.",
                 )
         opens = session_open_close(day)[0]
-        if moment.time < opens or worker.state.session is None or worker.state.session < day:
-            inputs.update(stale_orders(worker.state, submitted, Moment(moment.time, midnight(day), day)))
+        if at < opens or worker.state.session is None or worker.state.session < day:
+            inputs.update(stale_orders(worker.state, submitted, Moment(at, midnight(day), day)))
         return inputs
 
     def _act(self, worker: Worker, moment: Moment, inputs: Mapping[str, Input]) -> None:
         outcome = self._guarded(
-            worker, lambda: worker.broker.act(moment, inputs, record=self._record(worker, moment.time))
+            worker,
+            lambda: worker.broker.act(
+                *(moment, inputs),
+                record=self._record(worker, moment.time),
+                asked_before=self.market.asked_before,
+            ),
         )
         if outcome is not None:
             worker.state = outcome.state
@@ -273,7 +284,7 @@ class TradingDesk:
     def _work_one(self, worker: Worker, batch: Batch, moment: Moment) -> None:
         if worker.acted_for is None or worker.acted_for < moment.session:
             start = Moment(midnight(moment.session), midnight(moment.session), moment.session)
-            self._act(worker, start, self._inputs_of(worker, start, moment.session))
+            self._act(worker, start, self._inputs_of(worker, start.time, moment.session))
             worker.acted_for = moment.session
         outcome = self._guarded(
             worker,

@@ -23,6 +23,7 @@ from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.db.migrate import upgrade
 from falcon_pipelines.trading.feed.bars import MinuteBar
 from falcon_pipelines.trading.feed.table import newest_sequence, write_bars
+from falcon_pipelines.trading.live.desk import TradingDesk
 from falcon_pipelines.trading.orders import OrderRequest, usd
 from falcon_pipelines.trading.reconciliation import broken_books
 from tests.conftest import new_database
@@ -33,6 +34,7 @@ from tests.trading.live.books import buy, fill_hash, fills, hand_in
 from tests.trading.live.conftest import trading_desk
 from tests.trading.live.processes import Feed, Process, Trader
 from tests.trading.live.test_candidates import ROUTING, STOCK, pick, skipped
+from tests.trading.live.test_desk import TUESDAY
 from tests.trading.live.test_service import at_every_step
 
 THURSDAY, FRIDAY = date(2026, 10, 29), date(2026, 10, 30)
@@ -191,11 +193,17 @@ def decisions(engine: Engine) -> None:
         arrive(engine, minute(number), {**picked, f"Q{number}": (100,) * 4})
 
 
-def decide(url: str, root: Path, routing: Path, now: datetime) -> None:
-    decider(database_engine(url), root, routing).turn(now)
+def decide(url: str, root: Path, routing: Path) -> None:
+    next_morning(decider(database_engine(url), root, routing))
 
 
-def decider(engine: Engine, root: Path, routing: Path) -> Any:
+def next_morning(desk: TradingDesk) -> None:
+    """Work through what is unread, and then turn to the next session: what waits in vain ends."""
+    while desk.turn(minute(-30, TUESDAY)):
+        pass
+
+
+def decider(engine: Engine, root: Path, routing: Path) -> TradingDesk:
     desk = trading_desk(engine, BarStore(root), {f"P{n}": STOCK for n in range(4)}, routing=routing)
     desk.refresh(minute(0))
     return desk
@@ -207,7 +215,7 @@ def test_kill_9_at_every_step_makes_the_decisions_of_an_undisturbed_run(
     routing = tmp_path / "routing.yaml"
     routing.write_text(ROUTING)
 
-    def prepared(made: Engine) -> Any:
+    def prepared(made: Engine) -> TradingDesk:
         for number in range(4):
             pick(made, f"P{number}", 100, confidence=None if number else 0.2)
         desk = decider(made, tmp_path, routing)
@@ -216,12 +224,12 @@ def test_kill_9_at_every_step_makes_the_decisions_of_an_undisturbed_run(
 
     prepared(engine)
     engine.dispose()
-    assert at_every_step(decide, (database_url, tmp_path, routing, minute(4)), stride=7) > 6
+    assert at_every_step(decide, (database_url, tmp_path, routing), stride=7) > 6
     with transaction(engine) as session:
         assert broken_books(session) == {}
     with new_database(postgres, template="falcon") as url:
         other = database_engine(url)
-        prepared(other).turn(minute(4))
+        next_morning(prepared(other))
         assert (fills(other), skipped(other)) == (fills(engine), skipped(engine))
         assert fill_hash(other) == fill_hash(engine)
         assert skipped(other) == skipped(engine)
