@@ -9,13 +9,16 @@ from sqlalchemy.engine import make_url
 
 @contextmanager
 def outage(database_url: str) -> Iterator[None]:
-    """The database of that URL is out of reach for the time of the block."""
+    """The database of that URL is out of reach for the time of the block, and every session on it has ended.
+
+    A session that was only told to end keeps its locks until its process is given time to.
+    """
     url = make_url(database_url)
     admin = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false"))
         connection.execute(
-            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"),
+            text("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = :name"),
             {"name": url.database},
         )
         try:

@@ -33,7 +33,6 @@ from falcon_pipelines.trading.reconciliation import reconcile
 from falcon_pipelines.trading.risk import Limits
 from falcon_pipelines.trading.script import exact_ratio
 from falcon_pipelines.trading.store import create_account, load_account, submit
-from falcon_pipelines.trading.submitted import concerned
 from falcon_pipelines.trading.writer import Trader
 from tests.trading.panels import MONDAY
 
@@ -147,13 +146,20 @@ class StoredAccountMachine(RuleBasedStateMachine):
         if repeated:
             assert self.trader.work(moment, bars, actions) is None
         commands = self._dated(outcome)
-        told = concerned(self.orders, commands)
-        later = [order for order in self.orders if order not in told]
-        expected = step(self.shadow, moment, [*actions, *told, *commands, *later], bars, RULES)
+        first = [order for order in self.orders if self._is_ended_by_one_of(order, commands)]
+        later = [order for order in self.orders if order not in first]
+        expected = step(self.shadow, moment, [*actions, *first, *commands, *later], bars, RULES)
         assert outcome.fills == expected.fills
         self.shadow = expected.state
         self.orders, self.commands = [], []
         self.day += 1
+
+    @staticmethod
+    def _is_ended_by_one_of(order: OrderRequest, commands: list[Input]) -> bool:
+        """An order that waits for its first bar can be taken back, and with flatten nothing more is bought."""
+        taken_back = {item.order for item in commands if isinstance(item, CancelRequest)}
+        flattened = "flatten" in {item.command for item in commands if isinstance(item, Command)}
+        return order.id in taken_back or (flattened and order.side == "buy")
 
     def _dated(self, outcome: Any) -> list[Input]:
         """The commands with the time at which the database took them, which names the sales of a flatten."""

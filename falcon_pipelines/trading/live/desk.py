@@ -32,11 +32,12 @@ from falcon_pipelines.trading.live.market_time import MINUTE, MarketTime, traded
 from falcon_pipelines.trading.live.metrics import Metrics
 from falcon_pipelines.trading.live.notices import log_trades, tell
 from falcon_pipelines.trading.live.spec_desk import SpecDesk
+from falcon_pipelines.trading.live.worker import Worker, watched
 from falcon_pipelines.trading.lived_actions import due_actions
 from falcon_pipelines.trading.moments import Moment, moment_of_minute
 from falcon_pipelines.trading.orders import Input
 from falcon_pipelines.trading.reconciliation import halt_account
-from falcon_pipelines.trading.store import AccountClosed, pending, submit, submitted_tickers
+from falcon_pipelines.trading.store import AccountClosed, pending, submit
 
 log = logging.getLogger(__name__)
 
@@ -45,24 +46,6 @@ ACTIONS_REACH = timedelta(days=14)
 ACTIONS_EVERY = timedelta(minutes=10)
 RETRY_DECISION = timedelta(minutes=5)
 MakeBroker = Callable[[LiveAccount], Broker]
-
-
-@dataclass
-class Worker:
-    """One account, who fills its orders and who decides for it."""
-
-    account: LiveAccount
-    broker: Broker
-    desk: SpecDesk | None
-    state: AccountState
-    cursor: int
-    trouble: str | None = None
-    out_of_reach: str | None = None
-    acted_for: date | None = None
-    actions_at: datetime | None = None
-    retry_at: datetime | None = None
-    undecided: Moment | None = None
-    """The last minute worked through before a start: what follows from it may not have been written."""
 
 
 @dataclass
@@ -155,7 +138,8 @@ class TradingDesk:
         self._decide_again(rest, now)
         with transaction(self.engine) as session:
             rows, through = read_rows(
-                *(session, rest, self._watched(session, now)), until=self.market.session_over
+                *(session, rest, watched(session, self.workers, self.candidates, self._today(now))),
+                until=self.market.session_over,
             )
         for batch in batches(rows, now, through):
             if self.market.reach(batch.starts_at, now):
@@ -184,18 +168,8 @@ class TradingDesk:
         with transaction(self.engine) as session:
             return traded_since(session, account.id, account.opened_at, self.market.session)
 
-    def _watched(self, session: Session, now: datetime) -> frozenset[str]:
-        """The tickers whose bars may do something: held, ordered, picked, or of a strategy's universe."""
-        wanted = {ticker for ticker, waiting in self.candidates.waiting.items() if waiting}
-        wanted |= submitted_tickers(session, list(self.workers))
-        for worker in self.workers.values():
-            wanted |= worker.state.tickers()
-            if worker.desk is not None:
-                try:
-                    wanted |= set(worker.desk.tickers(self.market.now(now).astimezone(NEW_YORK).date()))
-                except FalconError as error:
-                    worker.trouble = str(error)
-        return frozenset(wanted)
+    def _today(self, now: datetime) -> date:
+        return self.market.now(now).astimezone(NEW_YORK).date()
 
     def before_opens(self, now: datetime) -> None:
         """Commands, and what has to happen before a session's first bar; safe to call at any time.
@@ -204,7 +178,7 @@ class TradingDesk:
         after that session waits until its bars are worked through.
         """
         market = self.market.now(now)
-        day = market.astimezone(NEW_YORK).date()
+        day = self._today(now)
         with transaction(self.engine) as session:
             commanded = accounts_with_commands(session, self.market.asked_before)
         for worker in list(self.workers.values()):

@@ -19,7 +19,7 @@ def tell(session: Session, before: AccountState, outcome: Outcome) -> None:
     notices = [_fill_notice(name, fill, orders.get(fill.order)) for fill in outcome.fills]
     notices += [
         Notice(
-            f"reject:{name}:{refused.order}:{refused.time.isoformat()}",
+            f"reject:{name}:{refused.order}",
             "reject",
             f"Refused: {refused.order}",
             f"{name}: {refused.reason}",

@@ -13,8 +13,11 @@ from sqlalchemy import Engine, select
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.db.models import Notification, NotificationDelivery
 from falcon_pipelines.db.notifications import notify
+from falcon_pipelines.trading.account import AccountState, Outcome
+from falcon_pipelines.trading.ledger import Books
 from falcon_pipelines.trading.live import outbox
 from falcon_pipelines.trading.live.lock import SingleTrader
+from falcon_pipelines.trading.live.notices import tell
 from falcon_pipelines.trading.live.outbox import (
     InvalidNotifyUrl,
     Receiver,
@@ -22,6 +25,9 @@ from falcon_pipelines.trading.live.outbox import (
     send_due,
     send_in_place_of_trader,
 )
+from falcon_pipelines.trading.orders import Rejection
+from tests.trading.live.bars import minute
+from tests.trading.live.books import told
 from tests.trading.live.receiver import receiving
 
 
@@ -155,3 +161,12 @@ def test_another_sends_only_while_no_trader_runs(engine: Engine) -> None:
         trader.release()
         assert send_in_place_of_trader(engine, to, now()) == 1
     assert outbox.pause_after(30) == timedelta(hours=1)
+
+
+def test_a_refusal_of_one_order_is_told_once_whenever_it_is_met_again(engine: Engine) -> None:
+    state = AccountState("candidates", books=Books())
+    for number in range(2):
+        again = Rejection("candidate:20261030:ABC:buy", f"{number} dollars are free", minute(number))
+        with transaction(engine) as session:
+            tell(session, state, Outcome(state, rejections=(again,)))
+    assert told(engine, "reject") == ["Refused: candidate:20261030:ABC:buy"]
