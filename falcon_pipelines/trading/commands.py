@@ -36,7 +36,7 @@ def accounts_with_commands(session: Session, asked_before: datetime | None = Non
 
 
 def _waiting(asked_before: datetime | None) -> list[ColumnElement[bool]]:
-    waits = [OperatorCommand.applied_at.is_(None)]
+    waits: list[ColumnElement[bool]] = [OperatorCommand.applied_at.is_(None)]
     return waits if asked_before is None else [*waits, OperatorCommand.requested_at < asked_before]
 
 
