@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from sqlalchemy import Table
+from sqlalchemy import Row, Table
 
 from falcon_pipelines.db import models
 from falcon_pipelines.trading.account import AccountState, Rules
@@ -30,6 +30,11 @@ from falcon_pipelines.trading.risk import Limits
 SUBMITTED = "submitted"
 _COLUMNS = ("id", "ticker", "side", "type", "role", "due", "status", "reason", "submitted_at")
 ORDERS = cast(Table, models.Order.__table__)
+REQUEST_COLUMNS = [
+    getattr(models.Order, name)
+    for name in ("id", "submitted_at", "ticker", "side", "type", "quantity", "limit", "stop", "detail")
+]
+"""What is read of an order that was handed in; as rows of columns, which cost a fraction of objects."""
 _PROTECTION = tuple(field.name for field in fields(Protection))
 _DOLLARS = ("cost", "reserve", "raise_at", "raise_to")
 
@@ -176,14 +181,14 @@ def request_row(account_id: int, request: OrderRequest, place: int) -> dict[str,
     }
 
 
-def request_of(row: models.Order) -> OrderRequest:
-    """The order that was submitted."""
+def request_of(row: Row[Any]) -> OrderRequest:
+    """The order that was submitted, from its REQUEST_COLUMNS."""
     return OrderRequest(
         id=row.id,
         at=row.submitted_at,
         ticker=row.ticker,
-        side=row.side,  # type: ignore[arg-type]
-        type=row.type,  # type: ignore[arg-type]
+        side=row.side,
+        type=row.type,
         quantity=int(row.quantity) or None,
         limit=row.limit,
         stop=row.stop,

@@ -21,6 +21,7 @@ from falcon_pipelines.trading.ledger import Books, check_books, rebuild
 from falcon_pipelines.trading.orders import Halt, OrderRequest, usd
 from falcon_pipelines.trading.rows import (
     ORDERS,
+    REQUEST_COLUMNS,
     SUBMITTED,
     entries_of,
     memory_data,
@@ -205,10 +206,10 @@ def halts_of(session: Session, account_id: int) -> tuple[Halt, ...]:
 def pending(session: Session, account_id: int, until: datetime | None = None) -> list[OrderRequest]:
     """Submitted orders in order of arrival; with `until` those that may act on a bar that starts then."""
     order = models.Order
-    query = select(order).where(order.account_id == account_id, order.status == SUBMITTED)
+    query = select(*REQUEST_COLUMNS).where(order.account_id == account_id, order.status == SUBMITTED)
     if until is not None:
         query = query.where(order.submitted_at <= until)
-    rows = session.scalars(query.order_by(order.submitted_at, order.sequence, order.created_at, order.id))
+    rows = session.execute(query.order_by(order.submitted_at, order.sequence, order.created_at, order.id))
     return [request_of(row) for row in rows]
 
 
