@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -62,6 +62,7 @@ class _Websockets:
         return await serve(self._connection, "127.0.0.1", 0)
 
     async def _connection(self, socket: ServerConnection) -> None:
+        self.subscribed.clear()
         self.connections += 1
         if not self.accepting:
             socket.transport.abort()
@@ -80,7 +81,8 @@ class _Websockets:
 
     async def _broadcast(self, frame: str | bytes) -> None:
         for socket in list(self._open):
-            await socket.send(frame)
+            with suppress(ConnectionClosed):  # one that the feed is leaving for the next
+                await socket.send(frame)
 
     async def _abort(self) -> None:
         for socket in list(self._open):

@@ -205,9 +205,8 @@ def test_silence_during_the_session_is_shown_and_the_connection_made_again(marke
         market.connected()
         market.socket.bars([bar("AAPL", 6)])
         until(lambda: running.service.state == "ok")
-    assert (
-        notifications(market.engine) == []
-    )  # people are told by whoever watches the table, see trading.watch
+    assert notifications(market.engine) == []
+    # people are told by whoever watches the table, see trading.watch
 
 
 def test_silence_after_the_close_is_no_news(market: Market) -> None:
