@@ -29,9 +29,19 @@ def free_port() -> int:
 
 
 def start_dashboard(
-    url: str | None, port: int, home: Path | None = None, *, login: str = "off", key: str = "k" * 40
+    url: str | None,
+    port: int,
+    home: Path | None = None,
+    *,
+    login: str = "off",
+    key: str = "k" * 40,
+    errors: int | None = None,
 ) -> subprocess.Popen[str]:
-    """A dashboard process with nothing of the caller's settings; without a login unless told."""
+    """A dashboard process with nothing of the caller's settings; without a login unless told.
+
+    What it logs goes to the test's own stderr. With `errors=subprocess.PIPE` it is the caller's to read: a full pipe
+    would hold the dashboard up.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FALCON_")}
     environment["FALCON_DASHBOARD_PORT"] = str(port)
     environment["FALCON_DASHBOARD_LOGIN"] = login
@@ -44,7 +54,7 @@ def start_dashboard(
         [sys.executable, "-W", "ignore", "-m", "falcon_pipelines.dashboard.server"],
         cwd=ROOT,
         env=environment,
-        stderr=subprocess.PIPE,
+        stderr=errors,
         text=True,
     )
 

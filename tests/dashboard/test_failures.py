@@ -135,7 +135,7 @@ def test_reading_needs_neither_pandas_nor_dagster_nor_numba() -> None:
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_the_process_serves_and_stops_cleanly(database_url: str, stop: signal.Signals) -> None:
     port = free_port()
-    process = start_dashboard(database_url, port)
+    process = start_dashboard(database_url, port, errors=subprocess.PIPE)
     try:
         assert wait_until_ready(port) == 200
         process.send_signal(stop)
@@ -152,7 +152,7 @@ def test_a_taken_port_is_one_clear_line(database_url: str) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        process = start_dashboard(database_url, port)
+        process = start_dashboard(database_url, port, errors=subprocess.PIPE)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert err.strip().splitlines() == [
@@ -163,7 +163,7 @@ def test_a_taken_port_is_one_clear_line(database_url: str) -> None:
 
 @pytest.mark.parametrize(("url", "exit_code"), [(None, 2), ("mysql://localhost/x", 2), ("nonsense", 2)])
 def test_a_wrong_database_url_is_one_clear_line(url: str | None, exit_code: int, tmp_path: Path) -> None:
-    process = start_dashboard(url, free_port(), home=tmp_path)
+    process = start_dashboard(url, free_port(), home=tmp_path, errors=subprocess.PIPE)
     _, err = process.communicate(timeout=30)
     assert process.returncode == exit_code
     assert len(err.strip().splitlines()) == 1
