@@ -35,7 +35,7 @@ def test_without_a_database_every_page_says_so_and_comes_back_by_itself(down: Te
     response = down.get(path)
     assert response.status_code == 503
     assert "The database does not answer" in response.text
-    assert '<meta http-equiv="refresh" content="5">' in response.text
+    assert 'data-every="5"' in response.text
     assert response.headers["Retry-After"] == "5"
     assert "s3cr3t" not in response.text
 
