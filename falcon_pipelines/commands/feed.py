@@ -27,7 +27,7 @@ def feed(
     from falcon_pipelines.local.stack import application_engine
     from falcon_pipelines.services.logs import log_json_lines
     from falcon_pipelines.services.service import Service
-    from falcon_pipelines.trading.feed.build import feed_from_settings, require_feed
+    from falcon_pipelines.trading.feed.build import feed_from_settings, feed_of_first_minutes, require_feed
 
     log_json_lines()
     changes = {
@@ -44,4 +44,7 @@ def feed(
         application_engine(settings) as engine,
         Service(SERVICE, engine, port=settings.feed_port) as service,
     ):
-        feed_from_settings(settings, engine, service, stop_when_finished=exit_when_finished).run()
+        if exit_when_finished:
+            feed_from_settings(settings, engine, service, stop_when_finished=True).run()
+        elif loop := feed_of_first_minutes(settings, engine, service):
+            loop.run()

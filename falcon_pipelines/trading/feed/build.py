@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.bars.flat_files import BadCredentials
 from falcon_pipelines.bars.massive_rest import MassiveRest
-from falcon_pipelines.bars.store import BarStore
+from falcon_pipelines.bars.store import BarStore, NoBars
 from falcon_pipelines.bars.watchlist import AlpacaFeed
 from falcon_pipelines.db.engine import DatabaseUnavailable, transaction
 from falcon_pipelines.errors import InputError
@@ -29,6 +29,8 @@ from falcon_pipelines.trading.feed.upkeep import Upkeep
 
 REPLAY_LEAD = 50_000
 """So many bars a replay may be ahead of the slowest account."""
+MINUTES_SECONDS = 5.0
+"""How often a replay looks whether there are minutes by now."""
 
 
 class NoFeed(InputError):
@@ -74,6 +76,25 @@ def feed_from_settings(
             stop_when_finished=stop_when_finished,
         ),
     )
+
+
+def feed_of_first_minutes(settings: Settings, engine: Engine, service: Service) -> FeedLoop | None:
+    """As `feed_from_settings`, where a replay of a store without minutes waits for the first ones, and says so.
+
+    None when the service has to stop first. A fresh node has no minutes, which is no reason for its feed to fail.
+    """
+    while True:
+        try:
+            loop = feed_from_settings(settings, engine, service)
+        except NoBars as missing:
+            service.trouble("minutes", f"no stored minutes: {missing}")
+            service.ready("replay: no stored minutes")
+            service.alive()
+        else:
+            service.trouble("minutes", None)
+            return loop
+        if service.stopping.wait(MINUTES_SECONDS):
+            return None
 
 
 def _source(

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from datetime import date
 from pathlib import Path
 
@@ -14,10 +15,13 @@ from falcon_pipelines.bars.calendar import is_session, session_open_close
 from falcon_pipelines.bars.store import BarStore, NoBars
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.db.models import Feed, Heartbeat, LiveBar
+from falcon_pipelines.services.service import Service
+from falcon_pipelines.settings import Settings
 from falcon_pipelines.trading.feed.arrivals import Arrivals, Finished
 from falcon_pipelines.trading.feed.backfill import StoredBackFill
 from falcon_pipelines.trading.feed.bars import MinuteBar
-from falcon_pipelines.trading.feed.loop import Rules
+from falcon_pipelines.trading.feed.build import feed_of_first_minutes
+from falcon_pipelines.trading.feed.loop import FeedLoop, Rules
 from falcon_pipelines.trading.feed.replay import Replay
 from tests.services.waiting import until
 from tests.trading.feed.running import bar, running_feed
@@ -75,6 +79,30 @@ def test_real_minutes_come_through_the_command_without_those_outside_the_session
         assert row.counts["written"] == len(expected)
         assert session.scalars(select(Heartbeat.state)).one() == "stopping"
         assert not session.scalar(select(func.bool_or(LiveBar.late)))
+
+
+def test_a_replay_without_stored_minutes_says_so_and_begins_with_the_first(
+    database_url: str, tmp_path: Path
+) -> None:
+    engine = database_engine(database_url)
+    store = BarStore(tmp_path / "store", engine)
+    settings = Settings(
+        home=tmp_path, data_dir=tmp_path / "store", feed="replay", feed_replay_speed=0, watchlist="A"
+    )
+    with Service("falcon-feed", engine, beat_seconds=0.1) as service:
+        found: list[FeedLoop | None] = []
+        waiting = threading.Thread(
+            target=lambda: found.append(feed_of_first_minutes(settings, engine, service))
+        )
+        waiting.start()
+        until(lambda: "no stored minutes" in (service.detail or ""))
+        with transaction(engine) as session:
+            until(lambda: session.scalars(select(Heartbeat.state)).one() == "degraded")
+        store_of(store.root, engine, tmp_path / "files", [bar("A", minute) for minute in range(390)])
+        waiting.join(30)
+        assert found[0] is not None
+        assert service.state == "ok"
+        service.stopping.set()
 
 
 def test_a_replay_that_is_killed_again_and_again_brings_the_same_bars(
