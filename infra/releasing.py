@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from infra import backups, layout, run, ssh
+from infra.canary import why_silent
 from infra.errors import DeployError, StepFailed
 from infra.nodes import compute, releases, web
 from infra.nodes.services import Service, database_url
@@ -71,7 +72,7 @@ class Releasing:
                 if not before[name]:
                     session.must(name, f"sudo rm -f {layout.CURRENT}", "take the release back")
             raise
-        return len(outcome.changed) + sum(self._flip(name, release, before[name]) for name in self._hosts)
+        return len(outcome.changed) + self._flip_all(release, before)
 
     def rollback(self) -> None:
         """Back to the release before, on every node that has one; raises DeployError when none has."""
@@ -81,9 +82,11 @@ class Releasing:
         for name, earlier in held.items():
             if earlier:
                 self._session.say(f"{name:10} back to {earlier}")
-                self._start(name, earlier)
+                self._start(name, releases.flip(earlier))
                 if problem := self._problem(name):
                     raise DeployError(f"{name}: release {earlier} is not healthy: {problem}")
+        if problem := why_silent(self._session):
+            raise DeployError(f"the release before runs, but {problem}")
 
     def _upload(self, name: str, release: Release, machine: str) -> None:
         session = self._session
@@ -171,19 +174,41 @@ class Releasing:
             timeout=600,
         )
 
-    def _flip(self, name: str, release: Release, before: str) -> int:
-        if before == release.version and self._problem(name, seconds=1) is None:
-            return 0
+    def _flip_all(self, release: Release, before: dict[str, str]) -> int:
+        """Flip node after node, then prove the whole road; where one is not well, all go back to what they ran before."""
+        flipped: list[str] = []
+        try:
+            for name in self._hosts:
+                if before[name] == release.version and self._problem(name, seconds=1) is None:
+                    continue
+                flipped.append(name)
+                self._flip(name, release, before[name])
+            # A worker takes no part that the others' canary would prove.
+            proves = any(self._session.kind(name) != "worker" for name in flipped)
+            if proves and (problem := why_silent(self._session)):
+                raise DeployError(f"release {release.version} is not healthy: {problem}")
+        except DeployError as error:
+            raise DeployError(f"{error}{self._take_back(flipped, before)}") from error
+        for name in flipped:
+            self._session.must(name, f"sudo sh -c {shlex.quote(releases.prune())}", "remove old releases")
+        return len(flipped)
+
+    def _take_back(self, flipped: list[str], before: dict[str, str]) -> str:
+        """Give these nodes what they ran before, and wait for it; in words for the end of a line, how they are then."""
+        words = []
+        for name in reversed(flipped):
+            if not before[name] or self._current(name) == before[name]:
+                continue
+            self._start(name, releases.take_back(before[name]))
+            problem = self._problem(name)
+            words.append(f"; {name} runs {before[name]} again{f', not well: {problem}' if problem else ''}")
+        return "".join(words)
+
+    def _flip(self, name: str, release: Release, before: str) -> None:
         self._session.say(f"{name:10} flip {before or 'nothing'} to {release.version}")
-        self._start(name, release.version)
-        problem = self._problem(name)
-        if problem:
-            if before and before != release.version:
-                self._start(name, before)
-                problem += f"; {before} runs again"
+        self._start(name, releases.flip(release.version))
+        if problem := self._problem(name):
             raise DeployError(f"{name}: release {release.version} is not healthy: {problem}")
-        self._session.must(name, f"sudo sh -c {shlex.quote(releases.prune())}", "remove old releases")
-        return 1
 
     def _services(self, name: str) -> list[Service]:
         """A node's services that know the database, the one with most rights first."""
@@ -198,18 +223,16 @@ class Releasing:
     def _restarted(self, name: str) -> list[str]:
         return [unit for unit in self._units(name) if unit not in layout.ONLY_STARTED]
 
-    def _start(self, name: str, wanted: str) -> None:
-        """Make a release the current one and have the services run it; they are not waited for here."""
+    def _start(self, name: str, link: str) -> None:
+        """Make another release the current one (`link`, shell) and have the services run it, without waiting for them."""
         only_started = [unit for unit in self._units(name) if unit in layout.ONLY_STARTED]
         commands = [
-            f"sh -c {shlex.quote(releases.flip(wanted))}",
+            f"sh -c {shlex.quote(link)}",
             f"systemctl enable --quiet {' '.join(self._units(name))}",
             *([f"systemctl start --no-block {' '.join(only_started)}"] if only_started else []),
             f"systemctl restart --no-block {' '.join(self._restarted(name))}",
         ]
-        self._session.must(
-            name, " && ".join(f"sudo {command}" for command in commands), f"start release {wanted}"
-        )
+        self._session.must(name, " && ".join(f"sudo {command}" for command in commands), "start the release")
 
     def _problem(self, name: str, seconds: int = _HEALTH_SECONDS) -> str | None:
         """Why a node is not healthy within these seconds; None when it is, and stays so for a moment."""

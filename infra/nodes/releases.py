@@ -65,21 +65,37 @@ def as_if_current(version: str, credentials: str, command: str) -> str:
 
 
 def flip(version: str) -> str:
-    """Shell: make a release the current one, at once, remembering the one before."""
+    """Shell: make a release the current one, at once, remembering the one before, and for `take_back` the one before that."""
     return (
         f"set -e; cd {layout.OPT}; old=$(readlink current || true); "
         f"if [ \"$old\" != 'releases/{version}' ]; then "
-        f'[ -z "$old" ] || {{ ln -sfn "$old" previous.new; mv -T previous.new previous; }}; '
-        f"ln -sfn 'releases/{version}' current.new; mv -T current.new current; fi; "
-        "[ -L venv ] || ln -s current/venv venv; "
-        f"ln -sfn {layout.CURRENT}/dagster.yaml {layout.DAGSTER_HOME}/dagster.yaml"
+        f'[ -z "$old" ] || {{ rm -f earlier; [ ! -L previous ] || cp -P previous earlier; {_link("$old", "previous")}; }}; '
+        f"{_link(f'releases/{version}', 'current')}; fi; {_AFTER}"
     )
+
+
+def take_back(version: str) -> str:
+    """Shell: undo a flip away from this release; the one that was not good is nothing that `rollback` leads to."""
+    return (
+        f"set -e; cd {layout.OPT}; {_link(f'releases/{version}', 'current')}; "
+        f"if [ -L earlier ]; then mv -T earlier previous; else rm -f previous; fi; {_AFTER}"
+    )
+
+
+_AFTER = (
+    "[ -L venv ] || ln -s current/venv venv; "
+    f"ln -sfn {layout.CURRENT}/dagster.yaml {layout.DAGSTER_HOME}/dagster.yaml"
+)
+
+
+def _link(target: str, name: str) -> str:
+    return f'ln -sfn "{target}" {name}.new; mv -T {name}.new {name}'
 
 
 def prune() -> str:
     """Shell: keep the newest releases, and always the current and the previous one; drop caches of the others."""
     return (
-        f"cd {layout.RELEASES} && ls -1t | tail -n +{KEEP + 1} | while read -r name; do "
+        f"rm -f {layout.OPT}/earlier; cd {layout.RELEASES} && ls -1t | tail -n +{KEEP + 1} | while read -r name; do "
         f'case "releases/$name" in "$(readlink ../current)"|"$(readlink ../previous)") ;; *) rm -rf -- "$name";; esac; done; '
         f"cd {layout.CACHE}/numba 2>/dev/null && for name in *; do "
         f'[ -e "{layout.RELEASES}/$name" ] || rm -rf -- "$name"; done; true'
