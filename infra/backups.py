@@ -113,7 +113,7 @@ def take(site: Site, kind: Kind) -> Backup:
     prepare = "sudo install -d -o postgres -g postgres -m 755 /var/lib/falcon-backup"
     done = ssh.ask(site, node, f"{prepare} && cd / && {command}", timeout=BACKUP_SECONDS)
     if done.returncode != 0:
-        raise StepFailed(f"{node}: {kind} backup: {_reason(done.stdout + done.stderr)}")
+        raise StepFailed(f"{node}: {kind} backup: {reason(done.stdout + done.stderr)}")
     newest = holdings(site).newest
     if newest is None:
         raise StepFailed(f"{node}: {kind} backup: it was taken, but the repository does not show it")
@@ -136,7 +136,7 @@ def _is_another_database(site: Site) -> bool:
     query = "SELECT system_identifier FROM pg_control_system()"
     done = ssh.ask(site, db, f"cd / && sudo -u postgres psql -XAtc {shlex.quote(query)}")
     if done.returncode != 0:
-        raise StepFailed(f"{db}: ask PostgreSQL who it is: {_reason(done.stderr)}")
+        raise StepFailed(f"{db}: ask PostgreSQL who it is: {reason(done.stderr)}")
     return int(done.stdout) != int(known)
 
 
@@ -149,10 +149,11 @@ def _pgbackrest(site: Site, arguments: str, what: str) -> str:
         timeout=300,
     )
     if done.returncode != 0:
-        raise StepFailed(f"{node}: {what}: {_reason(done.stdout + done.stderr)}")
+        raise StepFailed(f"{node}: {what}: {reason(done.stdout + done.stderr)}")
     return done.stdout
 
 
-def _reason(output: str) -> str:
+def reason(output: str) -> str:
+    """The line of pgBackRest's output that says what went wrong."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return next((line for line in lines if "ERROR" in line), lines[-1] if lines else "no message")

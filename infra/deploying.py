@@ -79,8 +79,10 @@ class Deploy:
         with self.session.alone():
             work = Restore(self.session, to)
             database = Deploy(self.site, [work.db], self.say)
+            work.require_repository()
             work.stop_writers()
             database.prepare()
+            work.require_repository()
             work.lap("prepare")
             work.bring_back()
             # What was restored may have older passwords, and an older schema than the release.

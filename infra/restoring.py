@@ -14,6 +14,7 @@ from infra.session import Session
 from infra.status import services
 
 RECOVERY_SECONDS = 3600
+REACH_SECONDS, ANSWER_SECONDS = 5, 20
 _STAY = ("postgresql.service", "nginx.service", backup.SERVER, "falcon-outages.timer")
 """The database is stopped at its turn; the web site says what is wrong; the backups are what is read."""
 
@@ -69,6 +70,30 @@ class Restore:
         self.db = self.site.with_role("db")[0]
         self.done = Restored(None)
         self._began = time.monotonic()
+
+    def require_repository(self) -> None:
+        """The database's node reaches the backups; asked before anything is stopped. Raises StepFailed in seconds."""
+        keeper = backup.keeper(self.site)
+        if keeper == self.db:
+            return
+        address, port = self.site.nodes[keeper].address, layout.BACKUP_PORT
+        # A fresh machine has no pgBackRest to ask with yet.
+        ask = (
+            f"timeout {REACH_SECONDS} bash -c '</dev/tcp/{address}/{port}' 2>/dev/null || exit 7; "
+            f"[ -e {layout.BACKUP_TLS}/node.key ] || exit 0; cd / && said=$(timeout {ANSWER_SECONDS} "
+            f"sudo -u postgres pgbackrest --stanza={backups.STANZA} --log-level-console=error info 2>&1); "
+            # It exits with 0 whatever the repository says.
+            'printf %s "$said" | grep -q \'status: ok\' || { printf %s "$said"; exit 1; }'
+        )
+        done = ssh.ask(self.site, self.db, f"sudo sh -c {shlex.quote(ask)}")
+        if done.returncode == 0:
+            return
+        if done.returncode == 7:
+            why = f"{address}:{port} does not answer; is {keeper} on, and {backup.SERVER} running there?"
+        else:
+            said = " ".join(done.stdout.split()).removeprefix(f"stanza: {backups.STANZA} ")
+            why = said[:300] or f"no answer within {ANSWER_SECONDS} s"
+        raise StepFailed(f"{self.db}: it does not reach the backups on {keeper}: {why}; nothing was restored")
 
     def stop_writers(self) -> None:
         """Nobody writes, not even a run that outlives its service; the last of the log is archived where it can be."""
@@ -177,7 +202,5 @@ class Restore:
     def _must(self, node: str, remote: str, what: str, timeout: float = 60) -> str:
         done = ssh.ask(self.site, node, remote, timeout=timeout)
         if done.returncode != 0:
-            lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-            why = next((line for line in lines if "ERROR" in line), lines[-1] if lines else "no message")
-            raise StepFailed(f"{node}: {what}: {why.strip()}")
+            raise StepFailed(f"{node}: {what}: {backups.reason(done.stdout + done.stderr)}")
         return done.stdout

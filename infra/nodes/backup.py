@@ -11,6 +11,9 @@ KEEP_FULL = 4
 KEEP_DIFFERENTIAL = 14
 QUEUE_GB = 8
 SERVER = "pgbackrest.service"
+CIPHER = "/etc/pgbackrest/conf.d/cipher.conf"
+BACKUPS_SECRET = "backups"  # noqa: S105 - its name
+"""The vault's name for the passphrase of the backups."""
 PROGRAMS = Path(__file__).parents[1] / "programs"
 _OWNER = {"user": "postgres", "group": "postgres"}
 
@@ -92,6 +95,7 @@ def backup(site: Site, vault: Vault, node: str) -> None:
     steps.put(f"{layout.BACKUP_TLS}/node.key", certificate.key, mode="600", secret=True, **_OWNER)
     jobs: dict[str, tuple[str, str, str]] = {}
     if node == keeper(site):
+        _passphrase(vault)
         steps.folder(layout.BACKUPS, mode="750", **_OWNER)
         jobs |= _ON_REPOSITORY
         _program("falcon-backup", "backup.py")
@@ -127,6 +131,24 @@ def backup(site: Site, vault: Vault, node: str) -> None:
     steps.units_read()
     for timer in timers(site, node):
         steps.service(timer, [f"/etc/systemd/system/{timer}"])
+
+
+def _passphrase(vault: Vault) -> None:
+    """What the repository is encrypted with, here alone: the database's end is told for each command.
+
+    Written once. Another one, as a new folder of secrets has, would make every backup unreadable, and so would the first
+    one on a repository that was made without.
+    """
+    info = f"{layout.BACKUPS}/backup/falcon/backup.info"
+    steps.folder("/etc/pgbackrest")
+    steps.folder(CIPHER.rpartition("/")[0], mode="750", group="postgres")
+    steps.run(
+        "passphrase of the backups",
+        f"umask 077 && cat > {CIPHER}.new && chgrp postgres {CIPHER}.new && chmod 640 {CIPHER}.new && "
+        f"mv {CIPHER}.new {CIPHER}",
+        stdin=f"[global]\nrepo1-cipher-type=aes-256-cbc\nrepo1-cipher-pass={vault.token(BACKUPS_SECRET)}\n",
+        unless=f"test -s {CIPHER} || test -e {info}",
+    )
 
 
 def _program(name: str, file: str) -> None:

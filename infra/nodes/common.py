@@ -46,7 +46,7 @@ def certificates(vault: Vault, node: str) -> None:
     for kind in ("service", "timer"):
         steps.put(
             f"/etc/systemd/system/falcon-certificate.{kind}",
-            steps.render(f"certificate.{kind}.j2", program=layout.CERTIFICATE_PROGRAM),
+            steps.render(f"certificate.{kind}.j2", layout=layout),
         )
     steps.run(
         "issue the certificate",
@@ -54,9 +54,11 @@ def certificates(vault: Vault, node: str) -> None:
         unless=f"{layout.CERTIFICATE_PROGRAM} --check",
     )
     steps.run(
-        "renew the certificate by timer",
-        "systemctl daemon-reload && systemctl enable --quiet --now falcon-certificate.timer",
-        unless="systemctl is-active --quiet falcon-certificate.timer && systemctl is-enabled --quiet falcon-certificate.timer",
+        "renew the certificate by timer, and at boot",
+        "systemctl daemon-reload && systemctl enable --quiet falcon-certificate.service && "
+        "systemctl enable --quiet --now falcon-certificate.timer",
+        unless="systemctl is-active --quiet falcon-certificate.timer && "
+        "systemctl is-enabled --quiet falcon-certificate.timer && systemctl is-enabled --quiet falcon-certificate.service",
     )
 
 

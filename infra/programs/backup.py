@@ -63,7 +63,14 @@ def main() -> int:
     ok = done.returncode == 0
     detail = f"{command[-2].removeprefix('--type=')} backup" if kind == "backup" else "the log is archived"
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    leave_word(kind, ok, detail if ok else reason_in(done.stdout), time.monotonic() - began, now)
+    if not ok:
+        detail = reason_in(done.stdout)
+        print(detail, file=sys.stderr)
+    seconds = time.monotonic() - began
+    leave_word(kind, ok, detail, seconds, now)
+    if ok and kind == "backup":
+        # A backup waits until the log of it has arrived.
+        leave_word("archiving", True, "the log of a backup arrived", seconds, now)
     return 0 if ok else 1
 
 
