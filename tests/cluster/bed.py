@@ -28,8 +28,9 @@ class Bed:
         self.prefix, self.folder = prefix, folder
         folder.mkdir(parents=True, exist_ok=True)
         self.base = base_image()
-        self.network = Network(prefix, ADDRESSES)
-        self.nodes = {name: self._node(name) for name in ADDRESSES}
+        added = {name: address for name, address in MORE.items() if (folder / name).exists()}
+        self.network = Network(prefix, ADDRESSES | added)
+        self.nodes = {name: self._node(name) for name in self.network.addresses}
         self.key = folder / "id_ed25519"
         if not self.key.exists():
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.key)])
@@ -73,6 +74,13 @@ class Bed:
         self.start(name)
         return self.nodes[name]
 
+    def remove(self, name: str) -> None:
+        """Take an added node away, with everything of it."""
+        self.nodes.pop(name).wipe()
+        self.network.leave(name)
+        del self.network.addresses[name]
+        self._forget(MORE[name])
+
     def start(self, name: str, *, wait: bool = True) -> None:
         """Switch a node on."""
         self.nodes[name].start(self.network.name(name))
@@ -89,12 +97,7 @@ class Bed:
     def replace(self, name: str) -> None:
         """A fresh machine in the place of a node: nothing of the old one is left."""
         self.nodes[name].wipe()
-        address = self.network.addresses[name]
-        if self.known_hosts.exists():
-            kept = [
-                line for line in self.known_hosts.read_text().splitlines() if not line.startswith(address)
-            ]
-            self.known_hosts.write_text("".join(f"{line}\n" for line in kept))
+        self._forget(self.network.addresses[name])
         self._seed(name)
         self.start(name)
 
@@ -116,6 +119,12 @@ class Bed:
             node.wipe()
         self.network.down()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _forget(self, address: str) -> None:
+        """As `ssh-keygen -R`: the operator no longer knows the machine at this address."""
+        if self.known_hosts.exists():
+            lines = self.known_hosts.read_text().splitlines(keepends=True)
+            self.known_hosts.write_text("".join(line for line in lines if not line.startswith(address)))
 
     def _seed(self, name: str) -> None:
         names = {other: address for other, address in self.network.addresses.items() if other != name}

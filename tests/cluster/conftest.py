@@ -19,8 +19,10 @@ IN_ORDER = (
     "test_network_faults",
     "test_killed",
     "test_power",
-    "test_operations",
-    "test_second_compute",
+    "test_operator",
+    "test_changes",
+    "test_releases",
+    "test_second_node",
     "test_restore",
 )
 _lines: list[tuple[str, str, float]] = []

@@ -8,10 +8,12 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from infra.site import Site
 from tests.cluster.bed import KINDS, Bed
 from tests.cluster.image import cache
 from tests.cluster.machine import run
@@ -114,10 +116,19 @@ class Installation:
         for node, address in self.bed.network.addresses.items():
             lines.append(f'[nodes.{node}]\naddress = "{address}"\nroles = ["{KINDS.get(node, node)}"]')
         self.site_file.write_text("\n\n".join(lines) + "\n")
+        self.tell_compute(settings)
+
+    def tell_compute(self, settings: dict[str, str]) -> None:
+        """Write compute.env, the operator's settings of compute; the next deploy brings them there."""
         self.state.mkdir(mode=0o700, exist_ok=True)
         env = self.state / "compute.env"
         env.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         env.chmod(0o600)
+
+    @property
+    def described(self) -> Site:
+        """The site file, as the operator's command reads it."""
+        return Site.model_validate(tomllib.loads(self.site_file.read_text()))
 
     def operator(self, *arguments: str, timeout: float = 1200) -> Said:
         """`scripts/deploy.sh ARGUMENTS`, by this interpreter, in the operator's network."""
@@ -158,17 +169,9 @@ class Installation:
                 self.falcon(f"user add {name} --role {role}", stdin=PASSWORD)
 
     def falcon(self, arguments: str, *, stdin: str = "", timeout: float = 120) -> str:
-        """The `falcon` command on compute, as the services' user with the services' settings."""
-        # Like a service, the command gets a copy of the code server's password file, which is root's.
-        return self.bed.compute.console(
-            "pgpass=$(systemctl show -P LoadCredential falcon-code-server.service | head -1 | cut -d: -f2); "
-            f"printf '%s\\n' '{stdin}' | systemd-run --quiet --pipe --wait --collect -p User=falcon "
-            "-p EnvironmentFile=/etc/falcon/falcon.env -p EnvironmentFile=-/etc/falcon/secrets.env "
-            "-p LoadCredential=pgpass:$pgpass -p WorkingDirectory=/var/lib/falcon "
-            "sh -c 'PGPASSFILE=$CREDENTIALS_DIRECTORY/pgpass exec /opt/falcon/venv/bin/falcon \"$@\"' falcon "
-            f"{arguments}",
-            timeout=timeout,
-        )
+        """The `falcon` command on compute, with the services' settings; raises CommandFailed when it fails."""
+        line = f"/usr/local/bin/falcon {arguments}"
+        return self.bed.compute.console(f"printf '%s\\n' '{stdin}' | {line}", timeout=timeout)
 
     def visitor(self, where: str = "lan") -> Visitor:
         """Somebody at the web site who is not logged in."""

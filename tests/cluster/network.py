@@ -95,11 +95,15 @@ class Network:
         ):
             run([*self.within(who), "ip", *command.split()])
 
+    def leave(self, who: str) -> None:
+        """Take a machine off the bridge."""
+        if self._exists(who):
+            run(["ip", "netns", "delete", self.name(who)])
+
     def down(self) -> None:
         """Remove every namespace of this bed."""
         for who in (*self.addresses, "lan", "wan", "operator"):
-            if self._exists(who):
-                run(["ip", "netns", "delete", self.name(who)])
+            self.leave(who)
 
     def cut(self, node: str) -> None:
         """Pull a node's cable."""

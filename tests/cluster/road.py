@@ -15,6 +15,7 @@ from tests.cluster.visitor import Answer
 from tests.cluster.waiting import wait_until
 
 FLAT_FILES = "/var/lib/falcon/flatfiles"
+STORE = "/var/lib/falcon/market_data"
 TICKERS, SESSIONS, MINUTE_SESSIONS = 60, 520, 12
 FIRST_SESSION = date(2023, 1, 3)
 PROFILE = "high_momentum"
@@ -23,17 +24,16 @@ ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 SETTINGS = {
     "FALCON_SOURCE": "directory",
     "FALCON_FLATFILES_DIR": FLAT_FILES,
-    "FALCON_REFERENCE_FILE": f"{FLAT_FILES}/reference.csv",
+    "FALCON_REFERENCE_CSV": f"{FLAT_FILES}/reference.csv",
     "FALCON_HISTORY_START": str(FIRST_SESSION),
 }
-FEED = {"FALCON_FEED": "replay", "FALCON_FEED_REPLAY_SPEED": "60"}
-"""What compute is told once there are minutes to replay."""
 _LAUNCH = """
 mutation($p: ExecutionParams!) { launchRun(executionParams: $p) {
   __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message }
   ... on RunConfigValidationInvalid { errors { message } } } }
 """
-_RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status } } }"
+_RUN = "query($id: ID!) { runOrError(runId: $id) { ... on Run { status tags { key value } } } }"
+_STOP = "mutation($id: String!) { terminateRun(runId: $id) { __typename } }"
 _LOGS = """
 query($id: ID!) { logsForRun(runId: $id) { __typename ... on EventConnection {
   events { __typename ... on MessageEvent { message } } } ... on PythonError { message } } }
@@ -74,17 +74,20 @@ class Road:
 
     def give_files(self) -> None:
         """Put the flat files on compute, as a mirror of the source."""
-        target = self.bed.compute.root / FLAT_FILES.lstrip("/")
-        if not target.is_dir():
-            packed = Path(self.bed.folder / "flatfiles.tar")
-            run(["tar", "-C", str(self.market.root), "-cf", str(packed), "."])
-            # Through the node and not the overlay beneath it, which must not change behind its back.
-            packed_in = "/var/tmp/flatfiles.tar"
-            self._send(packed, packed_in)
-            self.bed.compute.console(
-                f"mkdir -p {FLAT_FILES} && tar -C {FLAT_FILES} -xf {packed_in} && rm {packed_in} && "
-                f"chown -R falcon:falcon {FLAT_FILES}"
-            )
+        if not (self.bed.compute.root / FLAT_FILES.lstrip("/")).is_dir():
+            self.give([Path()], self.market.root)
+
+    def give(self, paths: list[Path], root: Path) -> None:
+        """Put these files or folders below `root` into the mirror on compute."""
+        packed = Path(self.bed.folder / "flatfiles.tar")
+        run(["tar", "-C", str(root), "-cf", str(packed), *(str(path) for path in paths)])
+        # Through the node and not the overlay beneath it, which must not change behind its back.
+        packed_in = "/var/tmp/flatfiles.tar"
+        self._send(packed, packed_in)
+        self.bed.compute.console(
+            f"mkdir -p {FLAT_FILES} && tar -C {FLAT_FILES} -xf {packed_in} && rm {packed_in} && "
+            f"chown -R falcon:falcon {FLAT_FILES}"
+        )
 
     def _send(self, source: Path, target: str) -> None:
         site = self.site
@@ -124,6 +127,22 @@ class Road:
     def status(self, run_id: str) -> str:
         """Dagster's word for how a run stands."""
         return str(self.site.olga.graphql(_RUN, {"id": run_id})["runOrError"]["status"])
+
+    def tags(self, run_id: str) -> dict[str, str]:
+        """The run's tags."""
+        found = self.site.olga.graphql(_RUN, {"id": run_id})["runOrError"]["tags"]
+        return {tag["key"]: tag["value"] for tag in found}
+
+    def cancel(self, run_id: str) -> None:
+        """The button Terminate of the run's page."""
+        answered = self.site.olga.graphql(_STOP, {"id": run_id}, timeout=60)["terminateRun"]
+        assert answered["__typename"] == "TerminateRunSuccess", str(answered)
+
+    def retry_of(self, run_id: str, seconds: float) -> str:
+        """Wait until a run is started again by itself; the new run's id."""
+        query = f"SELECT run_id FROM run_tags WHERE key = 'dagster/parent_run_id' AND value = '{run_id}'"
+        wait_until(lambda: self.bed.db.psql(query, "dagster"), seconds, "the run is started again", every=1)
+        return self.bed.db.psql(query, "dagster").splitlines()[0]
 
     def end_of(self, run_id: str, seconds: float = 120) -> str:
         """Wait for the end of a run; how it ended."""
@@ -170,6 +189,19 @@ class Road:
         seen = self.look(timeout=5)
         return seen.slowest <= 3 and not seen.stale
 
+    def ticks_since(self, moment: float) -> bool:
+        """Whether Dagster's daemon evaluated a schedule or sensor after a moment (seconds since the epoch)."""
+        count = self.bed.db.psql(
+            f"SELECT count(*) FROM job_ticks WHERE timestamp > to_timestamp({moment}) AT TIME ZONE 'UTC'",
+            "dagster",
+        )
+        return int(count) > 0
+
+    def stored_digests(self, paths: list[str]) -> dict[str, str]:
+        """SHA-256 of files of the bar store on compute's disk, by their path in the store."""
+        said = self.bed.compute.console(f"cd {STORE} && sha256sum -- {' '.join(paths)}")
+        return {path: digest for digest, path in (line.split(maxsplit=1) for line in said.splitlines())}
+
     def dagster_answers(self) -> bool:
         """The location is loaded and every required daemon says that it is well."""
         found = self.site.olga.graphql(_LOCATION, timeout=10)
@@ -209,6 +241,20 @@ class Road:
         number = asked.json()["id"]
         wait_until(lambda: self._request(number)["handled_at"], 180, "the screen is made", every=2)
         return str(self._request(number)["answer"])
+
+    def replay(self, speed: float) -> None:
+        """Have the feed replay stored minutes at so many market seconds a second: a setting, brought by `secrets`."""
+        self.site.tell_compute(SETTINGS | {"FALCON_FEED": "replay", "FALCON_FEED_REPLAY_SPEED": f"{speed:g}"})
+        said = self.site.operator("secrets", "compute")
+        assert said.code == 0, said.text[-2000:]
+
+    def equity_moves(self) -> bool:
+        """Whether the dashboard shows more than one value of some account's equity."""
+        accounts = self.site.olga.get("/api/v1/accounts").json()
+        curves = [
+            self.site.olga.get(f"/api/v1/accounts/{one['id']}/equity").json()["points"] for one in accounts
+        ]
+        return any(len({point["equity"] for point in curve}) > 1 for curve in curves)
 
     def _request(self, number: int) -> dict[str, Any]:
         found: dict[str, Any] = self.site.olga.get(f"/api/v1/requests/{number}").json()
