@@ -180,6 +180,14 @@ class Settings(BaseSettings):
         "off",
         description="on: a small run every five minutes shows that daemon, compute and database work together",
     )
+    watch_nodes: str = Field(
+        "",
+        pattern=r"^\s*([\w-]+=[^\s=]+:\d+\s*)*$",
+        description="exporters of the nodes whose disks are watched: NAME=HOST:PORT, separated by spaces",
+    )
+    outages_file: Path | None = Field(
+        None, description="what the watch on the web node remembers; the dashboard tells of it"
+    )
     host: str = Field("127.0.0.1", description="address the web servers listen on")
     dashboard_port: int = Field(8000, ge=1, le=65535, description="port of the dashboard")
     dashboard_login: Literal["on", "off"] = Field(
@@ -205,6 +213,11 @@ class Settings(BaseSettings):
     def market_data(self) -> Path:
         """Root of the bar store."""
         return self.data_dir or self.home / "market_data"
+
+    @property
+    def watched_nodes(self) -> dict[str, str]:
+        """The exporters' addresses by the node's name."""
+        return dict(part.split("=", 1) for part in self.watch_nodes.split())
 
     @property
     def watched_transcripts(self) -> Path:

@@ -1,6 +1,8 @@
 """What on the overview needs a person, decided from what is shown there and the time of day."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Literal
 
 from falcon_pipelines.dashboard.formatting import NEW_YORK, counted, duration, words
@@ -26,9 +28,15 @@ class Notice(Value):
     link: str | None = None
 
 
-def notices(overview: Overview, now: datetime) -> list[Notice]:
-    """Everything worth saying about an overview, what needs a person first."""
+def notices(
+    overview: Overview, now: datetime, outages: Mapping[str, str] = MappingProxyType({})
+) -> list[Notice]:
+    """Everything worth saying about an overview and the outages the watch sees, what needs a person first."""
     found = [
+        *(
+            Notice(kind="act", message=f"{subject[0].upper()}{subject[1:]} is not well: {problem}")
+            for subject, problem in outages.items()
+        ),
         *_about_data(overview, now),
         *_about_trading(overview, now),
         *_about_strategies(overview),

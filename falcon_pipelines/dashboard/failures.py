@@ -13,8 +13,10 @@ from falcon_pipelines.dashboard.changes import TooManyWatchers
 from falcon_pipelines.dashboard.cursors import InvalidCursor
 from falcon_pipelines.dashboard.database import DatabaseBehind
 from falcon_pipelines.dashboard.rendering import render
+from falcon_pipelines.dashboard.surroundings import surroundings
 from falcon_pipelines.db.engine import DatabaseUnavailable
 from falcon_pipelines.errors import InputError
+from falcon_pipelines.watching.remembered import standing_outages
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,12 @@ async def database_down(request: Request, error: Exception) -> Response:
     if _wants_json(request):
         return JSONResponse({"detail": detail}, status_code=503, headers=headers)
     response = render(
-        request, "unavailable.html", status=503, behind=behind, retry_seconds=RETRY_AFTER_SECONDS
+        request,
+        "unavailable.html",
+        status=503,
+        behind=behind,
+        retry_seconds=RETRY_AFTER_SECONDS,
+        outages=standing_outages(surroundings().outages_file),
     )
     response.headers.update(headers)
     return response

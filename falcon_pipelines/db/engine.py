@@ -51,6 +51,7 @@ def database_engine(
             "keepalives_idle": 5,
             "keepalives_interval": 2,
             "keepalives_count": 3,
+            "tcp_user_timeout": 8000,  # keepalives say nothing while something sent waits for its receipt
             "options": " ".join(["-c timezone=UTC", *options]),
         },
     )

@@ -4,13 +4,12 @@
 Dagster nor the database: what it remembers is a file, and the addresses it tells are FALCON_NOTIFY_URLS.
 """
 
-import json
 import logging
 import os
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,11 +24,11 @@ from falcon_pipelines.errors import FalconError
 from falcon_pipelines.services.logs import log_json_lines
 from falcon_pipelines.settings import Settings
 from falcon_pipelines.trading.live.outbox import receivers_of
+from falcon_pipelines.watching.disks import fullness
+from falcon_pipelines.watching.remembered import LOOKS_BEFORE_TELLING, Outage, remember, remembered
 
 log = logging.getLogger(__name__)
 
-LOOKS_BEFORE_TELLING = 2
-"""One look may fail in the middle of a restart."""
 CONNECT_SECONDS = 3.0
 STATEMENT_MS = 3000
 DATABASE = "database"
@@ -41,16 +40,6 @@ class Look:
 
     subject: str
     problem: str | None
-
-
-@dataclass(frozen=True)
-class Outage:
-    """Something that is not well, since when, how often that was seen, and whether people know."""
-
-    since: str
-    problem: str
-    looks: int = 1
-    told: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,8 +103,11 @@ def door(host: str, port: int) -> str | None:
 
 
 def look_around(settings: Settings, doors: Mapping[str, tuple[str, int]], now: datetime) -> list[Look]:
-    """Every door by name, then the database, and where it answers what it says was last proved."""
+    """Every door by name, the nodes' disks, the database, and where it answers what it says was last proved."""
     looks = [Look(name, door(host, port)) for name, (host, port) in doors.items()]
+    for node, disks in fullness(settings.watched_nodes):
+        low = [str(disk) for disk in disks if disk.low]
+        looks.append(Look(f"the disk of {node}", "; ".join(low) or None))
     if settings.database_url is None:
         return looks
     engine = database_engine(
@@ -147,16 +139,9 @@ def doors_from(text: str) -> dict[str, tuple[str, int]]:
 
 def watch(path: Path, looks: list[Look], tell: Callable[[Message], bool], now: datetime) -> None:
     """One round: judge, tell, remember in `path`."""
-    try:
-        known = {name: Outage(**held) for name, held in json.loads(path.read_text()).items()}
-    except (FileNotFoundError, ValueError, TypeError):
-        known = {}
-    outages, messages = judge(known, looks, now)
+    outages, messages = judge(remembered(path), looks, now)
     told = [subject for subject, message in messages if tell(message)]
-    remembered = after_telling(outages, looks, told)
-    part = path.with_suffix(".new")
-    part.write_text(json.dumps({name: asdict(outage) for name, outage in remembered.items()}))
-    part.replace(path)
+    remember(path, after_telling(outages, looks, told))
 
 
 def main() -> int:

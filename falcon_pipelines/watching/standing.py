@@ -21,11 +21,11 @@ from falcon_pipelines.db.models import Heartbeat, ManifestEntry, Proof
 from falcon_pipelines.db.proofs import overdue
 from falcon_pipelines.local.health import Check
 from falcon_pipelines.settings import Settings
+from falcon_pipelines.watching.disks import LOW_DISK_PERCENT, fullness
 
 SILENT_AFTER = timedelta(minutes=2)
 FORGOTTEN_AFTER = timedelta(days=7)
 """A service that was taken away is no problem for ever."""
-LOW_DISK_PERCENT = 10
 CERTIFICATE_DAYS = 30
 NODE_CERTIFICATE = Path("/etc/falcon/tls/node.crt")
 
@@ -45,6 +45,9 @@ def installation_health(settings: Settings, now: datetime) -> Iterator[Check]:
         finally:
             engine.dispose()
     yield _disk(settings.home)
+    for node, disks in fullness(settings.watched_nodes):
+        for disk in disks:
+            yield Check(f"disk of {node}", not disk.low, str(disk))
     if NODE_CERTIFICATE.exists():
         yield certificate_check(NODE_CERTIFICATE, now)
 

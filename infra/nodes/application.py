@@ -25,6 +25,9 @@ def settings(site: Site, role: str) -> None:
         "FALCON_FEED_PORT": str(layout.FEED_PORT),
         "FALCON_TRADER_PORT": str(layout.TRADER_PORT),
         "FALCON_CANARY": "on",
+        "FALCON_WATCH_NODES": " ".join(
+            f"{name}={node.address}:{layout.NODE_METRICS_PORT}" for name, node in site.nodes.items()
+        ),
         "DAGSTER_HOME": layout.DAGSTER_HOME,
         "DO_NOT_TRACK": "1",
         "YTDLP_NO_PLUGINS": "1",

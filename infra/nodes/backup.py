@@ -88,7 +88,6 @@ def backup(site: Site, vault: Vault, node: str) -> None:
     steps.packages(["pgbackrest"])
     steps.put("/etc/pgbackrest.conf", configuration(site, node), mode="640", group="postgres")
     steps.folder(layout.BACKUP_TLS, mode="750", group="postgres")
-    steps.folder(layout.PROGRAMS)
     certificate = vault.certificate(node, "backup")
     steps.put(f"{layout.BACKUP_TLS}/ca.crt", vault.authority.pem)
     steps.put(f"{layout.BACKUP_TLS}/node.crt", certificate.pem)

@@ -43,7 +43,8 @@ def database(site: Site, vault: Vault, node: str) -> None:
     steps.put(
         f"/etc/systemd/system/{unit}.service.d/falcon.conf",
         # Debian's unit gives up for good after a crash or a full disk.
-        "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nRestart=on-failure\nRestartSec=5\nOOMScoreAdjust=-900\n",
+        "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nRestart=on-failure\nRestartSec=5\n"
+        f"ExecStartPre=+{layout.RESTART_PAUSE} %n\nOOMScoreAdjust=-900\n",
     )
     steps.service(unit, [f"{etc}/conf.d/falcon.conf"])
     steps.enabled("postgresql")

@@ -16,9 +16,16 @@ _SERVICE_METRICS = {"falcon-metrics-trader": layout.TRADER_PORT, "falcon-metrics
 
 
 def ports(site: Site, node: str) -> tuple[layout.Port, ...]:
-    """Where a node's numbers are, for operators only."""
+    """Where a node's numbers are: for operators, and how full its disks are for those who tell of it."""
     roles, who = site.kinds(node), site.site.operators
-    found = [layout.Port(layout.NODE_METRICS_PORT, "metrics of the machine", who)]
+    watch = (site.address("web"), site.nodes[site.with_role("compute")[0]].address)
+    found = [
+        layout.Port(
+            layout.NODE_METRICS_PORT,
+            "metrics of the machine",
+            (*who, *(address for address in watch if address != site.nodes[node].address)),
+        )
+    ]
     if "db" in roles:
         found.append(layout.Port(layout.POSTGRES_METRICS_PORT, "metrics of PostgreSQL", who))
     if "compute" in roles:

@@ -52,6 +52,8 @@ def queue(site: Site, vault: Vault, node: str) -> None:
     steps.folder(DROP_IN)
     steps.put(
         f"{DROP_IN}/falcon.conf",
-        steps.render("redis.service.j2", configuration=CONFIGURATION, user=layout.USER),
+        steps.render(
+            "redis.service.j2", configuration=CONFIGURATION, user=layout.USER, pause=layout.RESTART_PAUSE
+        ),
     )
     steps.service("redis-server", [CONFIGURATION, f"{DROP_IN}/falcon.conf", f"{layout.TLS}/node.crt"])

@@ -8,6 +8,8 @@ from infra.site import Site
 from infra.vault import Vault
 
 WORKSPACE = f"{layout.ETC}/workspace.yaml"
+_POOLED_SECONDS = 2
+"""Dagster's web server takes its pooled connections for good. Older than PostgreSQL needs to be back, they may be dead."""
 DASHBOARD = Service(
     name="falcon-dashboard",
     description="Falcon: dashboard",
@@ -17,7 +19,7 @@ DASHBOARD = Service(
     writes=(),
     stop_seconds=15,
     # nginx is what reaches its socket; monitors are told apart by the address it hands on.
-    environment={"FALCON_TRUSTED_PROXIES": "127.0.0.1"},
+    environment={"FALCON_TRUSTED_PROXIES": "127.0.0.1", "FALCON_OUTAGES_FILE": layout.OUTAGES},
 )
 
 
@@ -27,7 +29,7 @@ def _dagster_web(name: str, port: int, what: str, option: str) -> Service:
         description=f"Falcon: Dagster web server {what}",
         command=(
             f"{layout.VENV}/bin/dagster-webserver --host 127.0.0.1 --port {port} "
-            f"--path-prefix /dagster --workspace {WORKSPACE}{option}"
+            f"--path-prefix /dagster --workspace {WORKSPACE} --db-pool-recycle {_POOLED_SECONDS}{option}"
         ),
         roles=("dagster",),
         secrets=False,
@@ -100,7 +102,8 @@ def web(site: Site, vault: Vault, node: str) -> None:
     steps.put(
         "/etc/systemd/system/nginx.service.d/falcon.conf",
         # Debian's unit stays down after a crash.
-        "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nRestart=on-failure\nRestartSec=2\n",
+        "[Unit]\nStartLimitIntervalSec=0\n\n[Service]\nRestart=on-failure\nRestartSec=2\n"
+        f"ExecStartPre=+{layout.RESTART_PAUSE} %n\n",
     )
     written = {
         "/etc/nginx/falcon-tls.conf": "nginx-tls.conf.j2",

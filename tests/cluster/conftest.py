@@ -10,13 +10,15 @@ from tests.cluster.image import given_base
 from tests.cluster.installation import Installation, Said
 from tests.cluster.machine import obstacle
 from tests.cluster.road import SETTINGS, Road
+from tests.cluster.trading import start_trading
 
 IN_ORDER = (
     "test_deploy",
     "test_road",
     "test_doors",
-    "test_database_faults",
-    "test_network_faults",
+    "test_database",
+    "test_disks",
+    "test_network",
     "test_killed",
     "test_power",
     "test_operator",
@@ -149,3 +151,10 @@ def road(site: Installation) -> Road:
     found = Road(site)
     found.give_files()
     return found
+
+
+@pytest.fixture(scope="session")
+def trading(road: Road) -> Road:
+    """Falcon with a market that trades: a replay through the feed, and an account that buys and sells."""
+    start_trading(road)
+    return road

@@ -1,10 +1,12 @@
 """What every fault is judged by: people see an honest page all along, and afterwards everything is as before."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from infra.layout import FEED_PORT, TRADER_PORT
 from tests.cluster.books import books_balance, committed
 from tests.cluster.node import Node
 from tests.cluster.road import Road
@@ -70,6 +72,20 @@ def nothing_lost(road: Road) -> Iterator[None]:
     road.no_run_stuck(STUCK_SECONDS)
 
 
+def finished_or_retried(road: Road, run_id: str, seconds: float) -> str:
+    """Wait until a run has succeeded, or failed and succeeded when it was run once more; which of them."""
+
+    def outcome() -> str:
+        status, retries = road.status(run_id), road.retries(run_id)
+        assert len(retries) <= 1, f"{run_id} was run again {len(retries)} times"
+        if status == "SUCCESS":
+            return "finished"
+        return "FAILED, retried once" if status == "FAILURE" and retries == ["SUCCESS"] else ""
+
+    wait_until(outcome, seconds, f"run {run_id[:8]} finished, or failed and was retried", every=2)
+    return outcome()
+
+
 def pages_back(road: Road, seconds: float) -> float:
     """Wait until every page answers, fresh; in how many seconds."""
     return wait_until(road.pages_answer, seconds, "every page answers, fresh", every=0.3)
@@ -78,6 +94,16 @@ def pages_back(road: Road, seconds: float) -> float:
 def dagster_back(road: Road, seconds: float) -> float:
     """Wait until Dagster has its code and its daemons; in how many seconds."""
     return wait_until(road.dagster_answers, seconds, "Dagster has its code and its daemons", every=0.5)
+
+
+def all_back(road: Road, seconds: float) -> float:
+    """Wait until pages, Dagster, feed and trader are all well at once; in how many seconds."""
+    return wait_until(
+        lambda: road.pages_answer() and road.dagster_answers() and trading_state(road) == {"ok"},
+        seconds,
+        "pages, Dagster, feed and trader are well",
+        every=0.3,
+    )
 
 
 def unit_back(node: Node, unit: str, old: int, seconds: float) -> float:
@@ -97,11 +123,14 @@ def trading_back(road: Road, seconds: float) -> float:
 
 def trading_state(road: Road) -> set[str]:
     """What feed and trader say of themselves on their own loopback."""
-    said = road.bed.compute.console(
-        "for p in 8010 9471; do curl -sm 3 http://127.0.0.1:$p/healthz | "
-        "python3 -c 'import json, sys; print(json.load(sys.stdin)[\"state\"])' || echo silent; done"
-    )
-    return set(said.split())
+    return {said(road, port).get("state", "silent") for port in (TRADER_PORT, FEED_PORT)}
+
+
+def said(road: Road, port: int) -> dict[str, str]:
+    """What a service on compute says of itself on its own loopback; nothing when it does not answer."""
+    answer = road.bed.compute.console(f"curl -sm 3 http://127.0.0.1:{port}/status || true")
+    found: dict[str, str] = json.loads(answer) if answer else {}
+    return found
 
 
 def keeps_working(road: Road, watch: float) -> None:

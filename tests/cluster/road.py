@@ -1,13 +1,16 @@
 """What people do with a running Falcon: give it files, start runs through the web site, look at pages and books."""
 
 import json
+import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from falcon_pipelines.bars.flat_files import file_key
 from falcon_pipelines.bars.synthetic import SyntheticMarket, write_synthetic_flat_files
 from tests.cluster.installation import Installation
 from tests.cluster.machine import run
@@ -149,6 +152,30 @@ class Road:
         wait_until(lambda: self.status(run_id) in ENDED, seconds, f"run {run_id[:8]} ends", every=1)
         return self.status(run_id)
 
+    def republish(self, sessions: Sequence[date]) -> None:
+        """The source packs the day files of these sessions anew: they are new content, with the same rows."""
+        names = " ".join(file_key("day", session) for session in sessions)
+        program = (
+            "import gzip, sys, time, pathlib as p\n"
+            "for name in sys.argv[1:]:\n"
+            '    path = p.Path(name); rows = gzip.decompress(path.read_bytes()); part = path.with_suffix(".part")\n'
+            "    part.write_bytes(gzip.compress(rows, mtime=time.time_ns() // 1_000_000 % 2**32)); part.replace(path)\n"
+        )
+        self.bed.compute.console(f"cd {FLAT_FILES} && python3 -c {shlex.quote(program)} {names}")
+
+    def process_of(self, run_id: str) -> int:
+        """The process on compute that executes a run; 0 when there is none."""
+        found = self.bed.compute.console(f"pgrep -f 'run_workers.execut[e] {run_id}' || true").split()
+        return int(found[0]) if found else 0
+
+    def retries(self, run_id: str) -> list[str]:
+        """How the runs that Dagster launched in the place of a failed one stand, oldest first."""
+        return self.bed.db.psql(
+            "SELECT r.status FROM runs r JOIN run_tags t USING (run_id) "
+            f"WHERE t.key = 'dagster/root_run_id' AND t.value = '{run_id}' ORDER BY r.id",
+            "dagster",
+        ).split()
+
     def began(self, run_id: str, seconds: float = 60) -> None:
         """Wait until a run works."""
         wait_until(lambda: self.status(run_id) in ("STARTED", *ENDED), seconds, "the run starts", every=0.3)
@@ -263,4 +290,4 @@ class Road:
 
 def says_stale(page: str) -> bool:
     """Whether a page says that it cannot show the present."""
-    return "does not answer" in page or "could not be read" in page or "data-stale" in page
+    return "The database does not answer" in page

@@ -14,8 +14,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from falcon_pipelines.dashboard.app import create_app
+from falcon_pipelines.dashboard.surroundings import surroundings
 from falcon_pipelines.db.embedded import EmbeddedPostgres
 from falcon_pipelines.db.engine import database_engine
+from falcon_pipelines.watching.remembered import Outage, remember
 from tests.dashboard.clients import LOOPBACK, OPEN, as_web, open_client
 from tests.dashboard.processes import ROOT, free_port, frozen, start_dashboard, wait_until_ready
 from tests.dashboard.seed import seed
@@ -168,3 +170,24 @@ def test_a_wrong_database_url_is_one_clear_line(url: str | None, exit_code: int,
     assert process.returncode == exit_code
     assert len(err.strip().splitlines()) == 1
     assert "FALCON_DATABASE_URL" in err
+
+
+def test_what_the_watch_on_this_node_sees_is_told_with_and_without_a_database(
+    empty: TestClient, down: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "outages.json"
+    full = Outage("2026-11-23T15:00:00+00:00", "/var/lib/postgresql has 0.0 of 2.0 GiB left (0 %)", looks=2)
+    remember(file, {"the disk of db": full})
+    monkeypatch.setenv("FALCON_OUTAGES_FILE", str(file))
+    surroundings.cache_clear()
+    try:
+        for client in (empty, down):
+            assert f"The disk of db is not well: {full.problem}" in client.get("/").text
+        notices = empty.get("/api/v1/overview").json()["notices"]
+        assert notices[0] == {
+            "kind": "act",
+            "message": f"The disk of db is not well: {full.problem}",
+            "link": None,
+        }
+    finally:
+        surroundings.cache_clear()

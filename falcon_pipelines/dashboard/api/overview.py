@@ -7,6 +7,8 @@ from fastapi import Request
 from falcon_pipelines.dashboard.api.parameters import MAY_BE_MISSING, AccountId, api_router, present, read
 from falcon_pipelines.dashboard.attention import Notice, notices, stale_prices
 from falcon_pipelines.dashboard.overview import Overview, overview
+from falcon_pipelines.dashboard.surroundings import surroundings
+from falcon_pipelines.watching.remembered import standing_outages
 
 router = api_router("overview")
 
@@ -25,4 +27,8 @@ async def get_overview(request: Request, account: AccountId = None) -> OverviewA
     found = await read(request, lambda session: overview(session, account, now))
     if account is not None:
         present(found.account, f"account {account}")
-    return OverviewAnswer(**dict(found), notices=notices(found, now), stale_prices=stale_prices(found, now))
+    return OverviewAnswer(
+        **dict(found),
+        notices=notices(found, now, standing_outages(surroundings().outages_file)),
+        stale_prices=stale_prices(found, now),
+    )

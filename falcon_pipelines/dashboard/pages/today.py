@@ -12,6 +12,7 @@ from falcon_pipelines.dashboard.pages.page import OptionalId, page_router, prese
 from falcon_pipelines.dashboard.queries.operations import FORGOTTEN
 from falcon_pipelines.dashboard.rendering import render
 from falcon_pipelines.dashboard.surroundings import surroundings
+from falcon_pipelines.watching.remembered import standing_outages
 
 router = page_router()
 
@@ -28,7 +29,7 @@ async def today(request: Request, account: OptionalId = None) -> Response:
         "today.html",
         view=view,
         data=view.data,
-        notices=notices(view, now),
+        notices=notices(view, now, standing_outages(surroundings().outages_file)),
         stale=stale_prices(view, now),
         well=[service for service in view.services if service.standing(now) == "ok"],
         ill=[

@@ -18,6 +18,8 @@ from falcon_pipelines.trading.feed.segments import LiveKeeper
 log = logging.getLogger(__name__)
 
 SEGMENT_SECONDS = 900.0
+AGAIN_SECONDS = 20.0
+"""After a failure: a disk that has room again is written to soon."""
 RETENTION_SECONDS = 60.0
 
 
@@ -114,3 +116,5 @@ class Upkeep:
             self._service.trouble("files", f"live bars wait to be kept: {type(error).__name__}: {error}")
         else:
             self._service.trouble("files", None)
+            return
+        self._segments_at = min(self._segments_at, time.monotonic() + AGAIN_SECONDS)
