@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 5.0
 STALL_SECONDS = 60.0
+HANG_SECONDS = 10.0
+"""A heartbeat that takes longer: the database holds its connections and does not answer."""
 Result = TypeVar("Result")
 State = Literal["ok", "degraded", "stopping"]
 
@@ -37,7 +39,8 @@ class Service:
     `stopping` is set by SIGTERM and SIGINT, where it is entered in the main thread; the loop sees it and ends.
     `registry` takes the service's own metrics. Raises MonitorPortTaken on entering; no `port`, no HTTP server.
     /healthz answers 200 from `ready` on, and 503 while a turn of the loop takes longer than `stall_seconds`; then
-    systemd's watchdog is not fed either.
+    systemd's watchdog is not fed either. A database that hangs is no fault of the loop that waits for it: the service is
+    degraded then, and `without_database` says what holds meanwhile.
     """
 
     def __init__(
@@ -49,6 +52,8 @@ class Service:
         port: int | None = None,
         stall_seconds: float = STALL_SECONDS,
         beat_seconds: float = BEAT_SECONDS,
+        hang_seconds: float = HANG_SECONDS,
+        without_database: str = "",
     ) -> None:
         self.name = name
         self.stopping = threading.Event()
@@ -58,6 +63,9 @@ class Service:
         self._address = host, port
         self._stall_seconds = stall_seconds
         self._beat_seconds = beat_seconds
+        self._hang_seconds = hang_seconds
+        self._without_database = without_database
+        self._beating_since: float | None = None
         self._started_at = datetime.now(UTC)
         self._alive_at = time.monotonic()
         self._ready = False
@@ -99,13 +107,15 @@ class Service:
         """What the heartbeat says now."""
         if self.stopping.is_set():
             return "stopping"
-        return "degraded" if self._troubles else "ok"
+        return "degraded" if self._troubles or self._database_hangs() else "ok"
 
     @property
     def detail(self) -> str | None:
         """Everything that is wrong, or else what the service is doing."""
+        hangs = self._database_hangs()
         with self._lock:
-            return "; ".join(self._troubles.values()) or self._doing
+            troubles = [hangs, *self._troubles.values()] if hangs else list(self._troubles.values())
+            return "; ".join(troubles) or self._doing
 
     def ready(self, doing: str | None = None) -> None:
         """Tell systemd that the service does its work now."""
@@ -136,6 +146,10 @@ class Service:
             log.log(level, "%s: %s", subject, detail or "well again")
             self._told.set()
 
+    def database_away(self, error: DatabaseUnavailable) -> None:
+        """The database does not answer; `trouble("database", None)` ends it."""
+        self.trouble("database", self._and_what_holds(str(error)))
+
     def through_outages(self, work: Callable[[], Result], *, backoff: Backoff | None = None) -> Result | None:
         """What `work` returns, tried until the database answers; None when the service has to stop first.
 
@@ -146,7 +160,7 @@ class Service:
             try:
                 result = work()
             except DatabaseUnavailable as error:
-                self.trouble("database", str(error))
+                self.database_away(error)
                 self.alive()
                 if self.stopping.wait(pauses.pause()):
                     return None
@@ -158,8 +172,17 @@ class Service:
         self.stopping.set()
         self._told.set()
 
+    def _and_what_holds(self, problem: str) -> str:
+        return f"{problem}; {self._without_database}" if self._without_database else problem
+
+    def _database_hangs(self) -> str | None:
+        since = self._beating_since
+        if since is None or (silent := time.monotonic() - since) <= self._hang_seconds:
+            return None
+        return self._and_what_holds(f"PostgreSQL has not answered for {silent:.0f} s")
+
     def _stalled(self) -> bool:
-        return time.monotonic() - self._alive_at > self._stall_seconds
+        return time.monotonic() - self._alive_at > self._stall_seconds and not self._database_hangs()
 
     def _health(self) -> tuple[bool, Mapping[str, Any]]:
         alive = not self._stalled()
@@ -192,8 +215,11 @@ class Service:
         state, detail = self.state, self.detail
         if self._stalled():
             state, detail = "degraded", f"no turn of its loop for {self._stall_seconds:.0f} s"
+        self._beating_since = time.monotonic()
         try:
             with transaction(self._engine) as session:
                 beat(session, self.name, self._started_at, state, detail)
         except DatabaseUnavailable as error:
             log.warning("no heartbeat: %s", error)
+        finally:
+            self._beating_since = None

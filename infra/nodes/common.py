@@ -10,7 +10,7 @@ from infra.vault import Vault
 PROGRAMS = Path(__file__).parents[1] / "programs"
 # What was sent is sent again for 13 s, instead of 15 minutes, before a connection counts as dead. Until then the
 # pauses grow, so that a link that is whole again would stand idle for as long as it was cut.
-KERNEL = "net.ipv4.tcp_retries2=5"
+KERNEL = ("net.ipv4.tcp_retries2", 5)
 # Long enough to log in again, short enough to wait for after a mistake.
 ROLLBACK_SECONDS = 60
 
@@ -24,11 +24,13 @@ def base(vault: Vault, node: str) -> None:
     steps.folder(layout.TLS, mode="750", group=layout.USER)
     for path in (layout.VAR, layout.CACHE, layout.LOG):
         steps.folder(path, mode="750", user=layout.USER, group=layout.USER)
-    steps.put("/etc/sysctl.d/60-falcon.conf", f"# {steps.MANAGED}\n{KERNEL.replace('=', ' = ')}\n")
+    key, value = KERNEL
+    steps.put("/etc/sysctl.d/60-falcon.conf", f"# {steps.MANAGED}\n{key} = {value}\n")
     steps.run(
         "connections to a node that vanished end soon",
-        f"sysctl -qw {KERNEL}",
-        unless=f'[ "$(sysctl -n {KERNEL.partition("=")[0]})" = {KERNEL.partition("=")[2]} ]',
+        f"sysctl -qw {key}={value}",
+        # A container may not; it has its kernel's settings from its host.
+        unless=f'[ "$(sysctl -n {key})" = {value} ] || ! [ -w /proc/sys/{key.replace(".", "/")} ]',
     )
     steps.folder(layout.PROGRAMS)
     steps.put(layout.RESTART_PAUSE, (PROGRAMS / "restart_pause.sh").read_text(), mode="755")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.nodes.common import KERNEL
 from tests.cluster.machine import run, succeeds
 
 OPERATOR = "192.168.1.10"
@@ -94,6 +95,9 @@ class Network:
             f"route add default via {GATEWAY}",
         ):
             run([*self.within(who), "ip", *command.split()])
+        # What the deploy asks of the kernel a container may not set.
+        key, value = KERNEL
+        run([*self.within(who), "sysctl", "-qw", f"{key}={value}"])
 
     def leave(self, who: str) -> None:
         """Take a machine off the bridge."""

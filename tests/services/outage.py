@@ -1,5 +1,7 @@
-"""A database that goes away and comes back: every connection is cut and none is accepted meanwhile."""
+"""A database that goes away and comes back: cut off, or holding its connections without a word."""
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,3 +28,21 @@ def outage(database_url: str) -> Iterator[None]:
         finally:
             connection.execute(text(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true"))
     admin.dispose()
+
+
+@contextmanager
+def hanging(database_url: str) -> Iterator[None]:
+    """The server's processes of all present sessions on that database stand still for the time of the block."""
+    url = make_url(database_url)
+    admin = create_engine(url.set(database="postgres"))
+    with admin.connect() as connection:
+        query = text("SELECT pid FROM pg_stat_activity WHERE datname = :name")
+        pids = connection.scalars(query, {"name": url.database}).all()
+    admin.dispose()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +23,7 @@ from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.db.models import Heartbeat
 from falcon_pipelines.services import systemd
 from falcon_pipelines.services.backoff import Backoff
-from tests.services.outage import outage
+from tests.services.outage import hanging, outage
 from tests.services.waiting import until
 
 PROGRAM = """
@@ -38,7 +40,8 @@ def ask():
     with transaction(engine) as session:
         return session.scalar(text("SELECT 1"))
 
-with Service("falcon-test", engine, port=0, stall_seconds=1.0, beat_seconds=0.2) as service:
+times = {"stall_seconds": 1.0, "beat_seconds": 0.2, "hang_seconds": 0.5}
+with Service("falcon-test", engine, port=0, without_database="what stands stands", **times) as service:
     print(service.monitor.port, flush=True)
     service.ready("watching 3 tickers")
     while not service.stopping.is_set():
@@ -150,6 +153,7 @@ def test_a_database_outage_degrades_the_service_until_it_is_over(database_url: s
             status, health = service.health()
             assert status == 200
             assert "not available" in health["detail"]
+            assert health["detail"].endswith("what stands stands")
         until(lambda: service.health()[1]["state"] == "ok")
         until(beats(database_url, "ok"))
         service.process.send_signal(signal.SIGTERM)
@@ -158,6 +162,20 @@ def test_a_database_outage_degrades_the_service_until_it_is_over(database_url: s
         lines = [json.loads(line) for line in service.process.stderr.read().splitlines()]
         assert {"time", "level", "logger", "message"} <= set(lines[0])
         assert any(line["level"] == "warning" and "database" in line["message"] for line in lines)
+
+
+def test_a_database_that_hangs_is_told_and_gets_no_service_killed(database_url: str, tmp_path: Path) -> None:
+    with running(database_url, tmp_path) as service:
+        until(beats(database_url, "ok"))
+        with hanging(database_url):
+            until(lambda: service.health()[1]["state"] == "degraded")
+            time.sleep(1.5)  # longer than a loop may stand still
+            status, health = service.health()
+            assert status == 200
+            assert re.fullmatch(r"PostgreSQL has not answered for \d s; what stands stands", health["detail"])
+            fed = len(service.told)
+            until(lambda: any(told.startswith("WATCHDOG=1") for told in service.told[fed:]))
+        until(lambda: service.health()[1]["state"] == "ok")
 
 
 def test_without_systemd_nothing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

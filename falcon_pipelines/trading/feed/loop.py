@@ -217,7 +217,7 @@ class FeedLoop:
                 if wanted != self._watched:
                     table.save_symbols(session, self._source.name, reasons)
         except DatabaseUnavailable as error:
-            self._service.trouble("database", str(error))
+            self._service.database_away(error)
             return
         self._service.trouble("database", None)
         if wanted == self._watched:

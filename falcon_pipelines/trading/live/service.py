@@ -33,6 +33,7 @@ NAME = "falcon-trader"
 WAKERS = ("live_bars", "operator_commands", "promotions", "screen_runs", "accounts")
 REFRESH_SECONDS = 15.0
 IDLE_SECONDS = 1.0
+WITHOUT_DATABASE = "resting orders stand as they were and missed bars are made up for"
 
 
 def run_trader(settings: Settings, database_url: str) -> None:
@@ -47,7 +48,9 @@ def run_trader(settings: Settings, database_url: str) -> None:
     engine = database_engine(database_url, statement_timeout_ms=30_000)
     store = BarStore(settings.market_data)
     book = FactBook(store, reference)
-    with Service(NAME, engine, host="127.0.0.1", port=settings.trader_port) as service:
+    with Service(
+        NAME, engine, host="127.0.0.1", port=settings.trader_port, without_database=WITHOUT_DATABASE
+    ) as service:
         desk = TradingDesk(
             engine=engine,
             store=store,
@@ -100,9 +103,7 @@ def trade(service: Service, desk: TradingDesk, engine: Engine) -> None:
                     refreshed = time.monotonic()
                 worked = desk.turn(now, service.stopping.is_set)
             except DatabaseUnavailable as error:
-                service.trouble(
-                    "database", f"{error}; resting orders stand as they were and missed bars are made up for"
-                )
+                service.database_away(error)
                 desk.workers.clear()  # read everything again: what was written last is not known
                 refreshed = -REFRESH_SECONDS
                 service.stopping.wait(pauses.pause())
