@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 TOOLS = ("systemd-nspawn", "nsenter", "ip", "nft", "tc", "ssh", "ssh-keygen", "rsync", "mkfs.ext4", "losetup")
+PROCESSOR = Path("/sys/fs/cgroup/cpu")
+"""Where a machine with the older kind of groups shares out its processor."""
 CGROUPS = (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
 
 

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from tests.cluster.machine import CommandFailed, run, succeeds, unified
+from tests.cluster.machine import PROCESSOR, CommandFailed, run, succeeds, unified
 
 DISKS = {"db": ("/var/lib/postgresql", 2048), "compute": ("/var/lib/falcon/market_data", 512)}
 """Disks of their own that can be filled: where they are mounted, by the kind of node, and megabytes."""
+PROCESSOR_SHARE = 8192
+"""Eight times what anything else here gets: the time limits are those of nodes that do nothing else."""
 
 
 class Node:
@@ -27,6 +29,7 @@ class Node:
         hierarchy = unified()
         assert hierarchy is not None
         self._cgroup = hierarchy / self._machine
+        self._share = PROCESSOR / self._machine
         self._container: subprocess.Popen[bytes] | None = None
 
     @property
@@ -80,7 +83,13 @@ class Node:
             *(f"--bind={source}:{target}" for source, target in self._disks()),
         ]
         environment = {"PATH": os.environ["PATH"], "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
-        join = f"echo $$ > {shlex.quote(str(self._cgroup / 'cgroup.procs'))} && exec {shlex.join(command)}"
+        groups = [self._cgroup]
+        if (PROCESSOR / "cpu.shares").exists():
+            self._share.mkdir(exist_ok=True)
+            (self._share / "cpu.shares").write_text(str(PROCESSOR_SHARE))
+            groups.append(self._share)
+        joins = [f"echo $$ > {shlex.quote(str(group / 'cgroup.procs'))}" for group in groups]
+        join = " && ".join([*joins, f"exec {shlex.join(command)}"])
         with (self._folder / "console.log").open("wb") as console:
             self._container = subprocess.Popen(
                 ["sh", "-c", join],
@@ -245,6 +254,6 @@ class Node:
             if os.path.ismount(place):
                 run(["umount", str(place)])
         (self._folder / "pid").unlink(missing_ok=True)
-        for root in (self._cgroup, Path("/sys/fs/cgroup/systemd") / self._machine):
+        for root in (self._cgroup, self._share, Path("/sys/fs/cgroup/systemd") / self._machine):
             if root.exists():
                 succeeds(["find", str(root), "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"])
