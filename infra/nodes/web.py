@@ -8,8 +8,6 @@ from infra.site import Site
 from infra.vault import Vault
 
 WORKSPACE = f"{layout.ETC}/workspace.yaml"
-_POOLED_SECONDS = 2
-"""Dagster's web server takes its pooled connections for good. Older than PostgreSQL needs to be back, they may be dead."""
 DASHBOARD = Service(
     name="falcon-dashboard",
     description="Falcon: dashboard",
@@ -29,7 +27,7 @@ def _dagster_web(name: str, port: int, what: str, option: str) -> Service:
         description=f"Falcon: Dagster web server {what}",
         command=(
             f"{layout.VENV}/bin/dagster-webserver --host 127.0.0.1 --port {port} "
-            f"--path-prefix /dagster --workspace {WORKSPACE} --db-pool-recycle {_POOLED_SECONDS}{option}"
+            f"--path-prefix /dagster --workspace {WORKSPACE}{option}"
         ),
         roles=("dagster",),
         secrets=False,

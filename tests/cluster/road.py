@@ -164,6 +164,12 @@ class Road:
         )
         self.bed.compute.console(f"cd {FLAT_FILES} && python3 -c {shlex.quote(program)} {names}")
 
+    def ingest_anew(self, sessions: int = 60) -> str:
+        """A run that has something to do: the newest sessions are published again and ingested; gives its id."""
+        newest = self.market.sessions[-sessions:]
+        self.republish(newest)
+        return self.ingest(newest[0], newest[-1])
+
     def process_of(self, run_id: str) -> int:
         """The process on compute that executes a run; 0 when there is none."""
         found = self.bed.compute.console(f"pgrep -f 'run_workers.execut[e] {run_id}' || true").split()

@@ -46,8 +46,7 @@ def test_stopped_for_45_seconds(trading: Road, tell: Tell) -> None:
 
 def test_stopped_for_120_seconds_with_a_run_ending_inside(trading: Road, tell: Tell, effort: Effort) -> None:
     with nothing_lost(trading), no_service_restarted(trading):
-        trading.republish(trading.market.sessions)
-        run = trading.ingest(trading.market.sessions[0], trading.market.sessions[-1])
+        run = trading.ingest_anew()
         trading.began(run)
         seen = _without_database(trading, 120)
         assert not trading.process_of(run), "the run did not end inside the outage"

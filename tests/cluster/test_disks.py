@@ -128,17 +128,16 @@ def test_disk_of_the_database_full(trading: Road, tell: Tell, phone: Phone) -> N
 
 
 def test_disk_of_the_bars_full(trading: Road, tell: Tell, phone: Phone) -> None:
-    compute, sessions = trading.bed.compute, trading.market.sessions[-100:]
+    compute = trading.bed.compute
     with nothing_lost(trading):
-        trading.republish(sessions)
         with _full(trading.bed, "compute"):
-            run = trading.ingest(sessions[0], sessions[-1])
+            run = trading.ingest_anew()
             assert trading.end_of(run, 300) == "FAILURE"
             assert any("the disk is full" in line for line in trading.logs(run))
             told = _alarm(trading, phone, "compute")
             assert trading_state(trading) == {"ok"}
         began = time.monotonic()
-        again = trading.ingest(sessions[0], sessions[-1])
+        again = trading.ingest_anew()
         assert finished_or_retried(trading, again, BACK_SECONDS) == "finished"
         back = time.monotonic() - began
         # Every file of the store is read.

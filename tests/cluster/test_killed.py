@@ -55,8 +55,7 @@ def test_killed(trading: Road, tell: Tell, name: str, unit: str) -> None:
 
 def _run_held_in_its_middle(road: Road) -> str:
     """A run on compute that is under way and stays so."""
-    road.republish(road.market.sessions)
-    run = road.ingest(road.market.sessions[0], road.market.sessions[-1])
+    run = road.ingest_anew()
     road.began(run)
     road.bed.compute.console(f"kill -STOP {road.process_of(run)}")
     assert road.status(run) == "STARTED"
@@ -84,8 +83,7 @@ def test_worker_of_a_run_killed(trading: Road, tell: Tell) -> None:
 
 def test_code_server_killed_with_a_run_under_way(trading: Road, tell: Tell) -> None:
     with nothing_lost(trading):
-        trading.republish(trading.market.sessions)
-        run = trading.ingest(trading.market.sessions[0], trading.market.sessions[-1])
+        run = trading.ingest_anew(200)
         trading.began(run)
         back = _kill(trading, "compute", "falcon-code-server.service")
         assert finished_or_retried(trading, run, RUN_SECONDS) == "finished"
