@@ -157,4 +157,5 @@ def road(site: Installation) -> Road:
 def trading(road: Road) -> Road:
     """Falcon with a market that trades: a replay through the feed, and an account that buys and sells."""
     start_trading(road)
+    assert road.site.olga.cookies  # logged in, before anything is taken away that a login needs
     return road

@@ -135,7 +135,7 @@ class Network:
         run(
             [*self.within("operator"), "nft", "-f", "-"],
             stdin="table inet names { chain input { type filter hook input priority 0; "
-            f"ip daddr {GATEWAY} udp dport 53 drop; ip daddr {GATEWAY} tcp dport 53 drop; }} }}",
+            f"ip daddr {GATEWAY} udp dport 53 drop; ip daddr {GATEWAY} tcp dport 53 drop; }}; }}",
         )
 
     def heal(self) -> None:
@@ -168,7 +168,7 @@ class Network:
         body = "; ".join(rules)
         run(
             [*self.within("operator"), "nft", "-f", "-"],
-            stdin=f"table bridge {table} {{ chain forward {{ type filter hook forward priority 0; {body}; }} }}",
+            stdin=f"table bridge {table} {{ chain forward {{ type filter hook forward priority 0; {body}; }}; }}",
         )
 
     def _hub(self, *command: str) -> None:
