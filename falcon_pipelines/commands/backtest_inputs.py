@@ -63,6 +63,14 @@ def parse_day(text: str | None, option: str) -> date | None:
         raise InputError(f"{option}: {text!r} is no date; write it as 2014-06-09") from None
 
 
+def parse_range(start: str | None, end: str | None) -> tuple[date | None, date | None]:
+    """First and last session of `--start` and `--end`. Raises InputError."""
+    first, last = parse_day(start, "--start"), parse_day(end, "--end")
+    if first and last and first > last:
+        raise NoBarsInRange(f"--start {first} is after --end {last}")
+    return first, last
+
+
 def load_panel(
     spec: "Spec", tickers: str | None, bars: Path | None, start: str | None, end: str | None
 ) -> "Panel":
@@ -72,9 +80,7 @@ def load_panel(
     """
     from falcon_pipelines.strategies.timeframes import at_timeframe
 
-    first, last = parse_day(start, "--start"), parse_day(end, "--end")
-    if first and last and first > last:
-        raise NoBarsInRange(f"--start {first} is after --end {last}")
+    first, last = parse_range(start, end)
     wanted = _wanted(spec, tickers)
     if bars is None:
         return _from_store(spec, wanted, first, last)
@@ -83,10 +89,10 @@ def load_panel(
     if liquid is not None:
         from falcon_pipelines.strategies.universe import most_traded_before
 
-        chosen, first = most_traded_before(_between(panel, None, last), int(liquid), first)
+        chosen, first = most_traded_before(between(panel, None, last), int(liquid), first)
         panel = select(panel, chosen)
     panel = at_timeframe(panel, spec.timeframe)
-    cut = _between(panel, first, last)
+    cut = between(panel, first, last)
     if len(cut) == 0:
         found = f"{_day(panel, 0)} to {_day(panel, -1)}" if len(panel) else "none"
         raise NoBarsInRange(
@@ -156,7 +162,8 @@ def select(panel: "Panel", tickers: tuple[str, ...]) -> "Panel":
     )
 
 
-def _between(panel: "Panel", first: date | None, last: date | None) -> "Panel":
+def between(panel: "Panel", first: date | None, last: date | None) -> "Panel":
+    """The rows of the sessions from `first` to `last`, both included."""
     from falcon_pipelines.strategies.sessions import session_days
 
     if not len(panel):

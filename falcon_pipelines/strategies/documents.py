@@ -81,10 +81,10 @@ _Loader.add_constructor("tag:yaml.org,2002:int", _whole)
 _Loader.add_constructor("tag:yaml.org,2002:float", _fractional)
 
 
-def read_document(text: str) -> dict[str, Any]:
+def read_document(text: str, kind: str = "a spec (spec_version, name, entry, ...)") -> dict[str, Any]:
     """The object that a YAML or JSON text describes; JSON is recognised by its opening brace.
 
-    Raises InvalidDocument with the line and what is wrong there.
+    `kind` is what it should be and which keys that has. Raises InvalidDocument with the line and what is wrong there.
     """
     if len(text) > MAX_CHARACTERS:
         raise InvalidDocument(f"longer than {MAX_CHARACTERS:,} characters; a spec is far shorter")
@@ -93,7 +93,7 @@ def read_document(text: str) -> dict[str, Any]:
     except RecursionError:
         raise InvalidDocument("nested too deeply") from None
     if not isinstance(document, dict):
-        raise InvalidDocument("must be an object with the keys of a spec (spec_version, name, entry, ...)")
+        raise InvalidDocument(f"must be an object with the keys of {kind}")
     return document
 
 

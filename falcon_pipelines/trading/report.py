@@ -18,8 +18,8 @@ def replay_document(result: ReplayResult) -> dict[str, Any]:
         {
             "id": request.id, "ticker": request.ticker, "side": request.side, "type": request.type,
             "quantity": request.quantity, "filled": 0, "limit": request.limit, "stop": request.stop,
-            "trail_pct": request.trail_pct, "parent": None, "role": "order", "status": "open",
-            "reason": "no bar has started since", "at": request.at,
+            "trail_pct": request.trail_pct, "parent": None, "role": "order", "due": None,
+            "status": "open", "reason": "no bar has started since", "at": request.at,
         }
         for request in result.waiting
     ]  # fmt: skip

@@ -65,7 +65,9 @@ class Script:
 def read_document(path: Path) -> dict[str, Any]:
     """The mapping in a YAML or JSON file. Raises InvalidScript."""
     try:
-        return documents.read_document(path.read_text(encoding="utf-8"))
+        return documents.read_document(
+            path.read_text(encoding="utf-8"), "an order script (cash, orders, ...)"
+        )
     except OSError as error:
         raise InvalidScript(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:

@@ -30,6 +30,12 @@ def _name(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is no number")
+    return value
+
+
 def _usd(value: float) -> float:
     if not 0 < value < 1e12 or usd(value) == 0:
         raise ValueError("a price must be more than 0")
@@ -42,13 +48,14 @@ def _whole(value: float) -> int:
     return int(value)
 
 
+Number = Annotated[float, BeforeValidator(_number), Field(allow_inf_nan=False)]
 Time = Annotated[datetime, BeforeValidator(_time)]
 Name = Annotated[str, BeforeValidator(_name), Field(min_length=1, max_length=200)]
 Ticker = Annotated[str, Field(min_length=1, max_length=20)]
-Price = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_usd)]
-Percent = Annotated[float, Field(gt=0, lt=100)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Count = Annotated[int, Field(gt=0)]
+Price = Annotated[Number, AfterValidator(_usd)]
+Percent = Annotated[Number, Field(gt=0, lt=100)]
+Share = Annotated[Number, Field(gt=0, le=1)]
+Count = Annotated[int, BeforeValidator(_number), Field(gt=0, le=100_000)]
 
 
 class ScriptModel(BaseModel):
@@ -59,7 +66,7 @@ class ProtectPart(ScriptModel):
     stop: Price | None = None
     stop_pct: Percent | None = None
     target: Price | None = None
-    target_pct: Annotated[float, Field(gt=0)] | None = None
+    target_pct: Annotated[Number, Field(gt=0, le=1e6)] | None = None
     trail_pct: Percent | None = None
     max_days: Count | None = None
 
@@ -86,7 +93,7 @@ class OrderPart(ScriptModel):
     ticker: Ticker
     side: Literal["buy", "sell"]
     type: Literal["market", "limit", "stop", "stop_limit", "trailing"] = "market"
-    quantity: Annotated[float, Field(gt=0, le=1e9), AfterValidator(_whole)]
+    quantity: Annotated[Number, Field(gt=0, le=1e9), AfterValidator(_whole)]
     limit: Price | None = None
     stop: Price | None = None
     trail_pct: Percent | None = None
@@ -135,7 +142,7 @@ class CommandPart(ScriptModel):
 class ActionPart(ScriptModel):
     at: Time
     ticker: Ticker
-    split: Annotated[float, Field(gt=0, le=10_000)] | None = None
+    split: Annotated[Number, Field(gt=0, le=10_000)] | None = None
     dividend: Price | None = None
     pay: Time | None = None
 
@@ -151,8 +158,8 @@ class ActionPart(ScriptModel):
 
 
 class CostsPart(ScriptModel):
-    fee_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0
-    slippage_bps: Annotated[float, Field(ge=0, lt=10_000)] = 0.0
+    fee_bps: Annotated[Number, Field(ge=0, lt=10_000)] = 0.0
+    slippage_bps: Annotated[Number, Field(ge=0, lt=10_000)] = 0.0
 
 
 class LimitsPart(ScriptModel):
@@ -171,7 +178,7 @@ class LimitsPart(ScriptModel):
 
 
 class ScriptPart(ScriptModel):
-    cash: Annotated[float, Field(ge=0, le=1e12)]
+    cash: Annotated[Number, Field(ge=0, le=1e12)]
     costs: CostsPart = CostsPart()
     limits: LimitsPart = LimitsPart()
     orders: list[dict[str, Any]] = Field(default_factory=list)

@@ -98,7 +98,7 @@ def test_replay_takes_a_strategy_spec_too(bars: Path, tmp_path: Path) -> None:
         ("cash: 1\norders: [{id: a, at: 2026-11-25, ticker: X, side: hold, quantity: 1}]", "orders.0.side"),
         ("cash: 1\norders: [{id: a, at: 2026-11-25, ticker: Q, side: buy, quantity: 1}]", "Q: the bars"),
         ("cash: [", "not valid YAML"),
-        ("just text", "must be an object"),
+        ("just text", "must be an object with the keys of an order script"),
     ],
 )
 def test_a_bad_script_is_one_line_and_exit_code_2(
@@ -110,6 +110,34 @@ def test_a_bad_script_is_one_line_and_exit_code_2(
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_orders_that_were_not_filled_are_shown_with_their_reason(bars: Path, tmp_path: Path) -> None:
+    script = tmp_path / "orders.yaml"
+    script.write_text(
+        """cash: 10000
+orders:
+  - {id: low, at: 2026-11-25, ticker: X, side: buy, type: limit, limit: 0.5, quantity: 3}
+  - {id: later, at: 2026-12-01, ticker: X, side: buy, quantity: 4}
+"""
+    )
+    shown = falcon(script, "--bars", bars, cwd=tmp_path).stdout
+    assert "open low: buy 3 X limit 0.500000\n" in shown
+    assert "open later: buy 4 X market: no bar has started since\n" in shown
+    printed = json.loads(falcon(script, "--bars", bars, "--json", cwd=tmp_path).stdout)
+    assert printed["orders"][0].keys() == printed["orders"][1].keys()
+
+
+def test_replay_knows_the_built_in_specs_by_name(bars: Path, tmp_path: Path) -> None:
+    done = falcon("golden_cross", "--bars", bars, "--tickers", "X", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout)["equity"] == 100_000
+
+
+def test_a_range_that_ends_before_it_starts_is_refused(bars: Path, tmp_path: Path) -> None:
+    script = tmp_path / "orders.yaml"
+    script.write_text(SCRIPT)
+    done = falcon(script, "--bars", bars, "--start", "2026-11-30", "--end", "2026-11-25", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "falcon: --start 2026-11-30 is after --end 2026-11-25\n")
 
 
 def test_missing_files_are_one_line_and_exit_code_2(bars: Path, tmp_path: Path) -> None:
