@@ -6,11 +6,10 @@ Works on one `Turn`; knows no network.
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 from alpaca.trading.models import Order as TheirOrder
 
-from falcon_pipelines.trading.alpaca_orders import unsupported
+from falcon_pipelines.trading.alpaca_orders import unsupported, value
 from falcon_pipelines.trading.brackets import first_stop
 from falcon_pipelines.trading.engine import place
 from falcon_pipelines.trading.ledger import ZERO
@@ -110,8 +109,3 @@ def _book_one(turn: Turn, ours: Order, theirs: TheirOrder, *, booked: int) -> bo
 def legs_of(order: TheirOrder) -> Iterable[TheirOrder]:
     """The protective orders of a bracket."""
     return order.legs or ()
-
-
-def value(word: Any) -> str:
-    """A word of Alpaca's as text."""
-    return str(getattr(word, "value", word))

@@ -100,3 +100,8 @@ def request_for(order: Order, children: Sequence[Order] = ()) -> OrderRequest:
     if order.type == "trailing":
         return TrailingStopOrderRequest(**fields, trail_percent=order.trail_pct)
     return MarketOrderRequest(**fields)
+
+
+def value(word: Any) -> str:
+    """A word of Alpaca's as text."""
+    return str(getattr(word, "value", word))

@@ -4,27 +4,21 @@ What is wanted is written down before it is sent, under the client order id that
 what Alpaca did is read from its orders and booked once, because the ledger remembers how much of each is booked.
 """
 
-import logging
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
-import requests
-from alpaca.common.exceptions import APIError
 from alpaca.trading.client import TradingClient
-from alpaca.trading.enums import QueryOrderStatus
 from alpaca.trading.models import Order as TheirOrder
-from alpaca.trading.requests import GetOrderByIdRequest, GetOrdersRequest, ReplaceOrderRequest
 from sqlalchemy import Engine, select
 
 from falcon_pipelines.db import models
 from falcon_pipelines.db.engine import transaction
 from falcon_pipelines.trading.account import AccountState, Outcome
-from falcon_pipelines.trading.alpaca_books import accept, book, legs_of, value
-from falcon_pipelines.trading.alpaca_orders import AlpacaUnavailable, request_for, tick
+from falcon_pipelines.trading.alpaca_books import accept, book, legs_of
+from falcon_pipelines.trading.alpaca_gateway import Gateway, Refused
+from falcon_pipelines.trading.alpaca_orders import AlpacaUnavailable, request_for, tick, value
 from falcon_pipelines.trading.brackets import children
 from falcon_pipelines.trading.brokers import PaperLedger
 from falcon_pipelines.trading.engine import begin_session, judge
@@ -37,9 +31,6 @@ from falcon_pipelines.trading.submitted import concerned
 from falcon_pipelines.trading.turn import STOP_ROLES, Turn
 from falcon_pipelines.trading.writer import Record
 
-log = logging.getLogger(__name__)
-
-CANCEL_SECONDS = 5.0
 _LIVE = (
     "new",
     "accepted",
@@ -49,17 +40,6 @@ _LIVE = (
     "accepted_for_bidding",
     "pending_replace",
 )
-Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True)
-class Booking:
-    """Shares of one of our orders that Alpaca filled and the ledger does not know yet."""
-
-    order: str
-    quantity: int
-    price: Decimal
-    at: datetime
 
 
 class AlpacaPaper(PaperLedger):
@@ -69,7 +49,7 @@ class AlpacaPaper(PaperLedger):
         self, engine: Engine, account_id: int, client: TradingClient, sectors: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(engine, account_id, sectors)
-        self.client = client
+        self.alpaca = Gateway(client)
 
     def start(self) -> tuple[str, ...]:
         """Book what was filled meanwhile, then compare the books and the positions at Alpaca."""
@@ -79,7 +59,7 @@ class AlpacaPaper(PaperLedger):
         now = datetime.now(UTC)
         try:
             self._sync(Moment(now, now, self.account.state.session or now.date()), None)
-            theirs = {p.symbol: int(Decimal(p.qty)) for p in _ask(self.client.get_all_positions)}
+            theirs = self.alpaca.positions()
         except AlpacaUnavailable as error:
             return (str(error),)
         ours = self._all_positions()
@@ -170,23 +150,15 @@ class AlpacaPaper(PaperLedger):
         outcome = self._book(state, theirs, moment, record)
         if outcome is not None:
             state = outcome.state
-        self._follow(state, theirs, moment)
+        self._follow(state, theirs, moment, record)
         return outcome
 
     def _families(self, state: AccountState) -> dict[str, TheirOrder]:
         """Alpaca's form of each of our open orders and of the entries of open exits, by our id."""
         wanted = {order.parent or order.id for order in state.orders.values()}
         wanted |= {order.id for order in state.orders.values() if order.role == "time"}
-        found = {}
-        for name in sorted(wanted):
-            order = _ask(lambda name=name: self.client.get_order_by_client_id(name), missing=True)  # type: ignore[misc]
-            if order is not None:
-                found[name] = _ask(
-                    lambda order=order: self.client.get_order_by_id(
-                        order.id, GetOrderByIdRequest(nested=True)
-                    )  # type: ignore[misc]
-                )
-        return found
+        found = {name: self.alpaca.family(name) for name in sorted(wanted)}
+        return {name: order for name, order in found.items() if order is not None}
 
     def _book(
         self,
@@ -220,21 +192,25 @@ class AlpacaPaper(PaperLedger):
         self._known = replace(before, state=outcome.state)
         return outcome
 
-    def _follow(self, state: AccountState, theirs: Mapping[str, TheirOrder], moment: Moment) -> None:
+    def _follow(
+        self,
+        state: AccountState,
+        theirs: Mapping[str, TheirOrder],
+        moment: Moment,
+        record: Record | None,
+    ) -> None:
         """Send what is not there, cancel what is no longer wanted, move stops and targets."""
         for order in sorted(state.orders.values(), key=lambda o: (o.side != "sell", o.sequence)):
             if order.id in theirs or not _sendable(order, moment):
                 continue
             if order.side == "sell":
-                self._release(order.ticker)
-                self._submit(request_for(order))
+                self.alpaca.release(order.ticker)
+                self._submit(request_for(order), record)
             else:
-                self._submit(request_for(order, _first_children(order, moment)))
-        for order in _ask(
-            lambda: self.client.get_orders(GetOrdersRequest(status=QueryOrderStatus.OPEN, limit=500))
-        ):
-            if order.client_order_id not in state.orders and self._was_ours(order.client_order_id):
-                self._cancel(order)
+                self._submit(request_for(order, _first_children(order, moment)), record)
+        for sent in self.alpaca.open_orders():
+            if sent.client_order_id not in state.orders and self._was_ours(sent.client_order_id):
+                self.alpaca.cancel(sent)
         for name, entry in theirs.items():
             stop = _tightest(state, name)
             target = state.orders.get(f"{name}.target")
@@ -242,19 +218,17 @@ class AlpacaPaper(PaperLedger):
                 if value(leg.status) not in _LIVE:
                     continue
                 if leg.stop_price is not None and stop is not None and stop.stop is not None:
-                    self._move(leg, "stop_price", float(leg.stop_price), tick(stop.stop))
+                    self.alpaca.move(leg, "stop_price", float(leg.stop_price), tick(stop.stop))
                 elif leg.limit_price is not None and target is not None and target.limit is not None:
-                    self._move(leg, "limit_price", float(leg.limit_price), tick(target.limit))
+                    self.alpaca.move(leg, "limit_price", float(leg.limit_price), tick(target.limit))
 
-    def _submit(self, request: Any) -> None:
+    def _submit(self, request: Any, record: Record | None) -> None:
         try:
-            _ask(lambda: self.client.submit_order(request))
+            self.alpaca.submit(request)
         except Refused as error:
-            if "client_order_id" in str(error):
-                return  # sent before a crash
-            self._refuse(request.client_order_id, str(error))
+            self._refuse(request.client_order_id, str(error), record)
 
-    def _refuse(self, name: str, reason: str) -> None:
+    def _refuse(self, name: str, reason: str, record: Record | None) -> None:
         """What Alpaca will not take is refused in the ledger too."""
         with transaction(self.engine) as session:
             before = self._locked(session)
@@ -271,60 +245,14 @@ class AlpacaPaper(PaperLedger):
                 cursor=before.cursor,
                 live_sequence=before.live_sequence,
             )
+            if record is not None:
+                record(session, before.state, outcome)
         self._known = replace(before, state=outcome.state)
-
-    def _release(self, ticker: str) -> None:
-        """Cancel Alpaca's open sales of a ticker, whose shares another sale needs."""
-        mine = GetOrdersRequest(status=QueryOrderStatus.OPEN, symbols=[ticker], limit=500, nested=False)
-        deadline = time.monotonic() + CANCEL_SECONDS
-        while True:
-            selling = [o for o in _ask(lambda: self.client.get_orders(mine)) if value(o.side) == "sell"]
-            if not selling or time.monotonic() > deadline:
-                return
-            for order in selling:
-                self._cancel(order)
-            time.sleep(0.1)
-
-    def _cancel(self, order: TheirOrder) -> None:
-        try:
-            _ask(lambda: self.client.cancel_order_by_id(order.id), missing=True)
-        except Refused as error:
-            log.info("order %s was not cancelled: %s", order.client_order_id, error)
-
-    def _move(self, leg: TheirOrder, field: str, now: float, wanted: float) -> None:
-        if now == wanted:
-            return
-        try:
-            _ask(lambda: self.client.replace_order_by_id(leg.id, ReplaceOrderRequest(**{field: wanted})))
-        except Refused as error:
-            log.warning("%s of %s stays at %s: %s", field, leg.symbol, now, error)
 
     def _was_ours(self, name: str) -> bool:
         with transaction(self.engine) as session:
             row = session.get(models.Order, name)
             return row is not None and row.account_id == self.account_id and row.status != "submitted"
-
-
-class Refused(Exception):
-    """Alpaca understood and said no."""
-
-
-def _ask(call: Callable[[], Any], *, missing: bool = False) -> Any:
-    """An answer of Alpaca; None for what it does not know where `missing`.
-
-    Raises Refused, and AlpacaUnavailable where it cannot be asked.
-    """
-    try:
-        return call()
-    except APIError as error:
-        status = error.status_code
-        if status == 404 and missing:
-            return None
-        if status in (403, 422):
-            raise Refused(str(error.message)) from error
-        raise AlpacaUnavailable(f"Alpaca answers {status}") from error
-    except requests.RequestException as error:
-        raise AlpacaUnavailable(f"Alpaca is not reached: {type(error).__name__}") from error
 
 
 def _sendable(order: Order, moment: Moment) -> bool:

@@ -12,7 +12,8 @@ from typing import assert_never
 
 from falcon_pipelines.bars.calendar import previous_session
 from falcon_pipelines.trading.account import AccountState, Outcome, Rules
-from falcon_pipelines.trading.ledger import ZERO, Bookkeeper, Books
+from falcon_pipelines.trading.bookkeeper import Bookkeeper
+from falcon_pipelines.trading.ledger import ZERO, Books
 from falcon_pipelines.trading.matching import match
 from falcon_pipelines.trading.moments import Moment
 from falcon_pipelines.trading.orders import (

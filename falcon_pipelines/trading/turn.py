@@ -13,8 +13,9 @@ from hashlib import sha256
 
 from falcon_pipelines.backtesting.fill_rules import SELL, capacity, slipped, trail_level
 from falcon_pipelines.trading.account import AccountState, Outcome, Rules, equity
+from falcon_pipelines.trading.bookkeeper import Bookkeeper
 from falcon_pipelines.trading.brackets import children
-from falcon_pipelines.trading.ledger import ZERO, Bookkeeper
+from falcon_pipelines.trading.ledger import ZERO
 from falcon_pipelines.trading.moments import Moment
 from falcon_pipelines.trading.orders import Bar, Fill, Halt, Order, Rejection, Status, usd
 from falcon_pipelines.trading.sizing import cost_of, fee_of

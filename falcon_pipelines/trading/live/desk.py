@@ -1,7 +1,7 @@
 """The work of the trader, turn by turn: what arrived into fills, complete bars into orders. Knows no service."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -9,42 +9,32 @@ from decimal import Decimal
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.bars.calendar import NEW_YORK, is_session, midnight, session_open_close
+from falcon_pipelines.bars.calendar import NEW_YORK, is_session, midnight
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.db.engine import DatabaseUnavailable, transaction
-from falcon_pipelines.db.notifications import notify
 from falcon_pipelines.errors import FalconError
 from falcon_pipelines.trading.account import AccountState, Outcome
 from falcon_pipelines.trading.brokers import Broker
 from falcon_pipelines.trading.commands import accounts_with_commands
 from falcon_pipelines.trading.errors import BooksDoNotBalance
 from falcon_pipelines.trading.live.accounts import LiveAccount, live_accounts
-from falcon_pipelines.trading.live.arrivals import Batch, batches, read_rows, rows_of_minute
-from falcon_pipelines.trading.live.candidate_desk import (
-    CandidateDesk,
-    Decision,
-    skip,
-    skip_unbought,
-    stale_orders,
-)
-from falcon_pipelines.trading.live.candidates import skipped_row
-from falcon_pipelines.trading.live.market_time import MINUTE, MarketTime, traded_since
+from falcon_pipelines.trading.live.arrivals import Batch, batches, read_rows
+from falcon_pipelines.trading.live.candidate_desk import CandidateDesk, skip_unbought
+from falcon_pipelines.trading.live.decisions import Decisions
+from falcon_pipelines.trading.live.market_time import MarketTime, traded_since
 from falcon_pipelines.trading.live.metrics import Metrics
 from falcon_pipelines.trading.live.notices import log_trades, tell
+from falcon_pipelines.trading.live.openings import due_before_open
 from falcon_pipelines.trading.live.spec_desk import SpecDesk
 from falcon_pipelines.trading.live.worker import Worker, watched
-from falcon_pipelines.trading.lived_actions import due_actions
 from falcon_pipelines.trading.moments import Moment, moment_of_minute
 from falcon_pipelines.trading.orders import Input
 from falcon_pipelines.trading.reconciliation import halt_account
-from falcon_pipelines.trading.store import AccountClosed, pending, submit
+from falcon_pipelines.trading.store import AccountClosed
 
 log = logging.getLogger(__name__)
 
-ACTIONS_REACH = timedelta(days=14)
-"""How late a corporate action may be published and still be lived through."""
 ACTIONS_EVERY = timedelta(minutes=10)
-RETRY_DECISION = timedelta(minutes=5)
 MakeBroker = Callable[[LiveAccount], Broker]
 
 
@@ -66,6 +56,10 @@ class TradingDesk:
     unreadable: dict[str, str] = field(default_factory=dict)
     newest_bar: datetime | None = None
     market: MarketTime = field(default_factory=MarketTime)
+    decisions: Decisions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.decisions = Decisions(self.engine, self.candidates, self.metrics)
 
     @property
     def troubles(self) -> str | None:
@@ -135,7 +129,7 @@ class TradingDesk:
             if entered is not None:
                 self._enter(session, entered)
         self.before_opens(now)
-        self._decide_again(rest, now)
+        self.decisions.after_start(list(self.workers.values()), rest, now)
         with transaction(self.engine) as session:
             rows, through = read_rows(
                 *(session, rest, watched(session, self.workers, self.candidates, self._today(now))),
@@ -185,7 +179,7 @@ class TradingDesk:
             inputs: Mapping[str, Input] = {}
             again = worker.actions_at is None or market - worker.actions_at >= ACTIONS_EVERY
             if is_session(day) and (worker.acted_for != day or again):
-                inputs = self._inputs_of(worker, market, day)
+                inputs = self._due(worker, market, day)
                 worker.acted_for, worker.actions_at = day, market
             if not inputs and worker.account.id not in commanded:
                 continue
@@ -193,33 +187,9 @@ class TradingDesk:
             shown = day if is_session(day) and day >= session_day else session_day
             self._act(worker, Moment(market, self.market.known(now), shown), inputs)
 
-    def _inputs_of(self, worker: Worker, at: datetime, day: date) -> Mapping[str, Input]:
-        """Corporate actions up to that session, and purchases that outlived theirs."""
+    def _due(self, worker: Worker, at: datetime, day: date) -> Mapping[str, Input]:
         with transaction(self.engine) as session:
-            submitted = pending(session, worker.account.id)
-        tickers = sorted(worker.state.tickers() | {order.ticker for order in submitted})
-        inputs: dict[str, Input] = {}
-        if tickers:
-            try:
-                listed = self.store.corporate_actions(
-                    tickers, day - ACTIONS_REACH, day, self.store.current_version()
-                )
-            except FalconError as error:
-                log.warning("%s: corporate actions are not known: %s", worker.account.name, error)
-                listed = ()
-            due, too_late = due_actions(listed, worker.state, day, submitted)
-            inputs.update(due)
-            for name in too_late:
-                self._tell_once(
-                    f"late_action:{worker.account.name}:{name}",
-                    "reconciliation",
-                    f"{worker.account.name}: {name} was published late",
-                    "There were trades after its ex-date, so it was not applied; check the position.",
-                )
-        opens = session_open_close(day)[0]
-        if at < opens or worker.state.session is None or worker.state.session < day:
-            inputs.update(stale_orders(worker.state, submitted, Moment(at, midnight(day), day)))
-        return inputs
+            return due_before_open(session, self.store, worker.account, worker.state, at, day)
 
     def _act(self, worker: Worker, moment: Moment, inputs: Mapping[str, Input]) -> None:
         outcome = self._guarded(
@@ -247,9 +217,7 @@ class TradingDesk:
         if moment is None:
             return
         self.metrics.delay.observe(max(0.0, (datetime.now(UTC) - batch.newest_arrival).total_seconds()))
-        for worker in list(self.workers.values()):
-            self._decide(worker, moment)
-        self._consider(batch.fresh, moment)
+        self.decisions.after(moment, batch.fresh, list(self.workers.values()))
 
     def _pass_over(self, worker: Worker, sequence: int) -> None:
         self._guarded(worker, lambda: worker.broker.pass_over(sequence))
@@ -258,7 +226,7 @@ class TradingDesk:
     def _work_one(self, worker: Worker, batch: Batch, moment: Moment) -> None:
         if worker.acted_for is None or worker.acted_for < moment.session:
             start = Moment(midnight(moment.session), midnight(moment.session), moment.session)
-            self._act(worker, start, self._inputs_of(worker, start.time, moment.session))
+            self._act(worker, start, self._due(worker, start.time, moment.session))
             worker.acted_for = moment.session
         outcome = self._guarded(
             worker,
@@ -302,78 +270,6 @@ class TradingDesk:
             worker.out_of_reach = str(error)
             worker.state = worker.broker.account.state
         return None
-
-    def _decide(self, worker: Worker, moment: Moment) -> None:
-        """What a strategy wants after a completed bar; the same bar gives the same orders, so repeating is safe."""
-        desk = worker.desk
-        if desk is None or not desk.is_due(moment):
-            return
-        if worker.retry_at is not None and moment.time < worker.retry_at:
-            return
-        try:
-            with transaction(self.engine) as session:
-                orders = desk.decide(
-                    *(session, moment, worker.cursor, worker.state), entries=worker.account.promoted
-                )
-                submit(session, worker.account.id, orders)
-            worker.retry_at = worker.trouble = None
-        except DatabaseUnavailable:
-            raise
-        except FalconError as error:
-            worker.trouble, worker.retry_at = str(error), moment.time + RETRY_DECISION
-            self._tell_once(
-                f"undecided:{worker.account.name}:{moment.session}",
-                "decision",
-                f"{worker.account.name}: no decision",
-                str(error),
-            )
-
-    def _decide_again(self, reached: int, now: datetime) -> None:
-        """What followed from the last minute before a start may not have been written; twice is the same as once."""
-        started = {w.account.id: w.undecided for w in self.workers.values() if w.undecided is not None}
-        if not started:
-            return
-        for worker in [self.workers[account_id] for account_id in started]:
-            self._decide(worker, started[worker.account.id])
-            worker.undecided = None
-        last = max(started.values(), key=lambda moment: moment.time)
-        wanted = [ticker for ticker, waiting in self.candidates.waiting.items() if waiting]
-        with transaction(self.engine) as session:
-            rows = rows_of_minute(session, last.time, reached, wanted)
-        for batch in batches(rows, now, reached):
-            self._consider(batch.fresh, last)
-
-    def _consider(self, bars: Mapping[str, object], moment: Moment) -> None:
-        by_name = {w.account.name: w for w in self.workers.values()}
-        desks = {
-            w.desk.spec.name: (w.account.name, w.desk)
-            for w in self.workers.values()
-            if w.desk is not None and w.account.promoted
-        }
-        states = {name: worker.state for name, worker in by_name.items()}
-        at = moment.time + MINUTE
-        decisions = self.candidates.consider(bars, at, states, desks)  # type: ignore[arg-type]
-        decisions += [d for d in self.candidates.expired(at) if d not in decisions]
-        self._write(decisions, by_name, at)
-
-    def _write(self, decisions: Sequence[Decision], by_name: Mapping[str, Worker], at: datetime) -> None:
-        if not decisions:
-            return
-        with transaction(self.engine) as session:
-            for made in decisions:
-                account = by_name[made.account].account.id if made.account in by_name else None
-                if made.order is not None and account is not None:
-                    submit(session, account, [made.order])
-                elif made.refusal is not None:
-                    skip(session, [skipped_row(made.candidate, made.refusal, at, made.strategy, account)])
-        self.candidates.forget(decisions)
-        for made in decisions:
-            if made.refusal is not None:
-                self.metrics.skipped.labels(made.refusal.rule).inc()
-
-    def _tell_once(self, key: str, kind: str, title: str, body: str) -> None:
-        with transaction(self.engine) as session:
-            notify(session, key, kind, title, body)
 
     def _measure(self, worker: Worker, outcome: Outcome) -> None:
         self.metrics.measure(worker.account.name, outcome)

@@ -15,6 +15,7 @@ from falcon_pipelines.settings import Settings
 from falcon_pipelines.trading.account import Rules
 from falcon_pipelines.trading.alpaca_orders import AlpacaNotConfigured, AlpacaUnavailable, paper_client
 from falcon_pipelines.trading.alpaca_paper import AlpacaPaper
+from falcon_pipelines.trading.live.notices import tell
 from falcon_pipelines.trading.moments import Moment
 from falcon_pipelines.trading.orders import Bar
 from falcon_pipelines.trading.reconciliation import reconcile
@@ -22,7 +23,7 @@ from falcon_pipelines.trading.risk import Limits
 from falcon_pipelines.trading.store import create_account
 from tests.trading.live.alpaca_server import Exchange, alpaca
 from tests.trading.live.bars import MONDAY, minute
-from tests.trading.live.books import buy, fills, hand_in, order
+from tests.trading.live.books import buy, fills, hand_in, order, told
 
 
 def settings(url: str, **more: Any) -> Settings:
@@ -62,7 +63,7 @@ class Account:
         prices = price if isinstance(price, tuple) else (price,) * 4
         at, self.number = minute(self.number), self.number + 1
         return self.broker.work_live(
-            Moment(at, at, MONDAY), {ticker: Bar(*prices, 1e6)}, self.number, self.number
+            *(Moment(at, at, MONDAY), {ticker: Bar(*prices, 1e6)}, self.number, self.number), record=tell
         )
 
     def submit(self, *orders: Any) -> None:
@@ -157,6 +158,7 @@ def test_what_alpaca_or_risk_refuses_is_refused_here(engine: Engine, exchange: E
     account.submit(buy("in", minute(0)))
     account.bars(100)
     assert order(engine, "in").reason == "Alpaca refused it: insufficient day trading buying power"
+    assert told(engine, "reject") == ["Refused: in"]
     exchange.refuse = None
     account.submit(buy("rich", minute(1), quantity=101), buy("one", minute(1)), buy("two", minute(1), "Y"))
     account.bars(100)
