@@ -127,7 +127,11 @@ def positions(database: Database) -> dg.MaterializeResult:
         ).all()
     heading = ("account", "ticker", "quantity", "cost", "price", "priced at")
     lines = [
-        (name, ticker, f"{quantity:,.0f}", f"{cost:,.2f}", f"{price or 0:,.4f}", at or "—")
+        (
+            *(name, ticker, f"{quantity:,.0f}", f"{cost:,.2f}"),
+            "—" if price is None else f"{price:,.4f}",
+            "—" if at is None else f"{at:%Y-%m-%dT%H:%MZ}",
+        )
         for name, ticker, quantity, cost, price, at in rows
     ]
     return _result(len(lines), heading, lines)

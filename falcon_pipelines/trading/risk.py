@@ -65,7 +65,7 @@ def refusal(
         if already + cost > share * exposure.equity:
             part = float((already + cost) / exposure.equity) if exposure.equity else float("inf")
             unknown = "" if known or name != "sector_share" else " in tickers without a known sector"
-            return f"{name}: {part:.1%} of equity would be invested{unknown}, {float(share):.1%} is allowed"
+            return f"{name}: {part:.2%} of equity would be invested{unknown}, {float(share):.2%} is allowed"
     return None
 
 
