@@ -129,6 +129,7 @@ def test_a_stop_that_the_volume_did_not_allow_sells_the_rest_at_the_next_open() 
     bars = days([flat(10), (10, 10, 8, 9, 400), (9.5, 12, 9, 11)])
     result = run(bars, buy(100, protect={"stop": 9, "target": 11}))
     assert fills(result)[1:] == [("in.stop", "sell", 40, 9.0), ("in.stop", "sell", 60, 9.5)]
+    assert order(result, "in.target")["reason"] == "in.stop was triggered"
 
 
 def test_split_changes_quantity_cost_and_resting_prices_but_not_the_profit() -> None:
@@ -326,6 +327,21 @@ def test_a_limit_entry_is_not_sold_at_a_high_from_before_it() -> None:
     bar = (110, 120, 98, 101)
     result = run(days([bar]), buy(10, type="limit", limit=100, protect={"target": 115}))
     assert fills(result) == [("in", "buy", 10, 100.0)]
+
+
+def test_a_trailing_stop_of_a_limit_entry_does_not_follow_a_high_from_before_it() -> None:
+    bars = days([(110, 120, 98, 101), (101, 102, 95, 100)])
+    result = run(bars, buy(10, type="limit", limit=100, protect={"trail_pct": 10}))
+    assert fills(result) == [("in", "buy", 10, 100.0)]
+    assert result["positions"][0]["orders"][0]["stop"] == Decimal("91.8")
+
+
+def test_what_an_exit_inside_a_bar_brings_does_not_pay_for_an_entry_inside_it() -> None:
+    bars = days({"X": [flat(100), (100, 100, 90, 92), flat(92)], "Y": [flat(50), (50, 54, 50, 53), flat(53)]})
+    into_y = {"id": "y", "at": D1, "ticker": "Y", "side": "buy", "type": "trailing", "quantity": 10}
+    result = run(bars, buy(protect={"stop": 95}), {**into_y, "trail_pct": 5})
+    assert fills(result) == [("in", "buy", 100, 100.0), ("in.stop", "sell", 100, 95.0)]
+    assert order(result, "y")["reason"].startswith("not enough cash: 10 Y at 52.50 cost 525.00 dollars, 0.00")
 
 
 def test_a_stop_limit_may_stay_unfilled_until_price_comes_back() -> None:
