@@ -47,7 +47,7 @@ def accept(turn: Turn, request: OrderRequest) -> None:
     if reason is not None:
         turn.reject(order, reason)
     else:
-        turn.put(replace(order, reserve=cost))
+        turn.orders.put(replace(order, reserve=cost))
 
 
 def _refusal(turn: Turn, order: Order, quantity: int, cost: Decimal) -> str | None:
@@ -55,7 +55,7 @@ def _refusal(turn: Turn, order: Order, quantity: int, cost: Decimal) -> str | No
         return "its size comes to no whole share"
     if cost > turn.free_cash(order.id):
         return f"not enough cash: {cost:,.2f} dollars are needed, {turn.free_cash(order.id):,.2f} are free"
-    buying = {o.ticker for o in turn.open_orders() if o.side == "buy" and o.id != order.id}
+    buying = {o.ticker for o in turn.orders.of() if o.side == "buy" and o.id != order.id}
     most = turn.rules.limits.max_positions
     if most is not None and len(buying | turn.keeper.books.lots.keys() - {order.ticker}) >= most:
         return f"max_positions: {most} are held or ordered already"
@@ -73,7 +73,9 @@ def book(turn: Turn, theirs: Mapping[str, TheirOrder]) -> bool:
             changed |= _book_leg(turn, name, leg)
         ours = turn.orders.get(name)
         if ours is not None and value(order.status) in _DEAD:
-            turn.end(ours, "cancelled" if ours.filled else "rejected", f"Alpaca: {value(order.status)}")
+            turn.orders.end(
+                ours, "cancelled" if ours.filled else "rejected", f"Alpaca: {value(order.status)}"
+            )
             changed = True
     return changed
 

@@ -125,10 +125,10 @@ def place(turn: Turn, request: OrderRequest) -> None:
         turn.reject(order, reason)
         return
     if request.closes:
-        for entry in turn.open_orders(order.ticker):
+        for entry in turn.orders.of(order.ticker):
             if entry.side == "buy":
-                turn.end(entry, "cancelled", f"{order.id} closes the position")
-    turn.put(replace(order, reserve=reserve(turn, order)))
+                turn.orders.end(entry, "cancelled", f"{order.id} closes the position")
+    turn.orders.put(replace(order, reserve=reserve(turn, order)))
 
 
 def reserve(turn: Turn, order: Order) -> Decimal:
@@ -156,10 +156,10 @@ def _purchase_refusal(turn: Turn, order: Order) -> str | None:
 def _sale_refusal(turn: Turn, order: Order) -> str | None:
     if order.sizing is not None:
         return f"no short sales: no {order.ticker} is held to sell"
-    coming = turn.coming(order.ticker)
+    coming = turn.orders.coming(order.ticker)
     going = sum(
         o.remaining
-        for o in turn.open_orders(order.ticker)
+        for o in turn.orders.of(order.ticker)
         if order.type == "market" and o.side == "sell" and o.type == "market" and o.role == "order"
     )
     held = turn.held(order.ticker)
@@ -173,12 +173,12 @@ def _sale_refusal(turn: Turn, order: Order) -> str | None:
 def cancel(turn: Turn, request: CancelRequest) -> None:
     """Take back what is left of an order."""
     order = turn.orders.get(request.order)
-    if order is None and request.order in turn.changed:
+    if order is None and request.order in turn.orders.changed:
         return  # ended in this very turn
     if order is None:
         turn.refuse(request.id, f"nothing to cancel: {request.order} is not an open order")
         return
-    turn.end(order, "cancelled", request.reason)
+    turn.orders.end(order, "cancelled", request.reason)
 
 
 def edit_stop(turn: Turn, request: EditStop) -> None:
@@ -191,7 +191,7 @@ def edit_stop(turn: Turn, request: EditStop) -> None:
     if order.side == "buy" and reserve(turn, edited) > turn.free_cash(order.id):
         turn.refuse(request.id, f"not enough cash to move the stop of {request.order}")
         return
-    turn.put(replace(edited, reserve=reserve(turn, edited)))
+    turn.orders.put(replace(edited, reserve=reserve(turn, edited)))
 
 
 def obey(turn: Turn, command: Command) -> None:
@@ -214,15 +214,15 @@ def obey(turn: Turn, command: Command) -> None:
 
 def _close(turn: Turn, command: Command, ticker: str | None) -> None:
     """Cancel open purchases and sell at the next open, one ticker or all."""
-    for order in turn.open_orders(ticker):
+    for order in turn.orders.of(ticker):
         if order.side == "buy":
-            turn.end(order, "cancelled", f"cancelled by {command.command}")
+            turn.orders.end(order, "cancelled", f"cancelled by {command.command}")
     for held in sorted(turn.keeper.books.lots) if ticker is None else [ticker]:
         name = f"{turn.state.name}:{command.command}:{held}:{command.at.isoformat()}"
         selling = any(
             order.side == "sell" and order.type == "market" and order.role == "order"
             and order.remaining >= turn.held(held)
-            for order in turn.open_orders(held)
+            for order in turn.orders.of(held)
         )  # fmt: skip
         if turn.held(held) and not selling:
             at = min(command.at, turn.moment.starts)
@@ -231,8 +231,8 @@ def _close(turn: Turn, command: Command, ticker: str | None) -> None:
 
 def delist(turn: Turn, action: Delisting) -> None:
     """Cancel the ticker's orders and, where it is known what a share was paid, end the position."""
-    for order in turn.open_orders(action.ticker):
-        turn.end(order, "cancelled", f"{action.ticker} is no longer traded")
+    for order in turn.orders.of(action.ticker):
+        turn.orders.end(order, "cancelled", f"{action.ticker} is no longer traded")
     if action.amount is not None and turn.held(action.ticker):
         turn.keeper.delist(turn.moment.time, action.ticker, action.amount, turn.moment.settles_on)
 
@@ -252,7 +252,7 @@ def split(turn: Turn, action: Split) -> None:
         turn.prices[ticker] = usd(turn.prices[ticker] * divide)
     if ticker in turn.keeper.books.lots:
         turn.keeper.split(turn.moment.time, ticker, ratio, turn.prices[ticker], turn.moment.settles_on)
-    for order in turn.open_orders(ticker):
+    for order in turn.orders.of(ticker):
         protect = order.protect
         if protect is not None:
             distance = None if protect.stop_distance is None else protect.stop_distance * float(divide)
@@ -273,11 +273,11 @@ def split(turn: Turn, action: Split) -> None:
             protect=protect,
         )
         if not changed.remaining and not order.sizing:
-            turn.end(order, "cancelled", "the split left no whole share of it")
+            turn.orders.end(order, "cancelled", "the split left no whole share of it")
             continue
         needed = reserve(turn, changed)
-        turn.put(replace(changed, reserve=min(needed, max(ZERO, turn.free_cash(order.id)))))
-    turn.fit_exits(ticker)
+        turn.orders.put(replace(changed, reserve=min(needed, max(ZERO, turn.free_cash(order.id)))))
+    turn.orders.fit_exits(ticker, turn.held(ticker))
 
 
 def begin_session(turn: Turn) -> None:

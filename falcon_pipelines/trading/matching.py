@@ -118,8 +118,8 @@ def match_bracket(turn: Turn, parent: str, ticker: str, entered: int, entry: flo
     """
     bar = turn.bars[ticker]
     if entered == AT_OPEN:
-        _leave_at_better_open(turn, turn.bracket(parent, ticker), bar)
-    family = turn.bracket(parent, ticker)
+        _leave_at_better_open(turn, turn.orders.bracket(parent, ticker), bar)
+    family = turn.orders.bracket(parent, ticker)
     stop = _live_stop(family)
     targets = sorted(
         (
@@ -149,7 +149,7 @@ def match_bracket(turn: Turn, parent: str, ticker: str, entered: int, entry: flo
         turn.leave(turn.orders[stop.id], price, slip=True, flags=flags)
         for order in targets:
             if order.id in turn.orders:
-                turn.end(turn.orders[order.id], "cancelled", f"{stop.id} was triggered")
+                turn.orders.end(turn.orders[order.id], "cancelled", f"{stop.id} was triggered")
 
 
 def _leave_at_better_open(turn: Turn, family: Sequence[Order], bar: Bar) -> None:
@@ -193,11 +193,11 @@ def _match_single(turn: Turn, order: Order, bar: Bar, flags: tuple[str, ...]) ->
     elif order.type == "stop_limit":
         triggered, price = stop_limit_fill(side, float(order.stop or 0), limit, *prices, bar.close)
         if triggered:
-            order = turn.put(replace(order, triggered=True))
+            order = turn.orders.put(replace(order, triggered=True))
         entered = BY_STOP if price == float(order.stop or 0) else BY_LIMIT
     else:
         if order.stop is None:
-            order = turn.put(trailed(replace(order, best=bar.open)))
+            order = turn.orders.put(trailed(replace(order, best=bar.open)))
         price = stop_fill(side, float(order.stop or 0), *prices)
         slip, entered = True, BY_STOP
     if math.isnan(price):
@@ -239,9 +239,9 @@ def complete(turn: Turn, entered: dict[str, int]) -> None:
             extreme = bar.close  # the high may have come before the entry
         if order.type == "trailing" and not order.triggered:
             if order.best is None or direction * extreme > direction * order.best:
-                turn.put(trailed(replace(order, best=extreme)))
+                turn.orders.put(trailed(replace(order, best=extreme)))
         elif order.raise_at is not None and usd(extreme) >= order.raise_at:
             level = max(order.stop or ZERO, order.raise_to or ZERO)
-            turn.put(replace(order, stop=level, raise_at=None))
+            turn.orders.put(replace(order, stop=level, raise_at=None))
         elif order.bars_left is not None:
-            turn.put(replace(order, bars_left=order.bars_left - 1))
+            turn.orders.put(replace(order, bars_left=order.bars_left - 1))

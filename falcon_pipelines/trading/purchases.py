@@ -27,7 +27,7 @@ def enter(turn: Turn, order: Order, price: float, *, slip: bool) -> bool:
             turn.reject(order, f"the stop {stop:.2f} is already passed at {money(paid)}")
             return False
     if order.sizing and not order.filled:
-        order = turn.put(replace(order, quantity=_asked(turn, order, order.sizing, paid)))
+        order = turn.orders.put(replace(order, quantity=_asked(turn, order, order.sizing, paid)))
     if order.sizing:
         spendable = min(free, room(turn.rules.limits, _exposure(turn, order), order.ticker, order.strategy))
         shares = min(order.remaining, affordable(paid, spendable, turn.rules.costs.fee_bps))
@@ -46,7 +46,7 @@ def enter(turn: Turn, order: Order, price: float, *, slip: bool) -> bool:
         turn.reject(order, reason)
         return False
     if order.type == "stop" or order.type == "trailing":
-        order = turn.put(replace(order, triggered=True))
+        order = turn.orders.put(replace(order, triggered=True))
     if not quantity:
         return False
     turn.book_purchase(order, quantity, paid)

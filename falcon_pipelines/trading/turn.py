@@ -17,11 +17,11 @@ from falcon_pipelines.trading.bookkeeper import Bookkeeper
 from falcon_pipelines.trading.brackets import children
 from falcon_pipelines.trading.ledger import ZERO
 from falcon_pipelines.trading.moments import Moment
-from falcon_pipelines.trading.orders import Bar, Fill, Halt, Order, Rejection, Status, usd
+from falcon_pipelines.trading.open_orders import OpenOrders
+from falcon_pipelines.trading.orders import Bar, Fill, Halt, Order, Rejection, usd
 from falcon_pipelines.trading.sizing import cost_of, fee_of
 
 STOP_ROLES = ("stop", "trail")
-WHOLE_POSITION_ROLES = ("stop", "trail", "target", "time")
 
 
 def money(amount: Decimal) -> str:
@@ -59,11 +59,7 @@ class Turn:
         self.replayed = replayed
         self.rules = rules
         self.keeper = Bookkeeper(state.books)
-        self.orders = dict(state.orders)
-        self._by_ticker: dict[str, dict[str, Order]] = {}
-        for order in state.orders.values():
-            self._by_ticker.setdefault(order.ticker, {})[order.id] = order
-        self._reserved = sum((order.reserve for order in state.orders.values()), ZERO)
+        self.orders = OpenOrders(state.orders)
         self.prices = dict(state.prices)
         self.halts = list(state.halts)
         self.ended_halts: list[Halt] = []
@@ -74,7 +70,6 @@ class Turn:
         self.sequence = state.sequence
         self.day_start_equity = state.day_start_equity
         self.peak_equity = state.peak_equity
-        self.changed: dict[str, Order] = {}
         self.fills: list[Fill] = []
         self.rejections: list[Rejection] = []
         self.traded: dict[str, int] = {}
@@ -89,7 +84,7 @@ class Turn:
         state = AccountState(
             name=self.state.name,
             books=self.keeper.books,
-            orders=self.orders,
+            orders={order.id: order for order in self.orders.of()},
             prices={ticker: price for ticker, price in self.prices.items() if ticker in held},
             halts=tuple(self.halts),
             session=max(self.moment.session, self.state.session or self.moment.session),
@@ -105,7 +100,7 @@ class Turn:
         )
         return Outcome(
             state,
-            tuple(self.changed.values()),
+            tuple(self.orders.changed.values()),
             tuple(self.fills),
             tuple(self.rejections),
             tuple(self.keeper.entries),
@@ -113,7 +108,7 @@ class Turn:
         )
 
     def _last_bars(self) -> dict[str, datetime]:
-        wanted = self.keeper.books.lots.keys() | {t for t, orders in self._by_ticker.items() if orders}
+        wanted = self.keeper.books.lots.keys() | self.orders.tickers()
         seen = dict.fromkeys(self.bars, self.moment.time)
         return {t: time for t, time in {**self.state.last_bars, **seen}.items() if t in wanted}
 
@@ -123,25 +118,13 @@ class Turn:
     def equity(self) -> Decimal:
         return equity(self.keeper.books, self.prices)
 
-    def open_orders(self, ticker: str | None = None) -> list[Order]:
-        """Open orders in order of arrival."""
-        return list((self.orders if ticker is None else self._by_ticker.get(ticker, {})).values())
-
     def acting_orders(self, ticker: str | None = None) -> list[Order]:
         """Open orders that were there when the bar began, in order of arrival."""
-        return [order for order in self.open_orders(ticker) if order.submitted_at <= self.moment.starts]
-
-    def bracket(self, parent: str, ticker: str) -> list[Order]:
-        """The open exits of an entry."""
-        return [order for order in self._by_ticker.get(ticker, {}).values() if order.parent == parent]
+        return [order for order in self.orders.of(ticker) if order.submitted_at <= self.moment.starts]
 
     def free_cash(self, besides: str = "") -> Decimal:
         """Cash that is neither kept back for another open order nor of uncertain timing."""
-        return self.keeper.books.cash - (self._reserved - self._reserve_of(besides)) - self.held_back
-
-    def _reserve_of(self, name: str) -> Decimal:
-        order = self.orders.get(name)
-        return ZERO if order is None else order.reserve
+        return self.keeper.books.cash - self.orders.reserved(besides) - self.held_back
 
     def cost(self, price: Decimal, quantity: int) -> Decimal:
         """What buying costs, fee included, in dollars."""
@@ -150,31 +133,14 @@ class Turn:
     def fee(self, price: Decimal, quantity: int) -> Decimal:
         return fee_of(price, quantity, self.rules.costs.fee_bps)
 
-    def put(self, order: Order) -> Order:
-        """Store a new form of an order."""
-        self.changed[order.id] = order
-        self._reserved -= self._reserve_of(order.id)
-        of_ticker = self._by_ticker.setdefault(order.ticker, {})
-        if order.status == "open":
-            self.orders[order.id] = of_ticker[order.id] = order
-            self._reserved += order.reserve
-        else:
-            self.orders.pop(order.id, None)
-            of_ticker.pop(order.id, None)
-        return order
-
     def next_sequence(self) -> int:
         self.sequence += 1
         return self.sequence
 
-    def end(self, order: Order, status: Status, reason: str | None = None) -> None:
-        """Close an order."""
-        self.put(replace(order, status=status, reason=reason, reserve=ZERO))
-
     def reject(self, order: Order, reason: str) -> None:
         """Refuse an order, or what is left of it."""
         self.refuse(order.id, reason)
-        self.end(order, "cancelled" if order.filled else "rejected", reason)
+        self.orders.end(order, "cancelled" if order.filled else "rejected", reason)
 
     def refuse(self, name: str, reason: str) -> None:
         self.rejections.append(Rejection(name, reason, self.moment.time))
@@ -210,7 +176,7 @@ class Turn:
         left = order.remaining
         reserve = self.cost(max(paid, usd(order.limit or 0)), left) if left else ZERO
         order = replace(order, reserve=min(reserve, max(ZERO, self.free_cash(order.id))))
-        self.put(order) if left else self.end(order, "filled")
+        self.orders.put(order) if left else self.orders.end(order, "filled")
         self._protect(order, quantity, paid)
 
     def leave(self, order: Order, price: float, *, slip: bool, flags: tuple[str, ...] = ()) -> int:
@@ -222,9 +188,9 @@ class Turn:
         ticker = order.ticker
         entry = self.orders.get(order.parent or "")
         if entry is not None:
-            self.end(entry, "cancelled", f"{order.id} was reached")
+            self.orders.end(entry, "cancelled", f"{order.id} was reached")
         if order.type in ("stop", "trailing"):
-            order = self.put(replace(order, triggered=True))
+            order = self.orders.put(replace(order, triggered=True))
         quantity = int(min(order.remaining, self.held(ticker), self.allowed_volume(ticker)))
         if quantity <= 0:
             return 0
@@ -241,14 +207,14 @@ class Turn:
             self.moment.time, ticker, quantity, proceeds, self.moment.settles_on, fill.id
         )
         order = replace(order, filled=order.filled + quantity, cost=order.cost + got * quantity)
-        self.put(order) if order.remaining else self.end(order, "filled")
+        self.orders.put(order) if order.remaining else self.orders.end(order, "filled")
         if profit < 0 and self.rules.limits.cooldown:
             self.cooling[ticker] = self.moment.session_after(self.rules.limits.cooldown + 1)
         if order.role in STOP_ROLES or order.type in ("stop", "stop_limit", "trailing"):
             self.stop_exits.append(self.moment.session)
         if order.parent:
-            self._shrink_siblings(order, quantity)
-        self.fit_exits(ticker)
+            self.orders.shrink_siblings(order, quantity)
+        self.orders.fit_exits(ticker, self.held(ticker))
 
     def _fill(self, order: Order, quantity: int, price: Decimal, flags: tuple[str, ...]) -> Fill:
         time = self.moment.time
@@ -269,68 +235,17 @@ class Turn:
             return
         for child in children(entry, added, price, self.moment, self.orders):
             known = self.orders.get(child.id)
-            self.put(child if known else replace(child, sequence=self.next_sequence()))
-
-    def _shrink_siblings(self, exit_: Order, sold: int) -> None:
-        family = [
-            order for order in self.orders.values() if order.parent == exit_.parent and order.id != exit_.id
-        ]
-        whole = [order for order in family if order.role in WHOLE_POSITION_ROLES]
-        covered = exit_.remaining if exit_.role in WHOLE_POSITION_ROLES else None
-        for order in whole:
-            order = self._reduce(order, order.remaining - sold, f"{exit_.id} was filled")
-            covered = order.remaining if covered is None else min(covered, order.remaining)
-        for order in family:
-            if order.role == "partial" and covered is not None:
-                self._reduce(order, min(order.remaining, covered), f"{exit_.id} was filled")
-
-    def _reduce(self, order: Order, remaining: int, reason: str) -> Order:
-        """Make what is left of an order smaller; cancels it where nothing is left."""
-        if remaining >= order.remaining:
-            return order
-        smaller = replace(order, quantity=order.filled + max(0, remaining))
-        if smaller.remaining:
-            return self.put(smaller)
-        self.end(order, "cancelled", reason)
-        return smaller
-
-    def fit_exits(self, ticker: str) -> None:
-        """No open sale may exceed the shares held, nor all brackets together.
-
-        The oldest bracket gives way.
-        """
-        held = self.held(ticker)
-        reason = "the position was closed" if not held else "less is held"
-        for order in self.open_orders(ticker):
-            if order.side == "sell":
-                self._reduce(order, min(order.remaining, held), reason)
-        covers: dict[str, int] = {}
-        for order in self.open_orders(ticker):
-            if order.parent and order.role in WHOLE_POSITION_ROLES:
-                covers[order.parent] = order.remaining
-        excess = sum(covers.values()) - held
-        for parent, cover in covers.items():
-            if excess <= 0:
-                break
-            cut = min(excess, cover)
-            excess -= cut
-            for order in self.open_orders(ticker):
-                if order.parent == parent:
-                    self._reduce(order, min(order.remaining, cover - cut), reason)
-
-    def coming(self, ticker: str) -> int:
-        """Shares that open market purchases may still bring: a sale may be placed against them."""
-        return sum(o.remaining for o in self.open_orders(ticker) if o.side == "buy" and o.type == "market")
+            self.orders.put(child if known else replace(child, sequence=self.next_sequence()))
 
     def drop_baseless_sales(self) -> None:
         """Refuse sales that were placed against purchases which then did not come about."""
-        for order in self.open_orders():
+        for order in self.orders.of():
             if order.side == "sell":
-                backed = self.held(order.ticker) + self.coming(order.ticker)
+                backed = self.held(order.ticker) + self.orders.coming(order.ticker)
                 if not backed:
                     self.reject(order, f"no position: no {order.ticker} is held to sell")
                 else:
-                    self._reduce(order, min(order.remaining, backed), "less is held")
+                    self.orders.reduce(order, min(order.remaining, backed), "less is held")
 
     def settle_session(self, session: date) -> None:
         """The first moment of a session: pay what is due, forget yesterday's halts, remember the start."""
