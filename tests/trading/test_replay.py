@@ -263,8 +263,17 @@ def test_proceeds_of_a_sale_pay_for_a_purchase_at_the_same_open_but_settle_a_ses
     assert (result["cash"], result["positions"][0]["quantity"]) == (0, 200)
     sold = run(days([flat(100), flat(100)]), buy(), sell())
     assert (sold["cash"], sold["settled_cash"]) == (10_000, 0)
+    assert [p["settles_on"] for p in sold["postings"] if p["ledger"] == "unsettled"] == [date(2026, 11, 4)]
     settled = run(days([flat(100), flat(100), flat(100)]), buy(), sell())
     assert settled["settled_cash"] == 10_000
+
+
+def test_a_purchase_uses_settled_cash_first_and_then_the_oldest_proceeds() -> None:
+    bars = days({"X": [flat(60)] * 2, "Y": [flat(50)] * 2})
+    result = run(bars, buy(), sell(), {**buy(150, at=D2, id="y"), "ticker": "Y"})
+    paid = [(row["ledger"], row["amount"]) for row in result["postings"] if row["kind"] == "buy"][-2:]
+    assert paid == [("cash", -4_000), ("unsettled", -3_500)]
+    assert (result["settled_cash"], result["cash"]) == (0, 2_500)
 
 
 def test_entry_on_an_early_close_friday_afternoon_fills_on_monday() -> None:
