@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from falcon_pipelines.bars.report import report_store
 from falcon_pipelines.checks import ALL_CHECKS
 from falcon_pipelines.db import models
-from falcon_pipelines.db.heartbeats import beat
+from falcon_pipelines.db.heartbeats import SENSORS, beat
 from falcon_pipelines.jobs import judge_strategies, trade_on_paper
 from falcon_pipelines.partitions import strategy_specs
 from falcon_pipelines.reports import report_dagster
@@ -107,7 +107,7 @@ def reports(context: dg.SensorEvaluationContext, database: Database, bars: Bars)
         report_dagster(session, context.instance, keys)
         report_store(session, bars.reader())
         detail = f"without a heartbeat: {', '.join(ill)}" if ill else None
-        beat(session, "dagster-sensors", _STARTED_AT, "degraded" if ill else "ok", detail)
+        beat(session, SENSORS, _STARTED_AT, "degraded" if ill else "ok", detail)
     return dg.SkipReason("reported")
 
 

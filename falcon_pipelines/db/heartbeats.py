@@ -10,6 +10,9 @@ from sqlalchemy.orm import Session
 from falcon_pipelines import __version__
 from falcon_pipelines.db.models import Heartbeat
 
+SENSORS = "dagster-sensors"
+"""Beats with a sensor, and so only while daemon, code server and database work together."""
+
 
 def beat(
     session: Session,

@@ -32,23 +32,30 @@ def fail_orphaned_runs(instance: dg.DagsterInstance) -> int:
     return len(orphans)
 
 
-def fail_runs_from_before(instance: dg.DagsterInstance, moment: datetime, node: str | None = None) -> int:
-    """Mark runs launched before `moment`, a boot, and unfinished since as failed; returns how many there were.
+def runs_from_before(
+    instance: dg.DagsterInstance, moment: datetime, node: str | None = None
+) -> list[dg.DagsterRun]:
+    """Runs launched before `moment`, a boot, and unfinished since; with `node`, none that another node executes.
 
-    Queued runs stay queued: no process had them yet. With `node`, runs that another node executes are left alone.
+    Queued runs are not among them: no process had them yet.
     """
     records = instance.get_run_records(filters=dg.RunsFilter(statuses=_UNFINISHED, created_before=moment))
-    ended = 0
-    for record in records:
-        if record.dagster_run.tags.get(NODE_TAG, node) != node:
-            continue
-        launched = record.start_time or record.update_timestamp.timestamp()
-        if launched < moment.timestamp():
-            instance.report_run_failed(
-                record.dagster_run, "the machine that executed this run was restarted in the middle of it"
-            )
-            ended += 1
-    return ended
+    return [
+        record.dagster_run
+        for record in records
+        if record.dagster_run.tags.get(NODE_TAG, node) == node
+        and (record.start_time or record.update_timestamp.timestamp()) < moment.timestamp()
+    ]
+
+
+def fail_runs_from_before(instance: dg.DagsterInstance, moment: datetime, node: str | None = None) -> int:
+    """Mark `runs_from_before` as failed; returns how many there were."""
+    found = runs_from_before(instance, moment, node)
+    for run in found:
+        instance.report_run_failed(
+            run, "the machine that executed this run was restarted in the middle of it"
+        )
+    return len(found)
 
 
 def _alive(tag: str) -> bool:

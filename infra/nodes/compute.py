@@ -14,6 +14,8 @@ SWEEP = Service(
     runtime_folder="falcon-sweep",
     keep_runtime_folder=True,
     once=True,
+    # Ready when it has kept the moment, before which runs are the last boot's; ended when those are.
+    notify=True,
 )
 CODE_SERVER = Service(
     name="falcon-code-server",
