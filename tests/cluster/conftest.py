@@ -9,6 +9,7 @@ from tests.cluster.bed import Bed, bed_from_environment
 from tests.cluster.image import given_base
 from tests.cluster.installation import Installation, Said
 from tests.cluster.machine import obstacle
+from tests.cluster.mirror import LaterMinutes
 from tests.cluster.road import SETTINGS, Road
 from tests.cluster.trading import start_trading
 
@@ -27,6 +28,8 @@ IN_ORDER = (
     "test_second_node",
     "test_restore",
 )
+POWER_CUTS = 10
+"""How often the power of each node, and of all, is cut with --thorough."""
 _lines: list[tuple[str, str, float]] = []
 
 
@@ -65,7 +68,7 @@ def _line(fault: str, seen: str, seconds: float) -> str:
     return f"{fault:52} {seconds:7.1f} s  {seen}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tell(request: pytest.FixtureRequest) -> Callable[[str, str, float], None]:
     """Call with the fault, what was seen, and the seconds to recover: a line on the terminal."""
 
@@ -159,3 +162,10 @@ def trading(road: Road) -> Road:
     start_trading(road)
     assert road.site.olga.cookies  # logged in, before anything is taken away that a login needs
     return road
+
+
+@pytest.fixture(scope="session")
+def later(road: Road, effort: Effort, tmp_path_factory: pytest.TempPathFactory) -> LaterMinutes:
+    """Work for one run in each power cut, and for one that is met by something else."""
+    chunks = 4 * effort.times(POWER_CUTS, 1) + 1
+    return LaterMinutes(road, tmp_path_factory.mktemp("source"), chunks)

@@ -236,7 +236,7 @@ class Node:
         if (mounted / "lost+found").exists():
             (mounted / "lost+found").rmdir()
             run(["cp", "-a", f"{below}/.", str(mounted)])
-        run(["chown", f"--reference={below}", str(mounted)])
+            run(["chown", f"--reference={below}", str(mounted)])
         return [(mounted, target)]
 
     def _ended(self, seconds: float) -> None:

@@ -14,6 +14,7 @@ from falcon_pipelines.bars.flat_files import file_key
 from falcon_pipelines.bars.synthetic import SyntheticMarket, write_synthetic_flat_files
 from tests.cluster.installation import Installation
 from tests.cluster.machine import run
+from tests.cluster.node import Node
 from tests.cluster.visitor import Answer
 from tests.cluster.waiting import wait_until
 
@@ -142,12 +143,6 @@ class Road:
         answered = self.site.olga.graphql(_STOP, {"id": run_id}, timeout=60)["terminateRun"]
         assert answered["__typename"] == "TerminateRunSuccess", str(answered)
 
-    def retry_of(self, run_id: str, seconds: float) -> str:
-        """Wait until a run is started again by itself; the new run's id."""
-        query = f"SELECT run_id FROM run_tags WHERE key = 'dagster/parent_run_id' AND value = '{run_id}'"
-        wait_until(lambda: self.bed.db.psql(query, "dagster"), seconds, "the run is started again", every=1)
-        return self.bed.db.psql(query, "dagster").splitlines()[0]
-
     def end_of(self, run_id: str, seconds: float = 120) -> str:
         """Wait for the end of a run; how it ended."""
         wait_until(lambda: self.status(run_id) in ENDED, seconds, f"run {run_id[:8]} ends", every=1)
@@ -170,9 +165,11 @@ class Road:
         self.republish(newest)
         return self.ingest(newest[0], newest[-1])
 
-    def process_of(self, run_id: str) -> int:
-        """The process on compute that executes a run; 0 when there is none."""
-        found = self.bed.compute.console(f"pgrep -f 'run_workers.execut[e] {run_id}' || true").split()
+    def process_of(self, run_id: str, node: Node | None = None) -> int:
+        """The process on a node (the first compute node) that executes a run; 0 when there is none."""
+        found = (
+            (node or self.bed.compute).console(f"pgrep -f 'run_workers.execut[e] {run_id}' || true").split()
+        )
         return int(found[0]) if found else 0
 
     def retries(self, run_id: str) -> list[str]:
