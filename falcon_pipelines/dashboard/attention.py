@@ -177,7 +177,7 @@ def _about_strategies(overview: Overview) -> list[Notice]:
 
 def _about_machinery(overview: Overview, now: datetime) -> list[Notice]:
     found: list[Notice] = []
-    for service in overview.services:
+    for service in overview.signals.services:
         standing, silent_for = service.standing(now), now - service.beat_at
         if standing == "silent" and silent_for < FORGOTTEN:
             message = (

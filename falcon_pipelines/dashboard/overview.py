@@ -17,7 +17,7 @@ from falcon_pipelines.dashboard.queries import positions as held
 from falcon_pipelines.dashboard.queries.accounts import AccountName, Standing
 from falcon_pipelines.dashboard.queries.control import HaltRow
 from falcon_pipelines.dashboard.queries.market_data import DataHealth
-from falcon_pipelines.dashboard.queries.operations import NotificationRow, RunRow, ServiceRow
+from falcon_pipelines.dashboard.queries.operations import NotificationRow, RunRow
 from falcon_pipelines.dashboard.queries.positions import Position
 from falcon_pipelines.dashboard.queries.screening import Screen
 from falcon_pipelines.dashboard.queries.signals import Signals, signals
@@ -43,7 +43,6 @@ class Overview(Value):
     strategies: list[StrategyRow]
     waiting: list[WaitingStrategy]
     data: DataHealth
-    services: list[ServiceRow]
     failed_runs: list[RunRow]
     notifications: list[NotificationRow]
     signals: Signals
@@ -66,7 +65,6 @@ def overview(session: Session, account_id: int | None = None, now: datetime | No
         strategies=best,
         waiting=strategies.waiting_for_decision(best),
         data=market_data.data_health(session),
-        services=operations.services(session),
         failed_runs=operations.runs(
             session, statuses=("failed",), since=now - RUNS_LOOKED_BACK, limit=20
         ).items,

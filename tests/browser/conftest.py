@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from falcon_pipelines.db.embedded import EmbeddedPostgres
 from tests.dashboard.processes import ROOT, free_port, start_dashboard, wait_until_ready
 from tests.dashboard.seed import seeded_database
 
+expect.set_options(timeout=30_000)  # a busy machine does not make a test fail
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,7 +32,7 @@ def dashboard(postgres: EmbeddedPostgres) -> Iterator[str]:
     assert wait_until_ready(port) == 200
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=30) == 0
 
 
 @pytest.fixture(scope="session")

@@ -43,7 +43,7 @@ def address(asking_url: str) -> Iterator[str]:
     assert wait_until_ready(port) == 200
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=30) == 0
 
 
 @pytest.fixture(params=VIEWS, ids=["-".join(view) for view in VIEWS])

@@ -25,7 +25,7 @@ def empty_dashboard(postgres: EmbeddedPostgres) -> Iterator[str]:
         assert wait_until_ready(port) == 200
         yield f"http://127.0.0.1:{port}"
         process.terminate()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=30) == 0
 
 
 @pytest.mark.parametrize(("width", "theme"), [("desktop", "light"), ("phone", "dark")])

@@ -52,7 +52,7 @@ def today(chromium: Browser, live_url: str, postgres: EmbeddedPostgres) -> Itera
     yield opened
     context.close()
     opened.process.terminate()
-    assert opened.process.wait(timeout=10) == 0
+    assert opened.process.wait(timeout=30) == 0
     admin = create_engine(postgres.url("postgres"), isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         connection.execute(text("DROP DATABASE seeded_live WITH (FORCE)"))
@@ -138,7 +138,7 @@ def test_a_restarted_dashboard_is_found_again_and_nothing_is_lost(today: Open, l
     expect(page.locator("[data-live-state]")).to_have_text("Live")
     page.locator("#positions-table").get_by_role("button", name="Ticker").dblclick()
     today.process.terminate()
-    assert today.process.wait(timeout=10) == 0
+    assert today.process.wait(timeout=30) == 0
     expect(notice).to_contain_text("The dashboard does not answer.", timeout=SECONDS)
     reprice(live_url, Decimal("201.5"))
     today.process = start_dashboard(live_url, today.port)

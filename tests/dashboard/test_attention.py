@@ -50,7 +50,6 @@ def overview_of(newest: date, *, synthetic: bool = False, quarantined: int = 0) 
         strategies=[],
         waiting=[],
         data=data,
-        services=[],
         failed_runs=[],
         notifications=[],
         signals=QUIET,
@@ -121,13 +120,17 @@ def test_a_silent_or_ailing_service_needs_a_person_one_taken_out_of_use_does_not
     now = at(21, 12)
     view = overview_of(date(2026, 11, 20)).model_copy(
         update={
-            "services": [
-                service("dashboard", now - timedelta(seconds=20)),
-                service("falcon-trader", now - timedelta(minutes=6)),
-                service("falcon-feed", now - timedelta(seconds=5), "degraded", "no connection"),
-                service("old", now - timedelta(days=8)),
-                service("stopped", now - timedelta(hours=5), "stopping"),
-            ]
+            "signals": QUIET.model_copy(
+                update={
+                    "services": [
+                        service("dashboard", now - timedelta(seconds=20)),
+                        service("falcon-trader", now - timedelta(minutes=6)),
+                        service("falcon-feed", now - timedelta(seconds=5), "degraded", "no connection"),
+                        service("old", now - timedelta(days=8)),
+                        service("stopped", now - timedelta(hours=5), "stopping"),
+                    ]
+                }
+            )
         }
     )
     assert [notice.message for notice in notices(view, now)] == [

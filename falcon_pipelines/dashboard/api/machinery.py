@@ -29,7 +29,6 @@ class SystemAnswer(system.SystemState):
     """The database, this program, and where the Dagster UI is."""
 
     version: str
-    revision: str | None
     expected_revision: str
     dagster_url: str
 
@@ -42,7 +41,6 @@ async def get_system(request: Request) -> SystemAnswer:
     return SystemAnswer(
         **dict(state),
         version=request.app.version,
-        revision=await database.revision(),
         expected_revision=database.expected_revision,
         dagster_url=surroundings().dagster_url,
     )

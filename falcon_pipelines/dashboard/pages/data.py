@@ -9,7 +9,14 @@ from starlette.responses import Response
 from falcon_pipelines.dashboard.csv_export import csv_pages, csv_response
 from falcon_pipelines.dashboard.cursors import Cursor as TimeAndId
 from falcon_pipelines.dashboard.cursors import parse_cursor
-from falcon_pipelines.dashboard.pages.page import Cursor, OptionalText, given, page_router, read
+from falcon_pipelines.dashboard.pages.page import (
+    Cursor,
+    OptionalText,
+    given,
+    page_router,
+    read,
+    read_labelled,
+)
 from falcon_pipelines.dashboard.queries import store
 from falcon_pipelines.dashboard.queries.checks import (
     CheckRow,
@@ -74,7 +81,7 @@ async def data(
             log=newest_entries(session, before=log_before),
         )
 
-    view, synthetic = await read(request, query)
+    view = await read_labelled(request, query)
     return render(
         request,
         "data.html",
@@ -83,7 +90,7 @@ async def data(
         calendar=view.calendar,
         ticker=wanted,
         surroundings=surroundings(),
-        synthetic=synthetic,
+        synthetic=view.health.synthetic,
     )
 
 

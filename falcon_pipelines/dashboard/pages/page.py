@@ -25,18 +25,23 @@ def page_router() -> APIRouter:
 
 
 async def read(request: Request, query: Callable[[Session], Result]) -> tuple[Result, bool]:
-    """What `query` finds, and whether any bar is synthetic.
+    """What `query` finds, and whether any bar is synthetic; see `read_labelled`."""
+    return await read_labelled(request, lambda session: (query(session), any_synthetic(session)))
+
+
+async def read_labelled(request: Request, query: Callable[[Session], Result]) -> Result:
+    """What `query` finds, which itself tells whether it is synthetic.
 
     With `?asked=KEY` in the address, what was asked for with that key is kept for the page's first lines.
     """
     key = given(request.query_params.get("asked"))
 
-    def everything(session: Session) -> tuple[Result, bool, Asked | None]:
-        return query(session), any_synthetic(session), asked(session, key) if key else None
+    def everything(session: Session) -> tuple[Result, Asked | None]:
+        return query(session), asked(session, key) if key else None
 
-    found: tuple[Result, bool, Asked | None] = await request.app.state.database.read(everything)
-    request.state.shown_asked = found[2]
-    return found[:2]
+    found: tuple[Result, Asked | None] = await request.app.state.database.read(everything)
+    request.state.shown_asked = found[1]
+    return found[0]
 
 
 def present(found: Found | None, what: str) -> Found:

@@ -55,13 +55,11 @@ async def system(request: Request, failed_after: Cursor = None, told_before: Opt
         )
 
     view, synthetic = await read(request, query)
-    revision = await database.revision()
     return render(
         request,
         "system.html",
         view=view,
         now=now,
-        revision=revision,
         expected=database.expected_revision,
         version=request.app.version,
         surroundings=surroundings(),

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from falcon_pipelines.dashboard.attention import notices, stale_prices
 from falcon_pipelines.dashboard.formatting import NEW_YORK
 from falcon_pipelines.dashboard.overview import Overview, overview
-from falcon_pipelines.dashboard.pages.page import OptionalId, page_router, present
+from falcon_pipelines.dashboard.pages.page import OptionalId, page_router, present, read_labelled
 from falcon_pipelines.dashboard.queries.operations import FORGOTTEN
 from falcon_pipelines.dashboard.rendering import render
 from falcon_pipelines.dashboard.surroundings import surroundings
@@ -21,7 +21,7 @@ router = page_router()
 async def today(request: Request, account: OptionalId = None) -> Response:
     """The overview."""
     now = datetime.now(UTC)
-    view = await request.app.state.database.read(lambda session: overview(session, account, now))
+    view = await read_labelled(request, lambda session: overview(session, account, now))
     if account is not None:
         present(view.account, f"account {account}")
     return render(
@@ -31,10 +31,10 @@ async def today(request: Request, account: OptionalId = None) -> Response:
         data=view.data,
         notices=notices(view, now, standing_outages(surroundings().outages_file)),
         stale=stale_prices(view, now),
-        well=[service for service in view.services if service.standing(now) == "ok"],
+        well=[service for service in view.signals.services if service.standing(now) == "ok"],
         ill=[
             service
-            for service in view.services
+            for service in view.signals.services
             if service.standing(now) in ("late", "silent", "degraded") and now - service.beat_at < FORGOTTEN
         ],
         now=now,

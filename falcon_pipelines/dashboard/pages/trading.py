@@ -18,6 +18,7 @@ from falcon_pipelines.dashboard.pages.page import (
     page_router,
     present,
     read,
+    read_labelled,
 )
 from falcon_pipelines.dashboard.queries import accounts, control, orders, positions
 from falcon_pipelines.dashboard.queries.accounts import AccountName, Standing
@@ -90,14 +91,14 @@ async def all_trading(
             skipped=skipped_trades(session, ticker=chosen_ticker, before=skipped_before),
         )
 
-    view, synthetic = await read(request, query)
+    view = await read_labelled(request, query)
     if account is not None:
         present(view.account, f"account {account}")
     return render(
         request,
         "trading.html",
         view=view,
-        synthetic=synthetic,
+        synthetic=any(account.synthetic for account in view.accounts),
         ticker=chosen_ticker,
         order_status=chosen_status,
         statuses=STATUSES,

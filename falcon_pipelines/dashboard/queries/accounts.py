@@ -96,7 +96,15 @@ class Standing(Value):
 def accounts(session: Session) -> list[AccountName]:
     """All accounts: open ones first, then the newest."""
     rows = session.execute(
-        select(Account, StrategySpec.name)
+        select(
+            Account.id,
+            Account.name,
+            Account.spec_id,
+            StrategySpec.name.label("strategy"),
+            Account.synthetic,
+            Account.opened_at,
+            Account.closed_at,
+        )
         .outerjoin(StrategySpec, Account.spec_id == StrategySpec.id)
         .order_by(Account.closed_at.is_not(None), Account.opened_at.desc(), Account.id.desc())
     ).all()
@@ -105,12 +113,12 @@ def accounts(session: Session) -> list[AccountName]:
             id=account.id,
             name=account.name,
             spec_id=account.spec_id,
-            strategy=strategy,
+            strategy=account.strategy,
             synthetic=account.synthetic,
             opened_at=account.opened_at,
             closed_at=account.closed_at,
         )
-        for account, strategy in rows
+        for account in rows
     ]
 
 

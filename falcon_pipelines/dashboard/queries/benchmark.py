@@ -1,11 +1,12 @@
 """What a paper account is compared with: the same start held in one ticker, by the closes that compute reported."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import cast, func, select
+from sqlalchemy import ColumnElement, and_, case, cast, func, not_, select, true
 from sqlalchemy.dialects.postgresql import JSONPATH
 from sqlalchemy.orm import Session
 
@@ -51,41 +52,43 @@ class Benchmark:
 
 
 def benchmark(session: Session, ticker: str, *, synthetic: bool) -> Benchmark | None:
-    """None while compute has reported no closes of it, or only made-up ones for an account on real bars."""
-    wanted = (PriceChart.ticker == ticker, PriceChart.synthetic == synthetic)
-    stamp = session.execute(
-        select(PriceChart.data_version, PriceChart.as_of, PriceChart.updated_at, PriceChart.synthetic).where(
-            *wanted
+    """None while compute has reported no closes of it, or only made-up ones for an account on real bars.
+
+    The closes themselves are sent only when their row has another stamp than those that were read last.
+    """
+    known = _read.get(ticker)
+    news: ColumnElement[bool] = true()
+    if known is not None:
+        news = not_(and_(*(column == value for column, value in zip(_STAMP, known[0], strict=True))))
+    row = session.execute(
+        select(*_STAMP, *(case((news, part), else_=None).label(name) for name, part in _PARTS)).where(
+            PriceChart.ticker == ticker, PriceChart.synthetic == synthetic
         )
     ).one_or_none()
-    if stamp is None:
+    if row is None:
         return None
-    known = _read.get(ticker)
-    if known is None or known[0] != tuple(stamp):
-        known = _read[ticker] = (tuple(stamp), _closes(session, ticker))
+    stamp = tuple(row[: len(_STAMP)])
+    if known is None or known[0] != stamp:
+        known = _read[ticker] = (stamp, _benchmark(ticker, row.sessions, row.closes))
     return known[1]
 
 
+_STAMP = (PriceChart.data_version, PriceChart.as_of, PriceChart.updated_at, PriceChart.synthetic)
+_PARTS = tuple(
+    (name, func.jsonb_path_query_array(PriceChart.bars, cast(path, JSONPATH)))
+    for name, path in (("sessions", "$[*][0]"), ("closes", "$[*][4]"))
+)
 _read: dict[str, tuple[tuple[object, ...], Benchmark | None]] = {}
 """The closes of a ticker as of the stamp of their row: years of them are read once, not for every page."""
 
 
-def _closes(session: Session, ticker: str) -> Benchmark | None:
-    part = {name: func.jsonb_path_query_array(PriceChart.bars, cast(path, JSONPATH)) for name, path in _PATHS}
-    row = session.execute(
-        select(part["sessions"].label("sessions"), part["closes"].label("closes")).where(
-            PriceChart.ticker == ticker
-        )
-    ).one()
+def _benchmark(ticker: str, sessions: Sequence[str], closes: Sequence[object]) -> Benchmark | None:
     found = [
         (date.fromisoformat(day), close)
-        for day, written in zip(row.sessions, row.closes, strict=False)
+        for day, written in zip(sessions, closes, strict=False)
         if (close := number(written)) is not None and close > 0
     ]
     if not found:
         return None
-    sessions, closes = zip(*found, strict=True)
-    return Benchmark(ticker, sessions, closes)
-
-
-_PATHS = (("sessions", "$[*][0]"), ("closes", "$[*][4]"))
+    days, values = zip(*found, strict=True)
+    return Benchmark(ticker, days, values)

@@ -33,10 +33,12 @@ class LimitUse(Value):
 
 def limits(session: Session, account_id: int, positions: Sequence[Position]) -> list[LimitUse]:
     """Every limit of an account; empty when there is no such account."""
-    account = session.get(Account, account_id)
+    account = session.execute(
+        select(Account.rules, Account.memory, _MONEY.label("money")).where(Account.id == account_id)
+    ).one_or_none()
     if account is None:
         return []
-    equity = _equity(session, account_id, positions)
+    equity = _equity(account.money, positions)
     rules = account.rules.get("limits") if isinstance(account.rules, dict) else None
     memory = account.memory if isinstance(account.memory, dict) else {}
     return list(_uses(rules if isinstance(rules, dict) else {}, memory, positions, equity))
@@ -124,21 +126,24 @@ def _largest(values: Mapping[str, float], groups: Mapping[str, Any]) -> float:
     return max(sums.values(), default=0.0)
 
 
-def _equity(session: Session, account_id: int, positions: Sequence[Position]) -> float | None:
+def _equity(money: Decimal, positions: Sequence[Position]) -> float | None:
     """What the account is worth at the last known prices."""
     if any(position.market_value is None for position in positions):
         return None
-    money = session.scalar(
-        select(AccountMark.cash + AccountMark.receivable)
-        .where(AccountMark.account_id == account_id)
-        .order_by(AccountMark.session.desc())
-        .limit(1)
-    )
-    if money is None:
-        money = session.scalar(
-            select(func.coalesce(func.sum(Posting.amount), 0)).where(
-                Posting.account_id == account_id, Posting.ledger.in_(MONEY_LEDGERS)
-            )
-        )
-    held = sum((position.market_value or Decimal(0) for position in positions), Decimal(0))
-    return float((money or Decimal(0)) + held)
+    return float(money + sum((position.market_value or Decimal(0) for position in positions), Decimal(0)))
+
+
+_AT_LAST_CLOSE = (
+    select(AccountMark.cash + AccountMark.receivable)
+    .where(AccountMark.account_id == Account.id)
+    .order_by(AccountMark.session.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_OF_POSTINGS = (
+    select(func.sum(Posting.amount))
+    .where(Posting.account_id == Account.id, Posting.ledger.in_(MONEY_LEDGERS))
+    .scalar_subquery()
+)
+_MONEY = func.coalesce(_AT_LAST_CLOSE, _OF_POSTINGS, 0)
+"""Cash and what is due to the account; adding up all postings is only for one that has had no close yet."""

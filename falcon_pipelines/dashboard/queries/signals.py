@@ -1,13 +1,16 @@
-"""Counts that decide whether somebody has to look, in one statement."""
+"""What decides whether somebody has to look, counts and signs of life, in one statement."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from falcon_pipelines.dashboard.queries.operations import ServiceRow
 from falcon_pipelines.dashboard.values import Dollars, Value
-from falcon_pipelines.db.models import CheckResult, Feed, LlmCall, Notification, Order, Request
+from falcon_pipelines.db.models import CheckResult, Feed, Heartbeat, LlmCall, Notification, Order, Request
 
 
 class FeedState(Value):
@@ -19,7 +22,7 @@ class FeedState(Value):
 
 
 class Signals(Value):
-    """How much of each kind there is; 0 where nothing is the matter."""
+    """How much of each kind there is, 0 where nothing is the matter; services by node and name, feeds by name."""
 
     rejected: int
     failing_errors: int
@@ -28,6 +31,7 @@ class Signals(Value):
     unanswered: int
     llm_spent: Dollars
     feeds: list[FeedState]
+    services: list[ServiceRow]
 
 
 def signals(
@@ -50,14 +54,6 @@ def signals(
     spent = select(func.coalesce(func.sum(func.coalesce(LlmCall.cost_usd, LlmCall.reserved_usd)), 0)).where(
         LlmCall.started_at >= month
     )
-    feeds = select(
-        func.jsonb_agg(
-            aggregate_order_by(
-                func.jsonb_build_object("name", Feed.name, "state", Feed.state, "detail", Feed.detail),
-                Feed.name,
-            )
-        )
-    )
     row = session.execute(
         select(
             rejected.scalar_subquery(),
@@ -66,7 +62,8 @@ def signals(
             unsent.scalar_subquery(),
             unanswered.scalar_subquery(),
             spent.scalar_subquery(),
-            feeds.scalar_subquery(),
+            _as_list((Feed.name, Feed.state, Feed.detail), by=(Feed.name,)),
+            _as_list(_SERVICE, by=(Heartbeat.node, Heartbeat.service)),
         )
     ).one()
     return Signals(
@@ -77,4 +74,24 @@ def signals(
         unanswered=row[4],
         llm_spent=row[5],
         feeds=[FeedState(**feed) for feed in row[6] or []],
+        services=[ServiceRow(**service) for service in row[7] or []],
     )
+
+
+_SERVICE = (
+    Heartbeat.service,
+    Heartbeat.node,
+    Heartbeat.version,
+    Heartbeat.state,
+    Heartbeat.detail,
+    Heartbeat.started_at,
+    Heartbeat.beat_at,
+)
+
+
+def _as_list(
+    columns: Sequence[InstrumentedAttribute[Any]], *, by: Sequence[InstrumentedAttribute[Any]]
+) -> ScalarSelect[Any]:
+    """All rows of a small table as one value; NULL where it has none."""
+    named = [part for column in columns for part in (column.key, column)]
+    return select(func.jsonb_agg(aggregate_order_by(func.jsonb_build_object(*named), *by))).scalar_subquery()

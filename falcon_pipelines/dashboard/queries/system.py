@@ -36,9 +36,10 @@ class TableSize(Value):
 
 
 class SystemState(Value):
-    """The database as the dashboard sees it."""
+    """The database as the dashboard sees it; `revision` is that of its schema."""
 
     postgres: str
+    revision: str | None
     started_at: datetime
     database_bytes: int
     connections: int
@@ -65,6 +66,7 @@ _SERVER = (
     "pg_database_size(current_database())",
     "(SELECT count(*) FROM pg_stat_activity WHERE datname = current_database())",
     "current_setting('max_connections')::int",
+    "(SELECT version_num FROM alembic_version)",
 )
 
 
@@ -85,6 +87,7 @@ def system_state(session: Session) -> SystemState:
     ).all()
     return SystemState(
         postgres=row[0].split()[0],
+        revision=row[5],
         started_at=row[1],
         database_bytes=row[2],
         connections=row[3],
