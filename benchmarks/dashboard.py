@@ -205,7 +205,7 @@ def _free_port() -> int:
 
 
 def _wait(port: int) -> None:
-    for _ in range(300):
+    for _ in range(3000):
         try:
             return _ask(port, "/readyz")
         except OSError:
