@@ -119,6 +119,14 @@ def _about_trading(overview: Overview, now: datetime) -> list[Notice]:
         )
         for halt in halted
     ]
+    found += [
+        Notice(
+            kind="act",
+            message=f"No new entries in {words(halt.account)}: {words(halt.kind)}, {halt.reason}.",
+            link=f"/trading?account={halt.account_id}#halts",
+        )
+        for halt in overview.signals.halted_elsewhere
+    ]
     unpriced = [position.ticker for position in overview.positions if position.price is None]
     if unpriced:
         found.append(

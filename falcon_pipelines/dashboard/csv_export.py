@@ -11,7 +11,8 @@ from falcon_pipelines.dashboard.cursors import Cursor, parse_cursor
 from falcon_pipelines.dashboard.values import Page, Value
 
 ROWS_A_PAGE = 5000
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Spreadsheets take the full-width forms for the plain ones."""
 
 
 async def csv_response(

@@ -1,4 +1,4 @@
-"""The heartbeats of the services that this machine's supervisor runs; they cannot all write their own."""
+"""The heartbeats of the services that this machine's supervisor runs and that do not write their own."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class Heartbeats:
         try:
             with transaction(self._engine) as session:
                 for state in states:
-                    if state.running:
+                    if state.running and not state.beats:
                         beat(session, state.name, state.started_at, "ok", _restarts(state))
             self._silent = False
         except DatabaseUnavailable as error:

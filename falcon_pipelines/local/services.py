@@ -117,6 +117,7 @@ def local_services(
             # Before the feed: an account opened later would miss the first bars.
             before_others=True,
             environment=live,
+            beats=True,
         ),
         *(() if live.get(FEED, settings.feed) == "off" else (_feed(settings, logs, live),)),
     )
@@ -129,4 +130,5 @@ def _feed(settings: Settings, logs: Path, live: Mapping[str, str]) -> Service:
         log=logs / "feed.log",
         health_url=f"{feed_url(settings)}/healthz",
         environment=live,
+        beats=True,
     )

@@ -48,16 +48,22 @@ class Service:
     before_others: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     """Variables of this service alone."""
+    beats: bool = False
+    """Whether it writes a heartbeat of its own."""
 
 
 @dataclass(frozen=True)
 class ServiceState:
-    """A service as the supervisor sees it; `failures` counts how often it ended by itself."""
+    """A service as the supervisor sees it.
+
+    `failures` counts how often it ended by itself, `beats` says that it writes a heartbeat of its own.
+    """
 
     name: str
     running: bool
     started_at: datetime
     failures: int
+    beats: bool
 
 
 @dataclass
@@ -110,6 +116,7 @@ class Supervisor:
                 running=child.process is not None and child.process.poll() is None,
                 started_at=child.started_at,
                 failures=child.failures,
+                beats=child.service.beats,
             )
             for child in self._children
         )

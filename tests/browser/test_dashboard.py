@@ -1,5 +1,6 @@
 """The dashboard in a real browser, at phone and desktop width, light and dark."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ PAGES = CHARTED | {
     "videos": "/videos",
     "video": "/videos/demo0000001",
     "trading": "/trading",
+    "trading-ticker": "/trading?account=1&ticker=AAPL",
     "data": "/data",
     "system": "/system",
     "not-found": "/nothing",
@@ -106,6 +108,17 @@ def test_the_chart_shows_strategy_and_benchmark_and_names_both_ends(open_page: O
     expect(chart).to_have_attribute("data-drawn", "60")
     expect(chart.locator("path.js-line")).to_have_count(2)
     expect(chart).to_have_attribute("aria-label", "Equity from $100,000 to $103,043, benchmark $105,257")
+
+
+def test_a_position_leads_to_its_bars_and_fills(open_page: Open) -> None:
+    page = open_page("/")
+    page.locator("#positions-table").get_by_role("link", name="AAPL").click()
+    chart = page.locator(".price-chart[data-drawn]")
+    expect(chart).to_have_attribute(
+        "aria-label", re.compile("stop \\$221.50, target \\$262.00; 2 of its fills are marked")
+    )
+    expect(chart.locator(".scatterlayer .point")).to_have_count(2)
+    assert set(first_column(page, "fills-table")) == {"AAPL"}
 
 
 def test_the_theme_is_switched_and_remembered(open_page: Open) -> None:

@@ -209,23 +209,24 @@ def _profiles(session: Session, days: list, hostile: str) -> None:  # type: igno
 
 
 def _charts(session: Session, days: list) -> None:  # type: ignore[type-arg]
-    bars = []
-    for index, day in enumerate(days):
-        close = 117.31 * (1 + 0.001 * (index - len(days) + 1)) + 4 * (
-            math.sin(index / 9) - math.sin((len(days) - 1) / 9)
+    for ticker, newest in (("NVDA", 117.31), ("AAPL", 246.80)):
+        bars = []
+        for index, day in enumerate(days):
+            close = newest * (1 + 0.001 * (index - len(days) + 1)) + 4 * (
+                math.sin(index / 9) - math.sin((len(days) - 1) / 9)
+            )
+            opened = close + (0.9 if index % 3 else -0.8)
+            bars.append([day.isoformat(), opened, close + 1.6, close - 1.9, close, 1_000_000])
+        session.add(
+            PriceChart(
+                ticker=ticker,
+                synthetic=True,
+                data_version="v751-0f5a",
+                as_of=days[-1],
+                bars=bars,
+                updated_at=datetime(2026, 11, 20, 22, tzinfo=UTC),
+            )
         )
-        opened = close + (0.9 if index % 3 else -0.8)
-        bars.append([day.isoformat(), opened, close + 1.6, close - 1.9, close, 1_000_000])
-    session.add(
-        PriceChart(
-            ticker="NVDA",
-            synthetic=True,
-            data_version="v751-0f5a",
-            as_of=days[-1],
-            bars=bars,
-            updated_at=datetime(2026, 11, 20, 22, tzinfo=UTC),
-        )
-    )
 
 
 def _skipped(session: Session, days: list, hostile: str) -> None:  # type: ignore[type-arg]

@@ -12,7 +12,7 @@ from falcon_pipelines.dashboard.queries.control import HaltRow
 from falcon_pipelines.dashboard.queries.market_data import DataHealth, Frequency
 from falcon_pipelines.dashboard.queries.operations import RunRow, ServiceRow
 from falcon_pipelines.dashboard.queries.positions import Position
-from falcon_pipelines.dashboard.queries.signals import FeedState, Signals
+from falcon_pipelines.dashboard.queries.signals import FeedState, HaltElsewhere, Signals
 from falcon_pipelines.dashboard.queries.strategies import WaitingStrategy
 
 QUIET = Signals(
@@ -23,6 +23,8 @@ QUIET = Signals(
     unanswered=0,
     llm_spent=Decimal(0),
     feeds=[],
+    services=[],
+    halted_elsewhere=[],
 )
 
 
@@ -102,6 +104,18 @@ def test_a_halt_that_lasts_needs_a_person_one_that_is_over_does_not() -> None:
     assert [notice.message for notice in notices(view, at(21, 12))] == [
         "No new entries: drawdown since 2026-11-20 10:00, 20 % below the peak. Exits still run."
     ]
+
+
+def test_a_halt_of_another_account_needs_a_person_too() -> None:
+    elsewhere = HaltElsewhere(
+        account_id=7, account="golden_cross_paper", kind="daily_loss", reason="lost 3 %"
+    )
+    view = overview_of(date(2026, 11, 20)).model_copy(
+        update={"signals": QUIET.model_copy(update={"halted_elsewhere": [elsewhere]})}
+    )
+    (notice,) = notices(view, at(21, 12))
+    assert notice.message == "No new entries in golden cross paper: daily loss, lost 3 %."
+    assert (notice.kind, notice.link) == ("act", "/trading?account=7#halts")
 
 
 def service(name: str, beat_at: datetime, state: str = "ok", detail: str | None = None) -> ServiceRow:

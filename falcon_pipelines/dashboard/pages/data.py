@@ -63,7 +63,7 @@ async def data(
     log_before: EntryBefore = None,
 ) -> Response:
     """The bar store."""
-    wanted = (given(ticker) or "").upper() or None
+    wanted = given(ticker)
     failed_place = parsed_check_cursor(parse_cursor(failed_after))
     quarantine_place = store.parsed_quarantine_cursor(parse_cursor(quarantine_after))
     actions_place = store.parsed_action_cursor(parse_cursor(actions_after))
@@ -99,7 +99,7 @@ async def actions_csv(request: Request, ticker: OptionalText = None) -> Response
     """All reported corporate actions that match."""
 
     async def fetch(after: TimeAndId | None, limit: int) -> Page[store.ActionRow]:
-        wanted = (given(ticker) or "").upper() or None
+        wanted = given(ticker)
         place = store.parsed_action_cursor(after)
         page, _ = await read(
             request,

@@ -1,14 +1,17 @@
 """Trading: positions, orders and fills of the paper accounts, and the long lists as CSV."""
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from fastapi import Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from falcon_pipelines.dashboard import cursors
+from falcon_pipelines.dashboard import cursors, formatting
 from falcon_pipelines.dashboard.csv_export import csv_pages, csv_response
 from falcon_pipelines.dashboard.cursors import parse_cursor
+from falcon_pipelines.dashboard.formatting import NEW_YORK
 from falcon_pipelines.dashboard.pages.page import (
     Cursor,
     Id,
@@ -22,6 +25,7 @@ from falcon_pipelines.dashboard.pages.page import (
 )
 from falcon_pipelines.dashboard.queries import accounts, control, orders, positions
 from falcon_pipelines.dashboard.queries.accounts import AccountName, Standing
+from falcon_pipelines.dashboard.queries.charts import has_chart
 from falcon_pipelines.dashboard.queries.control import CommandRow, HaltRow
 from falcon_pipelines.dashboard.queries.limits import LimitUse, limits
 from falcon_pipelines.dashboard.queries.orders import FillRow, OrderRow
@@ -29,12 +33,30 @@ from falcon_pipelines.dashboard.queries.positions import Position
 from falcon_pipelines.dashboard.queries.skipped import SkippedRow, skipped_trades
 from falcon_pipelines.dashboard.rendering import render
 from falcon_pipelines.dashboard.surroundings import surroundings
-from falcon_pipelines.dashboard.values import Page, Value
+from falcon_pipelines.dashboard.values import Page, PerShare, Value
 
 router = page_router()
 
 _NOTHING: Page[Any] = Page(items=[], next=None)
 STATUSES = ("submitted", "open", "filled", "cancelled", "rejected")
+
+
+class FillMark(Value):
+    """A fill on a chart of sessions."""
+
+    session: date
+    side: str
+    shares: str
+
+
+class TickerChart(Value):
+    """What is drawn when the page is about one ticker: its fills, and what protects the position."""
+
+    ticker: str
+    fills: list[FillMark]
+    stop: PerShare | None
+    target: PerShare | None
+    has_bars: bool
 
 
 class TradingView(Value):
@@ -50,6 +72,7 @@ class TradingView(Value):
     orders: Page[OrderRow]
     fills: Page[FillRow]
     skipped: Page[SkippedRow]
+    chart: TickerChart | None
 
 
 @router.get("/trading")
@@ -74,6 +97,7 @@ async def all_trading(
         chosen = accounts.chosen(every, account)
         number = None if chosen is None else chosen.id
         held = [] if number is None else positions.positions(session, number)
+        traded = orders.fills(session, account_id=number, ticker=chosen_ticker, after=fills_cursor)
         return TradingView(
             accounts=every,
             account=chosen,
@@ -87,7 +111,8 @@ async def all_trading(
             orders=orders.orders(
                 session, account_id=number, ticker=chosen_ticker, status=chosen_status, after=orders_cursor
             ),
-            fills=orders.fills(session, account_id=number, ticker=chosen_ticker, after=fills_cursor),
+            fills=traded,
+            chart=_chart(session, chosen_ticker, traded.items, held),
             skipped=skipped_trades(session, ticker=chosen_ticker, before=skipped_before),
         )
 
@@ -102,6 +127,31 @@ async def all_trading(
         ticker=chosen_ticker,
         order_status=chosen_status,
         statuses=STATUSES,
+    )
+
+
+def _chart(
+    session: Session, ticker: str | None, traded: Sequence[FillRow], held: Sequence[Position]
+) -> TickerChart | None:
+    """None when no ticker was asked for, or nothing was ever traded in it."""
+    if ticker is None or not traded:
+        return None
+    name = traded[0].ticker
+    position = next((position for position in held if position.ticker == name), None)
+    return TickerChart(
+        ticker=name,
+        fills=[
+            FillMark(
+                session=fill.filled_at.astimezone(NEW_YORK).date(),
+                side=fill.side,
+                shares=formatting.shares(fill.quantity),
+            )
+            for fill in traded
+            if fill.ticker == name
+        ],
+        stop=position.stop if position else None,
+        target=position.target if position else None,
+        has_bars=has_chart(session, name),
     )
 
 

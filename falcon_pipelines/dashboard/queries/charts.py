@@ -2,10 +2,11 @@
 
 from datetime import date, datetime
 
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.queries.documents import number
-from falcon_pipelines.dashboard.values import PerShare, Value
+from falcon_pipelines.dashboard.values import Value
 from falcon_pipelines.db.models import PriceChart
 
 
@@ -31,13 +32,6 @@ class Chart(Value):
     candles: list[Candle]
 
 
-class Level(Value):
-    """A horizontal line of a chart."""
-
-    name: str
-    price: PerShare
-
-
 def chart(session: Session, ticker: str) -> Chart | None:
     """None when no bars of this ticker are kept for drawing."""
     row = session.get(PriceChart, ticker)
@@ -51,6 +45,11 @@ def chart(session: Session, ticker: str) -> Chart | None:
         updated_at=row.updated_at,
         candles=[candle for candle in map(_candle, row.bars if isinstance(row.bars, list) else []) if candle],
     )
+
+
+def has_chart(session: Session, ticker: str) -> bool:
+    """Whether bars of this ticker are kept for drawing."""
+    return bool(session.scalar(select(exists().where(PriceChart.ticker == ticker))))
 
 
 def _candle(bar: object) -> Candle | None:

@@ -1,6 +1,6 @@
 """The orders and fills of the paper accounts, newest first, page by page."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import ColumnElement, func, select, tuple_
@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.cursors import Cursor
 from falcon_pipelines.dashboard.queries.documents import text
+from falcon_pipelines.dashboard.queries.tickers import is_ticker
 from falcon_pipelines.dashboard.values import Dollars, Page, PerShare, Quantity, Value
 from falcon_pipelines.db.models import Fill, Order
 
 
 class OrderRow(Value):
-    """An order and how much of it is filled."""
+    """An order and how much of it is filled; `due` is the session of a scheduled exit."""
 
     id: str
     account_id: int
@@ -27,6 +28,7 @@ class OrderRow(Value):
     status: str
     reason: str | None
     submitted_at: datetime
+    due: date | None
 
 
 class FillRow(Value):
@@ -98,7 +100,7 @@ def fills(
     if account_id is not None:
         query = query.where(Fill.account_id == account_id)
     if ticker is not None:
-        query = query.where(Order.ticker == ticker, *_matching(account_id, None))
+        query = query.where(is_ticker(Order.ticker, ticker), *_matching(account_id, None))
     if after is not None:
         query = query.where(tuple_(Fill.filled_at, Fill.id) < (after.at, after.id))
     rows = session.execute(query).all()
@@ -109,24 +111,12 @@ def fills(
     )
 
 
-def rejected_since(session: Session, account_id: int, since: datetime) -> int:
-    """How many orders of an account were rejected since a time."""
-    return (
-        session.scalar(
-            select(func.count()).where(
-                Order.account_id == account_id, Order.status == "rejected", Order.submitted_at >= since
-            )
-        )
-        or 0
-    )
-
-
 def _matching(account_id: int | None, ticker: str | None) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if account_id is not None:
         conditions.append(Order.account_id == account_id)
     if ticker is not None:
-        conditions.append(Order.ticker == ticker)
+        conditions.append(is_ticker(Order.ticker, ticker))
     return conditions
 
 
@@ -153,6 +143,7 @@ def _order_row(order: Order, filled: Decimal) -> OrderRow:
         status=order.status,
         reason=order.reason,
         submitted_at=order.submitted_at,
+        due=order.due,
     )
 
 

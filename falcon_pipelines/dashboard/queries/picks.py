@@ -6,6 +6,7 @@ from pydantic import computed_field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from falcon_pipelines.dashboard.queries.charts import has_chart
 from falcon_pipelines.dashboard.queries.documents import number, text
 from falcon_pipelines.dashboard.values import PerShare, Ratio, Value
 from falcon_pipelines.db.models import ScreenPick, ScreenRun
@@ -67,6 +68,7 @@ class Pick(Value):
     model_note: str | None
     same_session: list[OtherPick]
     earlier: list[OtherPick]
+    has_chart: bool
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -114,6 +116,7 @@ def pick(session: Session, run_id: int, ticker: str) -> Pick | None:
         model_note=found.model_note,
         same_session=[other for other in others if other.session == run.session],
         earlier=[other for other in others if other.session != run.session],
+        has_chart=has_chart(session, ticker),
     )
 
 

@@ -10,7 +10,17 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from falcon_pipelines.dashboard.queries.operations import ServiceRow
 from falcon_pipelines.dashboard.values import Dollars, Value
-from falcon_pipelines.db.models import CheckResult, Feed, Heartbeat, LlmCall, Notification, Order, Request
+from falcon_pipelines.db.models import (
+    Account,
+    AccountHalt,
+    CheckResult,
+    Feed,
+    Heartbeat,
+    LlmCall,
+    Notification,
+    Order,
+    Request,
+)
 
 
 class FeedState(Value):
@@ -19,6 +29,15 @@ class FeedState(Value):
     name: str
     state: str
     detail: str | None
+
+
+class HaltElsewhere(Value):
+    """Another account that makes no entries."""
+
+    account_id: int
+    account: str
+    kind: str
+    reason: str
 
 
 class Signals(Value):
@@ -32,6 +51,7 @@ class Signals(Value):
     llm_spent: Dollars
     feeds: list[FeedState]
     services: list[ServiceRow]
+    halted_elsewhere: list[HaltElsewhere]
 
 
 def signals(
@@ -42,7 +62,7 @@ def signals(
     now_less_an_hour: datetime,
     month: datetime,
 ) -> Signals:
-    """The counts; rejected orders are those of one account."""
+    """The counts; rejected orders are those of one account, `halted_elsewhere` is of all others."""
     rejected = select(func.count()).where(
         Order.account_id == account_id, Order.status == "rejected", Order.submitted_at >= rejected_since
     )
@@ -54,6 +74,24 @@ def signals(
     spent = select(func.coalesce(func.sum(func.coalesce(LlmCall.cost_usd, LlmCall.reserved_usd)), 0)).where(
         LlmCall.started_at >= month
     )
+    halted = (
+        select(
+            func.jsonb_agg(
+                func.jsonb_build_object(
+                    "account_id",
+                    Account.id,
+                    "account",
+                    Account.name,
+                    "kind",
+                    AccountHalt.kind,
+                    "reason",
+                    AccountHalt.reason,
+                )
+            )
+        )
+        .join(AccountHalt, AccountHalt.account_id == Account.id)
+        .where(AccountHalt.until.is_(None), Account.closed_at.is_(None), Account.id != account_id)
+    )
     row = session.execute(
         select(
             rejected.scalar_subquery(),
@@ -64,6 +102,7 @@ def signals(
             spent.scalar_subquery(),
             _as_list((Feed.name, Feed.state, Feed.detail), by=(Feed.name,)),
             _as_list(_SERVICE, by=(Heartbeat.node, Heartbeat.service)),
+            halted.scalar_subquery(),
         )
     ).one()
     return Signals(
@@ -75,6 +114,7 @@ def signals(
         llm_spent=row[5],
         feeds=[FeedState(**feed) for feed in row[6] or []],
         services=[ServiceRow(**service) for service in row[7] or []],
+        halted_elsewhere=[HaltElsewhere(**halt) for halt in row[8] or []],
     )
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.queries.documents import texts
+from falcon_pipelines.dashboard.queries.tickers import is_ticker
 from falcon_pipelines.dashboard.values import Page, PerShare, Ratio, Value
 from falcon_pipelines.db.models import SkippedTrade
 
@@ -37,7 +38,7 @@ def skipped_trades(
     """Skipped trades, newest first; `before` is the id that a page ended with."""
     query = select(SkippedTrade).order_by(SkippedTrade.id.desc()).limit(limit + 1)
     if ticker is not None:
-        query = query.where(SkippedTrade.ticker == ticker)
+        query = query.where(is_ticker(SkippedTrade.ticker, ticker))
     if before is not None:
         query = query.where(SkippedTrade.id < before)
     rows = session.scalars(query).all()

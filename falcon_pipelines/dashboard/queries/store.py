@@ -6,6 +6,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.cursors import Cursor, whole_number
+from falcon_pipelines.dashboard.queries.tickers import is_ticker
 from falcon_pipelines.dashboard.values import Page, Value
 from falcon_pipelines.db.models import CorporateActionRow, DiskUsage, ManifestEntry, QuarantineCount
 
@@ -173,7 +174,7 @@ def corporate_actions(
         .limit(limit + 1)
     )
     if ticker is not None:
-        query = query.where(CorporateActionRow.ticker == ticker)
+        query = query.where(is_ticker(CorporateActionRow.ticker, ticker))
     if after is not None:
         query = query.where(key < after)
     rows = session.scalars(query).all()

@@ -10,7 +10,7 @@ from falcon_pipelines.dashboard.cursors import Cursor
 from falcon_pipelines.dashboard.queries.documents import number, second_of_video, text
 from falcon_pipelines.dashboard.queries.evidence import Rule, rules
 from falcon_pipelines.dashboard.values import Page, Value
-from falcon_pipelines.db.models import StrategySpec, Transcript
+from falcon_pipelines.db.models import Extraction, StrategySpec, Transcript
 
 
 class VideoStrategy(Value):
@@ -19,6 +19,13 @@ class VideoStrategy(Value):
     id: int
     name: str
     status: str | None
+
+
+class Outcome(Value):
+    """What a transcript was judged to be, and why."""
+
+    status: str
+    reason: str
 
 
 class VideoRow(Value):
@@ -31,6 +38,7 @@ class VideoRow(Value):
     link: str | None
     words: int
     strategies: list[VideoStrategy]
+    outcome: Outcome | None
     read_at: datetime
 
 
@@ -45,6 +53,7 @@ class VideoLine(Value):
     words: int
     strategy: str | None
     state: str | None
+    reason: str | None
     read_at: datetime
 
     @classmethod
@@ -52,9 +61,10 @@ class VideoLine(Value):
         """The line of a row of the list, with its newest strategy."""
         newest = row.strategies[0] if row.strategies else None
         return cls(
-            **row.model_dump(exclude={"strategies"}),
+            **row.model_dump(exclude={"strategies", "outcome"}),
             strategy=newest and newest.name,
-            state=newest and newest.status,
+            state=row.outcome.status if row.outcome else newest and newest.status,
+            reason=row.outcome and row.outcome.reason,
         )
 
 
@@ -77,6 +87,7 @@ class VideoDetail(Value):
     link: str | None
     read_at: datetime
     strategies: list[VideoStrategy]
+    outcome: Outcome | None
     passages: list[Passage]
     unplaced: list[Rule]
 
@@ -113,7 +124,8 @@ def videos(
         query = query.where(tuple_(Transcript.created_at, Transcript.id) < (after.at, after.id))
     rows = session.execute(query).all()
     shown = rows[:limit]
-    found = _strategies(session, [row.id for row in shown])
+    ids = [row.id for row in shown]
+    found, judged = _strategies(session, ids), _outcomes(session, ids)
     items = [
         VideoRow(
             id=row.id,
@@ -123,6 +135,7 @@ def videos(
             link=second_of_video(row.url, None),
             words=row.words,
             strategies=found.get(row.id, []),
+            outcome=judged.get(row.id),
             read_at=row.created_at,
         )
         for row in shown
@@ -159,6 +172,7 @@ def video(session: Session, transcript_id: str) -> VideoDetail | None:
         link=second_of_video(row.url, None),
         read_at=row.created_at,
         strategies=_strategies(session, [transcript_id]).get(transcript_id, []),
+        outcome=_outcomes(session, [transcript_id]).get(transcript_id),
         passages=passages,
         unplaced=unplaced,
     )
@@ -181,6 +195,16 @@ def _strategies(session: Session, transcript_ids: Sequence[str]) -> dict[str, li
             VideoStrategy(id=row.id, name=row.name, status=row.status)
         )
     return found
+
+
+def _outcomes(session: Session, transcript_ids: Sequence[str]) -> dict[str, Outcome]:
+    """By transcript, from the reading that is in force."""
+    rows = session.execute(
+        select(Extraction.transcript_id, Extraction.status, Extraction.reason)
+        .where(Extraction.transcript_id.in_(transcript_ids), Extraction.in_force)
+        .order_by(Extraction.id)
+    )
+    return {row.transcript_id: Outcome(status=row.status, reason=row.reason) for row in rows}
 
 
 Word = tuple[str, float | None]

@@ -33,7 +33,7 @@
     const y = axis({ type: scale([...equity, ...benchmark.filter((value) => value !== null)]), tickprefix: "$", nticks: 6 });
     y.title.text = y.type === "log" ? "Equity, USD (log)" : "Equity, USD";
     const line = (name, values, style) => ({
-      type: "scatter", mode: points.length > 1 ? "lines" : "markers", x, y: values, name, line: style,
+      type: "scatter", mode: "lines", x, y: values, name, line: style,
       hovertemplate: `%{y:$,.2f}<extra>${name}</extra>`,
     });
     const traces = [line(chart.dataset.line, equity, { color: colour("accent"), width: 2 })];
@@ -59,11 +59,15 @@
       const answer = await fetch(chart.dataset.source, { headers: { Accept: "application/json" } });
       if (!answer.ok) throw new Error(String(answer.status));
       const { points } = await answer.json();
-      if (points.length === 0) { say(chart, "No closes yet."); return; }
+      if (points.length < 2) {
+        say(chart, points.length ? "One session so far; the curve begins with the second." : "No closes yet.");
+        return;
+      }
+      if (JSON.stringify(drawn.get(chart)) === JSON.stringify(points)) return;
       draw(chart, points);
       drawn.set(chart, points);
     } catch {
-      say(chart, "The chart's data could not be loaded. It is tried again when the page is.");
+      if (!drawn.has(chart)) say(chart, "The chart's data could not be loaded. It is tried again when the page is.");
     }
   };
 
@@ -71,6 +75,6 @@
   loadAll(document);
   document.addEventListener("falcon:part", (event) => loadAll(event.target));
   document.addEventListener("falcon:theme", () => {
-    document.querySelectorAll(".chart[data-drawn]").forEach((chart) => draw(chart, drawn.get(chart)));
+    document.querySelectorAll(".chart[data-source][data-drawn]").forEach((chart) => draw(chart, drawn.get(chart)));
   });
 })();

@@ -40,6 +40,33 @@
   };
   parts(document).forEach((part) => served.set(part.id, part.outerHTML));
 
+  // A chart that is drawn stays where it is until there is something else to draw.
+  const keepCharts = (shown, next) => {
+    for (const fresh of next.querySelectorAll(".chart")) {
+      const drawn = [...shown.querySelectorAll(".chart[data-drawn]")]
+        .find((chart) => chart.dataset.source === fresh.dataset.source && chart.dataset.prices === fresh.dataset.prices);
+      if (!drawn) continue;
+      for (const name of Object.keys(drawn.dataset)) if (name !== "drawn" && !(name in fresh.dataset)) delete drawn.dataset[name];
+      Object.assign(drawn.dataset, fresh.dataset);
+      fresh.replaceWith(drawn);
+    }
+  };
+
+  // How far tables are scrolled sideways, and which link or button has the focus, stay too.
+  const CONTROLS = "a, button, summary, [tabindex]";
+  const place = (shown) => {
+    const scrolled = [...shown.querySelectorAll(".scroll")].map((table) => table.scrollLeft);
+    const controls = [...shown.querySelectorAll(CONTROLS)];
+    const focused = controls.indexOf(document.activeElement);
+    const looks = document.activeElement?.outerHTML;
+    return (next) => {
+      next.querySelectorAll(".scroll").forEach((table, index) => { table.scrollLeft = scrolled[index] ?? 0; });
+      if (focused < 0) return;
+      const fresh = [...next.querySelectorAll(CONTROLS)];
+      (fresh.find((control) => control.outerHTML === looks) ?? fresh[focused])?.focus({ preventScroll: true });
+    };
+  };
+
   const replace = (page) => {
     for (const part of parts(page)) {
       const html = part.outerHTML;
@@ -48,8 +75,11 @@
       if (shown.contains(document.activeElement) && document.activeElement.matches("input, select, textarea")) continue;
       served.set(part.id, html);
       const next = document.importNode(part, true);
+      keepCharts(shown, next);
+      const restore = place(shown);
       shown.replaceWith(next);
       next.dispatchEvent(new Event("falcon:part", { bubbles: true }));
+      restore(next);
     }
   };
 

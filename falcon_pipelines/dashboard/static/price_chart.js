@@ -1,4 +1,5 @@
-// Draws the price of one ticker as candles, with the entry range, stop and target of a pick as lines.
+// Draws the price of one ticker as candles: with the entry range, stop and target of a pick or a position as lines, and
+// a mark at each bar that an order was filled in.
 "use strict";
 (() => {
   const USD = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
@@ -26,21 +27,34 @@
     const at = candles.find((candle) => candle.session === levels.session);
     // A split since the pick changed what a share is; the levels are put into today's shares.
     const scale = at ? at.close / Number(levels.close) : 1;
-    const level = (name) => Number(levels[name]) * scale;
+    const level = (name) => (levels[name] === undefined ? null : Number(levels[name]) * scale);
+    const fills = JSON.parse(levels.fills ?? "[]")
+      .map((fill) => ({ ...fill, candle: candles.find((candle) => candle.session === fill.session) }))
+      .filter((fill) => fill.candle);
     // Room to the right of the newest bar, so that the levels of a fresh pick can be seen.
     const ahead = new Date(Date.parse(x[x.length - 1]) + Math.max(10, x.length / 8) * 86_400_000).toISOString().slice(0, 10);
     const from = at ? levels.session : x[0];
-    const all = [...candles.map((candle) => candle.low), ...candles.map((candle) => candle.high), level("stop"), level("target")];
+    const all = [...candles.map((candle) => candle.low), ...candles.map((candle) => candle.high), level("stop"), level("target")]
+      .filter((price) => price > 0);
     const range = [Math.log10(Math.min(...all) * 0.98), Math.log10(Math.max(...all) * 1.02)];
-    const line = (y, name) => ({
-      type: "line", x0: from, x1: ahead, y0: y, y1: y, line: { color: colour(name), width: 1.5, dash: "dash" },
-    });
+    const line = (name, tone) => (level(name) === null ? [] : [{
+      type: "line", x0: from, x1: ahead, y0: level(name), y1: level(name), line: { color: colour(tone), width: 1.5, dash: "dash" },
+    }]);
+    const picked = level("entryLow") === null ? [] : [
+      { type: "rect", x0: from, x1: ahead, y0: level("entryLow"), y1: level("entryHigh"), fillcolor: colour("accent"), opacity: 0.2, line: { width: 0 } },
+      { type: "line", x0: from, x1: from, y0: 0, y1: 1, yref: "paper", line: { color: colour("muted"), width: 1, dash: "dot" } },
+    ];
     const title = (text) => ({ text, font: { color: colour("muted"), size: 12 }, standoff: 8 });
     chart.replaceChildren();
     Plotly.newPlot(chart, [{
       type: "candlestick", x, name: "Price",
       ...Object.fromEntries(["open", "high", "low", "close"].map((field) => [field, candles.map((candle) => candle[field])])),
       increasing: { line: { color: colour("gain"), width: 1 } }, decreasing: { line: { color: colour("loss"), width: 1 } },
+    }, {
+      type: "scatter", mode: "markers", name: "Fills", x: fills.map((fill) => fill.session),
+      y: fills.map((fill) => (fill.side === "buy" ? fill.candle.low * 0.985 : fill.candle.high * 1.015)),
+      text: fills.map((fill) => `${fill.side} ${fill.shares}`), hovertemplate: "%{text}<extra></extra>",
+      marker: { symbol: fills.map((fill) => (fill.side === "buy" ? "triangle-up" : "triangle-down")), size: 11, color: colour("accent") },
     }], {
       margin: { l: 72, r: 16, t: 8, b: 40 }, showlegend: false, hovermode: "x",
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
@@ -48,16 +62,14 @@
       hoverlabel: { bgcolor: colour("surface"), bordercolor: colour("line"), font: { color: colour("text") } },
       xaxis: axis({ type: "date", range: [x[0], ahead], rangeslider: { visible: false }, rangebreaks: [{ bounds: ["sat", "mon"] }], title: title("Session (New York)") }),
       yaxis: axis({ type: "log", range, tickprefix: "$", nticks: 6, title: title("Price, USD (log)") }),
-      shapes: [
-        { type: "rect", x0: from, x1: ahead, y0: level("entryLow"), y1: level("entryHigh"), fillcolor: colour("accent"), opacity: 0.2, line: { width: 0 } },
-        line(level("stop"), "loss"), line(level("target"), "gain"),
-        { type: "line", x0: from, x1: from, y0: 0, y1: 1, yref: "paper", line: { color: colour("muted"), width: 1, dash: "dot" } },
-      ],
+      shapes: [...picked, ...line("stop", "loss"), ...line("target", "gain")],
     }, { displayModeBar: false, responsive: true });
     const last = candles[candles.length - 1];
     chart.setAttribute("role", "img");
     chart.setAttribute("aria-label", `${candles.length} sessions to ${last.session}, last close ${USD.format(last.close)}; `
-      + `entry ${USD.format(level("entryLow"))} to ${USD.format(level("entryHigh"))}, stop ${USD.format(level("stop"))}, target ${USD.format(level("target"))}`
+      + [["entryLow", "entry from"], ["entryHigh", "to"], ["stop", "stop"], ["target", "target"]]
+        .filter(([name]) => level(name) !== null).map(([name, words]) => `${words} ${USD.format(level(name))}`).join(", ")
+      + (fills.length ? `; ${fills.length} of its fills are marked` : "")
       + (Math.abs(scale - 1) > 0.001 ? "; adjusted for what happened to the share since" : ""));
     chart.dataset.drawn = String(candles.length);
   };
@@ -65,14 +77,13 @@
   const load = async (chart) => {
     try {
       const answer = await fetch(chart.dataset.prices, { headers: { Accept: "application/json" } });
-      if (answer.status === 404) { say(chart, "No bars are kept for this chart yet; the next screen that picks it brings them."); return; }
       if (!answer.ok) throw new Error(String(answer.status));
       const found = await answer.json();
-      if (found.candles.length === 0) { say(chart, "No bars are kept for this chart yet; the next screen that picks it brings them."); return; }
+      if (found.candles.length === 0) { say(chart, "No bars are kept for this chart."); return; }
       draw(chart, found);
       drawn.set(chart, found);
     } catch {
-      say(chart, "The chart's data could not be loaded. It is tried again when the page is.");
+      if (!drawn.has(chart)) say(chart, "The chart's data could not be loaded. It is tried again when the page is.");
     }
   };
 

@@ -24,7 +24,7 @@
 
   const csvCell = (text, numeric) => {
     const value = numeric && number(text) !== null ? text.replace(/\u2212/g, "-").replace(/[,\s\u00a0]/g, "") : text;
-    const safe = !numeric && /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+    const safe = !(numeric && number(text) !== null) && /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/.test(value) ? `'${value}` : value;
     return `"${(safe === "—" ? "" : safe).replace(/"/g, '""')}"`;
   };
 
