@@ -89,9 +89,10 @@ def test_a_wrong_name_and_a_wrong_password_read_the_same(
 
 def test_an_unknown_name_takes_as_long_as_a_known_one(browser: TestClient) -> None:
     def seconds(name: str) -> float:
-        started = time.perf_counter()
+        """Of processor time, which a busy machine does not change; the browser and the dashboard are one process."""
+        started = time.process_time()
         log_in(browser, name, "wrong password")
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     log_in(browser, "warmup", "wrong password")
     known, unknown = min(seconds("vic") for _ in range(2)), min(seconds(f"nobody{n}") for n in range(2))

@@ -102,8 +102,8 @@ def test_trading_in_one_ticker_is_shown_on_its_bars_where_they_are_kept(seeded: 
     marks = re.findall(r"data-fills='([^']*)'", page)
     assert [json.loads(found) for found in marks] == [
         [
-            {"session": "2026-09-28", "side": "sell", "shares": "40"},
-            {"session": "2026-09-01", "side": "buy", "shares": "120"},
+            {"session": "2026-09-28", "side": "sell", "shares": "40", "price": 241.0},
+            {"session": "2026-09-01", "side": "buy", "shares": "120", "price": 232.1},
         ]
     ]
     assert 'data-stop="221.50' in page

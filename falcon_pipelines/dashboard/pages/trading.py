@@ -47,6 +47,7 @@ class FillMark(Value):
     session: date
     side: str
     shares: str
+    price: PerShare
 
 
 class TickerChart(Value):
@@ -145,6 +146,7 @@ def _chart(
                 session=fill.filled_at.astimezone(NEW_YORK).date(),
                 side=fill.side,
                 shares=formatting.shares(fill.quantity),
+                price=fill.price,
             )
             for fill in traded
             if fill.ticker == name

@@ -28,8 +28,10 @@
     // A split since the pick changed what a share is; the levels are put into today's shares.
     const scale = at ? at.close / Number(levels.close) : 1;
     const level = (name) => (levels[name] === undefined ? null : Number(levels[name]) * scale);
-    const fills = JSON.parse(levels.fills ?? "[]")
-      .map((fill) => ({ ...fill, candle: candles.find((candle) => candle.session === fill.session) }))
+    // A fill of today has no day bar yet: its own price stands for it.
+    const barOf = (fill) => candles.find((candle) => candle.session === fill.session)
+      ?? (fill.session > x[x.length - 1] ? { low: fill.price, high: fill.price } : null);
+    const fills = JSON.parse(levels.fills ?? "[]").map((fill) => ({ ...fill, candle: barOf(fill) }))
       .filter((fill) => fill.candle);
     // Room to the right of the newest bar, so that the levels of a fresh pick can be seen.
     const ahead = new Date(Date.parse(x[x.length - 1]) + Math.max(10, x.length / 8) * 86_400_000).toISOString().slice(0, 10);
