@@ -30,7 +30,7 @@
     const equity = points.map((point) => point.equity);
     const benchmark = points.map((point) => point.benchmark);
     const beside = benchmark.some((value) => value !== null);
-    const y = axis({ type: scale([...equity, ...benchmark.filter((value) => value !== null)]), tickprefix: "$", nticks: 6 });
+    const y = axis({ type: scale([...equity, ...benchmark.filter((value) => value !== null)]), tickprefix: "$", nticks: 6, automargin: true });
     y.title.text = y.type === "log" ? "Equity, USD (log)" : "Equity, USD";
     const line = (name, values, style) => ({
       type: "scatter", mode: "lines", x, y: values, name, line: style,
@@ -44,7 +44,7 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("text") },
       hoverlabel: { bgcolor: colour("surface"), bordercolor: colour("line"), font: { color: colour("text") } },
-      xaxis: axis({ type: "date", title: { text: "Session (New York)", font: { color: colour("muted"), size: 12 } } }),
+      xaxis: axis({ type: "date", dtick: points.length > 10 ? undefined : 86_400_000, title: { text: "Session (New York)", font: { color: colour("muted"), size: 12 } } }),
       yaxis: y,
     }, { displayModeBar: false, responsive: true });
     const last = points[points.length - 1];
