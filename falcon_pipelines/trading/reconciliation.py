@@ -22,10 +22,10 @@ def reconcile(session: Session, account_id: int) -> tuple[str, ...]:
 
     Every entry sums to zero and its number follows the one before; each fill is booked once, for its quantity
     at its price and fee; shares bought less shares sold, carried through splits, are the position; no order
-    is filled beyond its quantity; no cash, settled or not, is below zero; the newest mark is cash +
-    receivables + positions at their last prices; and open sales do not exceed what is held.
+    is filled beyond its quantity, nor otherwise than its fills say; no cash, settled or not, is below zero; the
+    newest mark is cash + receivables + positions at their last prices; and open sales do not exceed what is held.
     """
-    problems = [*_entries(session, account_id), *_fills(session, account_id)]
+    problems = [*_entries(session, account_id), *_fills(session, account_id), *_orders(session, account_id)]
     try:
         books = stored_books(session, account_id)
     except BooksDoNotBalance as error:
@@ -140,6 +140,26 @@ def _fills(session: Session, account_id: int) -> list[str]:
     if booked != len(rows):
         problems.append(f"{len(rows)} fills, but {booked} purchases and sales are booked")
     return problems
+
+
+def _orders(session: Session, account_id: int) -> list[str]:
+    """Each order against its fills; after a split of its ticker these no longer count in its shares."""
+    posting, fill, order = models.Posting, models.Fill, models.Order
+    split = select(posting.ticker).where(posting.account_id == account_id, posting.kind == "split")
+    filled = func.coalesce(order.detail["filled"].as_integer(), 0)
+    traded = func.coalesce(func.sum(fill.quantity), 0)
+    rows = session.execute(
+        select(order.id, order.quantity, filled, traded)
+        .outerjoin(fill, fill.order_id == order.id)
+        .where(order.account_id == account_id)
+        .group_by(order.id)
+        .having((filled > order.quantity) | (order.ticker.not_in(split) & (traded != filled)))
+        .order_by(order.id)
+    ).all()
+    return [
+        f"order {name}: {done} of {quantity:,.0f} shares filled, its fills are {total:,.0f}"
+        for name, quantity, done, total in rows
+    ]
 
 
 def _open_sales(session: Session, account_id: int, books: Books) -> list[str]:

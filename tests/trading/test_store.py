@@ -15,8 +15,8 @@ from falcon_pipelines.db import models
 from falcon_pipelines.db.commands import request_command
 from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.trading.account import Rules
-from falcon_pipelines.trading.moments import regular_moments
-from falcon_pipelines.trading.orders import Dividend, OrderRequest, Protection, Split, usd
+from falcon_pipelines.trading.moments import Moment, regular_moments
+from falcon_pipelines.trading.orders import Bar, Dividend, OrderRequest, Protection, Split, usd
 from falcon_pipelines.trading.reconciliation import broken_books, halt_broken, reconcile
 from falcon_pipelines.trading.replay import bars_by_time, replay
 from falcon_pipelines.trading.script import exact_ratio, parse_script
@@ -40,9 +40,11 @@ def engine(database_url: str) -> Any:
     made.dispose()
 
 
-def opened(engine: Engine, cash: int = 10_000, rules: Rules | None = None, name: str = "paper") -> int:
+def opened(
+    engine: Engine, cash: int = 10_000, rules: Rules | None = None, name: str = "paper", **more: Any
+) -> int:
     with transaction(engine) as session:
-        return create_account(session, name, Decimal(cash), OPENED, rules or Rules())
+        return create_account(session, name, Decimal(cash), OPENED, rules or Rules(), **more)
 
 
 def buy(name: str = "in", day: int = 2, quantity: int = 100, **more: Any) -> OrderRequest:
@@ -198,6 +200,17 @@ def test_a_bar_is_worked_through_once_even_by_two_traders(engine: Engine) -> Non
     assert len(fills(engine)) == 1
 
 
+def test_live_bars_are_worked_through_once_even_by_two_traders(engine: Engine) -> None:
+    account = opened(engine, live_sequence=0)
+    hand_in(engine, account, buy())
+    moment = Moment(OPENED, OPENED, OPENED.date())
+    bars = {"X": Bar(*flat(50), 1e6)}
+    both = [Trader(engine, account), Trader(engine, account)]
+    assert [trader.work_live(moment, bars, 7, 7) is not None for trader in both] == [True, False]
+    assert both[0].work_live(moment, bars, 7, 7) is None
+    assert len(fills(engine)) == 1
+
+
 def test_a_kill_inside_the_transaction_leaves_nothing_half_done(engine: Engine, database_url: str) -> None:
     account = opened(engine)
     hand_in(engine, account, buy(protect=Protection(stop=usd(45))))
@@ -292,6 +305,19 @@ def test_an_account_is_opened_once_and_on_its_own_terms(engine: Engine) -> None:
         ("DELETE FROM postings WHERE kind = 'buy'", "booked"),
         ("UPDATE account_marks SET equity = equity + 1", "equity of"),
         ("UPDATE orders SET quantity = 500 WHERE id = 'in.stop'", "open sale"),
+        ("UPDATE orders SET quantity = 99 WHERE id = 'in'", "order in: 100 of 99 shares filled"),
+        (
+            "UPDATE orders SET detail = jsonb_set(detail, '{filled}', '60') WHERE id = 'in'",
+            "order in: 60 of 100 shares filled, its fills are 100",
+        ),
+        ("UPDATE postings SET number = 7 WHERE kind = 'buy'", "a gap or repeat"),
+        ("UPDATE postings SET amount = -amount WHERE kind = 'deposit'", "cash is"),
+        (
+            "INSERT INTO postings (entry_id, leg, account_id, number, kind, ledger, ticker, amount, quantity, fill_id,"
+            " booked_at) SELECT '00000000-0000-0000-0000-000000000001', leg, account_id, number + 1, kind, ledger,"
+            " ticker, amount, quantity, fill_id, booked_at FROM postings WHERE kind = 'buy'",
+            "is booked 2 times",
+        ),
     ],
 )
 def test_reconciliation_finds_damage_and_halts_entries(engine: Engine, damage: str, finding: str) -> None:
