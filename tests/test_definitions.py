@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster_postgres.event_log import PostgresEventLogStorage
 
 from falcon_pipelines.definitions import defs
 from tests.conftest import ROOT
@@ -50,7 +51,7 @@ def test_every_job_selects_assets_that_exist() -> None:
 def test_instance_is_as_designed(dagster_instance: dg.DagsterInstance) -> None:
     assert not dagster_instance.telemetry_enabled
     assert type(dagster_instance.run_coordinator).__name__ == "QueuedRunCoordinator"
-    assert type(dagster_instance.event_log_storage).__name__ == "PostgresEventLogStorage"
+    assert isinstance(dagster_instance.event_log_storage, PostgresEventLogStorage)
     assert dagster_instance.run_monitoring_enabled
     assert dagster_instance.run_monitoring_max_runtime_seconds == 14400
     assert dagster_instance.get_concurrency_config().pool_config.default_pool_limit == 1
