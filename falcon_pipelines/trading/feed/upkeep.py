@@ -21,6 +21,8 @@ SEGMENT_SECONDS = 900.0
 AGAIN_SECONDS = 20.0
 """After a failure: a disk that has room again is written to soon."""
 RETENTION_SECONDS = 60.0
+KEEP, RETIRE = "live bars wait to be kept", "old live bars wait to be deleted"
+"""What is wrong when one of the two fails; each ends with its own success."""
 
 
 class Upkeep:
@@ -59,17 +61,17 @@ class Upkeep:
         clock = time.monotonic()
         if self._keeper is not None and clock >= self._segments_at:
             self._segments_at = clock + self._segment_seconds
-            self._begin(lambda: self.keep(datetime.fromtimestamp(now, UTC)))
+            self._begin(KEEP, lambda: self.keep(datetime.fromtimestamp(now, UTC)))
         elif clock >= self._retention_at:
             self._retention_at = clock + RETENTION_SECONDS
-            self._begin(self.retire)
+            self._begin(RETIRE, self.retire)
 
     def stop(self) -> None:
         """Waits for what is going on, and writes a last segment."""
         if self._thread is not None:
             self._thread.join(5)
         if self._keeper is not None:
-            self._run(self._last_segment)
+            self._run(KEEP, self._last_segment)
 
     def _last_segment(self) -> None:
         if self._keeper is not None:
@@ -102,19 +104,21 @@ class Upkeep:
         if gone:
             log.info("%d old live bars deleted", gone)
 
-    def _begin(self, work: Callable[[], None]) -> None:
-        self._thread = threading.Thread(target=self._run, args=(work,), name="upkeep", daemon=True)
+    def _begin(self, what: str, work: Callable[[], None]) -> None:
+        self._thread = threading.Thread(target=self._run, args=(what, work), name="upkeep", daemon=True)
         self._thread.start()
 
-    def _run(self, work: Callable[[], None]) -> None:
+    def _run(self, what: str, work: Callable[[], None]) -> None:
         try:
             work()
         except FalconError as error:
-            self._service.trouble("files", f"live bars wait to be kept: {error}")
+            problem = str(error)
         except Exception as error:
             log.exception("upkeep failed")
-            self._service.trouble("files", f"live bars wait to be kept: {type(error).__name__}: {error}")
+            problem = f"{type(error).__name__}: {error}"
         else:
-            self._service.trouble("files", None)
+            self._service.trouble(what, None)
             return
-        self._segments_at = min(self._segments_at, time.monotonic() + AGAIN_SECONDS)
+        self._service.trouble(what, f"{what}: {problem}")
+        if what == KEEP:
+            self._segments_at = min(self._segments_at, time.monotonic() + AGAIN_SECONDS)
