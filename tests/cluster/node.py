@@ -172,8 +172,8 @@ class Node:
     def restarts(self) -> dict[str, int]:
         """How often systemd had to restart each of Falcon's services, and those of others that it stands on."""
         shown = self.console(
-            "for u in $(systemctl list-units --plain --no-legend --all 'falcon-*.service' 'postgresql@*' nginx.service redis-server.service "
-            "| awk '{print $1}'); do echo $u $(systemctl show -P NRestarts $u); done"
+            "for u in $(systemctl list-units --plain --no-legend --all 'falcon-*.service' 'postgresql@*' "
+            "nginx.service redis-server.service | awk '{print $1}'); do echo $u $(systemctl show -P NRestarts $u); done"
         )
         return {unit: int(count) for unit, count in (line.split() for line in shown.splitlines())}
 
