@@ -63,7 +63,7 @@ def judge(
             if outage.told:
                 since = datetime.fromisoformat(outage.since)
                 minutes = max(1, round((now - since).total_seconds() / 60))
-                body = f"It was gone for {minutes} min, since {since:%Y-%m-%d %H:%M} UTC."
+                body = f"It was not well for {minutes} min, since {since:%Y-%m-%d %H:%M} UTC."
                 messages.append((look.subject, Message(f"Falcon: {look.subject} is back", body)))
             else:
                 del outages[look.subject]
