@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster_shared.error import SerializableErrorInfo
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -101,14 +102,22 @@ def _problem(instance: dg.DagsterInstance, run_id: str) -> str | None:
             event = entry.dagster_event
             if event is None:
                 continue
-            error = getattr(event.event_specific_data, "error", None)
-            while error is not None and error.cause is not None:
-                error = error.cause
+            error = _telling(getattr(event.event_specific_data, "error", None))
             told = (error.message if error is not None else None) or event.message or ""
             line = next((line.strip() for line in told.splitlines() if line.strip()), "")
             if line:
                 return line.replace("\0", "")[:PROBLEM_LENGTH]
     return None
+
+
+def _telling(error: SerializableErrorInfo | None) -> SerializableErrorInfo | None:
+    """The error that says what to do: Falcon's own, which names its cause; else the innermost."""
+    innermost = error
+    while error is not None:
+        if error.message.startswith("falcon_pipelines."):
+            return error
+        innermost, error = error, error.cause
+    return innermost
 
 
 def _report_checks(
