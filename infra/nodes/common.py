@@ -22,8 +22,9 @@ def base(vault: Vault, node: str) -> None:
     for path in (layout.OPT, layout.RELEASES, layout.WHEELS, layout.ETC):
         steps.folder(path)
     steps.folder(layout.TLS, mode="750", group=layout.USER)
-    for path in (layout.VAR, layout.CACHE, layout.LOG):
-        steps.folder(path, mode="750", user=layout.USER, group=layout.USER)
+    # Whoever asks how full the disks are has to get to where they are mounted; what is there is shut to others.
+    for path, mode in ((layout.VAR, "751"), (layout.CACHE, "750"), (layout.LOG, "750")):
+        steps.folder(path, mode=mode, user=layout.USER, group=layout.USER)
     key, value = KERNEL
     steps.put("/etc/sysctl.d/60-falcon.conf", f"# {steps.MANAGED}\n{key} = {value}\n")
     steps.run(
