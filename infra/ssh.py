@@ -57,9 +57,11 @@ def ask(
     except subprocess.TimeoutExpired as error:
         raise StepFailed(f"{name}: no answer within {timeout:.0f} s") from error
     if done.returncode == 255:
-        raise StepFailed(
-            f"{name}: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no ssh'}"
-        )
+        said = done.stderr.strip().splitlines()[-1:] or ["no ssh"]
+        if "Host key verification failed" in said[0]:
+            address = site.nodes[name].address
+            said = [f"its ssh key is another than before; if the machine is new: ssh-keygen -R {address}"]
+        raise StepFailed(f"{name}: {said[0].removesuffix('.')}")
     return done
 
 

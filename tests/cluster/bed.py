@@ -121,10 +121,9 @@ class Bed:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _forget(self, address: str) -> None:
-        """As `ssh-keygen -R`: the operator no longer knows the machine at this address."""
+        """The operator no longer knows the machine at this address."""
         if self.known_hosts.exists():
-            lines = self.known_hosts.read_text().splitlines(keepends=True)
-            self.known_hosts.write_text("".join(line for line in lines if not line.startswith(address)))
+            run(["ssh-keygen", "-q", "-R", address, "-f", str(self.known_hosts)])
 
     def _seed(self, name: str) -> None:
         names = {other: address for other, address in self.network.addresses.items() if other != name}
