@@ -67,6 +67,8 @@ def second(road: Road, tell: Tell) -> Iterator[Node]:
     yield node
     node.console("systemctl disable --now falcon-runs", timeout=120)
     bed.remove(NAME)
+    # Else `status` tells of the node's silence for as long as it remembers it.
+    bed.db.psql(f"DELETE FROM heartbeats WHERE node = 'falcon-{NAME}'")
     site.write_site(settings)
     after = site.operator("setup", "all")
     assert after.code == 0, after.text[-3000:]
