@@ -3,20 +3,21 @@
 Works on one `Turn`; knows no network.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from alpaca.trading.models import Order as TheirOrder
 
 from falcon_pipelines.trading.alpaca_orders import unsupported, value
+from falcon_pipelines.trading.alpaca_protection import Family, stops_of
 from falcon_pipelines.trading.brackets import first_stop
 from falcon_pipelines.trading.engine import place
 from falcon_pipelines.trading.ledger import ZERO
 from falcon_pipelines.trading.orders import Order, OrderRequest, usd
 from falcon_pipelines.trading.purchases import limit_refusal
 from falcon_pipelines.trading.sizing import affordable, shares_asked
-from falcon_pipelines.trading.turn import STOP_ROLES, Turn
+from falcon_pipelines.trading.turn import Turn
 
 _DEAD = ("canceled", "expired", "rejected", "done_for_day", "stopped", "suspended")
 
@@ -62,52 +63,41 @@ def _refusal(turn: Turn, order: Order, quantity: int, cost: Decimal) -> str | No
     return limit_refusal(turn, order, cost)
 
 
-def book(turn: Turn, theirs: Mapping[str, TheirOrder]) -> bool:
+def book(turn: Turn, theirs: Mapping[str, Family]) -> bool:
     """Write into the turn what Alpaca's orders say beyond what is booked; whether that was anything."""
     changed = False
-    for name, order in theirs.items():
-        ours = turn.orders.get(name)
+    for name, family in theirs.items():
+        entry, ours = family.entry, turn.orders.get(name)
         if ours is not None:
-            changed |= _book_one(turn, ours, order, booked=ours.filled)
-        for leg in legs_of(order):
-            changed |= _book_leg(turn, name, leg)
+            changed |= _book_more(turn, [ours], [entry])
+        target, exits = turn.orders.get(f"{name}.target"), family.exits
+        changed |= _book_more(
+            turn, stops_of(turn.orders, name), [leg for leg in exits if leg.stop_price is not None]
+        )
+        if target is not None:
+            changed |= _book_more(turn, [target], [leg for leg in exits if leg.stop_price is None])
         ours = turn.orders.get(name)
-        if ours is not None and value(order.status) in _DEAD:
-            turn.orders.end(
-                ours, "cancelled" if ours.filled else "rejected", f"Alpaca: {value(order.status)}"
-            )
+        if ours is not None and value(entry.status) in _DEAD:
+            turn.reject(ours, f"Alpaca: {value(entry.status)}")
             changed = True
     return changed
 
 
-def _book_leg(turn: Turn, entry: str, leg: TheirOrder) -> bool:
-    if leg.stop_price is not None:
-        family = [turn.orders.get(f"{entry}.{role}") for role in STOP_ROLES]
-        live = [order for order in family if order is not None and order.stop is not None]
-        ours = max(live, key=lambda o: o.stop or 0, default=None)
-        booked = sum(order.filled for order in live)
-    else:
-        ours = turn.orders.get(f"{entry}.target")
-        booked = ours.filled if ours is not None else 0
-    return ours is not None and _book_one(turn, ours, leg, booked=booked)
-
-
-def _book_one(turn: Turn, ours: Order, theirs: TheirOrder, *, booked: int) -> bool:
-    total = int(Decimal(str(theirs.filled_qty or 0)))
-    quantity = total - booked
-    if quantity <= 0 or theirs.filled_avg_price is None:
+def _book_more(turn: Turn, ours: Sequence[Order], theirs: Iterable[TheirOrder]) -> bool:
+    """Book what `theirs` filled together beyond what `ours` have: orders that stood for the same at different times."""
+    traded = [order for order in theirs if order.filled_avg_price is not None]
+    quantity = sum(_shares(order) for order in traded) - sum(order.filled for order in ours)
+    if quantity <= 0 or not ours:
         return False
-    worth = usd(Decimal(str(theirs.filled_avg_price)) * total)
-    price = usd((worth - (ours.cost if booked == ours.filled else Decimal(0))) / quantity)
-    if booked != ours.filled:
-        price = usd(Decimal(str(theirs.filled_avg_price)))
-    if ours.side == "buy":
-        turn.book_purchase(ours, quantity, price, ("alpaca",))
+    worth = sum((Decimal(str(order.filled_avg_price)) * _shares(order) for order in traded), ZERO)
+    price = usd((usd(worth) - sum((order.cost for order in ours), ZERO)) / quantity)
+    filled = max(ours, key=lambda order: order.stop or ZERO)
+    if filled.side == "buy":
+        turn.book_purchase(filled, quantity, price, ("alpaca",))
     else:
-        turn.book_sale(ours, quantity, price, ("alpaca",))
+        turn.book_sale(filled, quantity, price, ("alpaca",))
     return True
 
 
-def legs_of(order: TheirOrder) -> Iterable[TheirOrder]:
-    """The protective orders of a bracket."""
-    return order.legs or ()
+def _shares(order: TheirOrder) -> int:
+    return int(Decimal(str(order.filled_qty or 0)))

@@ -15,10 +15,18 @@ from sqlalchemy import Engine, select
 
 from falcon_pipelines.db import models
 from falcon_pipelines.db.engine import transaction
+from falcon_pipelines.db.notifications import notify
 from falcon_pipelines.trading.account import AccountState, Outcome
-from falcon_pipelines.trading.alpaca_books import accept, book, legs_of
+from falcon_pipelines.trading.alpaca_books import accept, book
 from falcon_pipelines.trading.alpaca_gateway import Gateway, Refused
 from falcon_pipelines.trading.alpaca_orders import AlpacaUnavailable, request_for, tick, value
+from falcon_pipelines.trading.alpaca_protection import (
+    Family,
+    request_for_stand_in,
+    stand_in_name,
+    stand_ins,
+    tightest_stop,
+)
 from falcon_pipelines.trading.brackets import children
 from falcon_pipelines.trading.brokers import PaperLedger
 from falcon_pipelines.trading.engine import begin_session, judge
@@ -28,18 +36,8 @@ from falcon_pipelines.trading.orders import Action, Bar, Input, Order, OrderRequ
 from falcon_pipelines.trading.saving import save
 from falcon_pipelines.trading.store import pending, stored_books
 from falcon_pipelines.trading.submitted import concerned
-from falcon_pipelines.trading.turn import STOP_ROLES, Turn
+from falcon_pipelines.trading.turn import Turn
 from falcon_pipelines.trading.writer import Record
-
-_LIVE = (
-    "new",
-    "accepted",
-    "pending_new",
-    "partially_filled",
-    "held",
-    "accepted_for_bidding",
-    "pending_replace",
-)
 
 
 class AlpacaPaper(PaperLedger):
@@ -145,28 +143,35 @@ class AlpacaPaper(PaperLedger):
 
     def _sync(self, moment: Moment, record: Record | None) -> Outcome | None:
         """Make Alpaca's orders what ours are, and our fills what Alpaca's are."""
-        state = self.account.state
-        theirs = self._families(state)
-        outcome = self._book(state, theirs, moment, record)
-        if outcome is not None:
-            state = outcome.state
-        self._follow(state, theirs, moment, record)
+        theirs = self._families(self.account.state)
+        outcome = self._book(theirs, moment, record)
+        released = self._send(theirs, moment, record)
+        self._follow(theirs)
+        if released:
+            theirs = self._families(self.account.state)
+            more = self._book(theirs, moment, record)
+            outcome = _together(outcome, more) if outcome and more else outcome or more
+        self._protect(theirs, moment, record)
         return outcome
 
-    def _families(self, state: AccountState) -> dict[str, TheirOrder]:
+    def _families(self, state: AccountState) -> dict[str, Family]:
         """Alpaca's form of each of our open orders and of the entries of open exits, by our id."""
         wanted = {order.parent or order.id for order in state.orders.values()}
         wanted |= {order.id for order in state.orders.values() if order.role == "time"}
         found = {name: self.alpaca.family(name) for name in sorted(wanted)}
-        return {name: order for name, order in found.items() if order is not None}
+        return {name: self._with_stand_ins(name, order) for name, order in found.items() if order is not None}
 
-    def _book(
-        self,
-        state: AccountState,
-        theirs: Mapping[str, TheirOrder],
-        moment: Moment,
-        record: Record | None,
-    ) -> Outcome | None:
+    def _with_stand_ins(self, name: str, entry: TheirOrder) -> Family:
+        """An entry and all that stood in for its legs: only legs that have ended were followed by any."""
+        family = Family(entry)
+        while value(entry.side) == "buy" and not family.living:
+            order = self.alpaca.family(stand_in_name(name, len(family.again) + 1))
+            if order is None:
+                break
+            family = replace(family, again=(*family.again, order))
+        return family
+
+    def _book(self, theirs: Mapping[str, Family], moment: Moment, record: Record | None) -> Outcome | None:
         with transaction(self.engine) as session:
             before = self._locked(session)
             turn = Turn(before.state, moment, {}, before.rules)
@@ -192,53 +197,71 @@ class AlpacaPaper(PaperLedger):
         self._known = replace(before, state=outcome.state)
         return outcome
 
-    def _follow(
-        self,
-        state: AccountState,
-        theirs: Mapping[str, TheirOrder],
-        moment: Moment,
-        record: Record | None,
-    ) -> None:
-        """Send what is not there, cancel what is no longer wanted, move stops and targets."""
-        for order in sorted(state.orders.values(), key=lambda o: (o.side != "sell", o.sequence)):
+    def _send(self, theirs: Mapping[str, Family], moment: Moment, record: Record | None) -> bool:
+        """Send what is not there; whether protective orders were cancelled for a sale."""
+        released = False
+        resting = self.account.state.orders.values()
+        for order in sorted(resting, key=lambda o: (o.side != "sell", o.sequence)):
             if order.id in theirs or not _sendable(order, moment):
                 continue
             if order.side == "sell":
                 self.alpaca.release(order.ticker)
-                self._submit(request_for(order), record)
+                self._submit(request_for(order), order.id, record)
+                released = True
             else:
-                self._submit(request_for(order, _first_children(order, moment)), record)
+                self._submit(request_for(order, _first_children(order, moment)), order.id, record)
+        return released
+
+    def _follow(self, theirs: Mapping[str, Family]) -> None:
+        """Cancel what is no longer wanted, move stops and targets."""
+        state = self.account.state
         for sent in self.alpaca.open_orders():
             if sent.client_order_id not in state.orders and self._was_ours(sent.client_order_id):
                 self.alpaca.cancel(sent)
-        for name, entry in theirs.items():
-            stop = _tightest(state, name)
-            target = state.orders.get(f"{name}.target")
-            for leg in legs_of(entry):
-                if value(leg.status) not in _LIVE:
-                    continue
+        for name, family in theirs.items():
+            stop, target = tightest_stop(state.orders, name), state.orders.get(f"{name}.target")
+            for leg in family.living:
                 if leg.stop_price is not None and stop is not None and stop.stop is not None:
                     self.alpaca.move(leg, "stop_price", float(leg.stop_price), tick(stop.stop))
                 elif leg.limit_price is not None and target is not None and target.limit is not None:
                     self.alpaca.move(leg, "limit_price", float(leg.limit_price), tick(target.limit))
 
-    def _submit(self, request: Any, record: Record | None) -> None:
+    def _protect(self, theirs: Mapping[str, Family], moment: Moment, record: Record | None) -> None:
+        """Send exits that rest in our books alone, as after a sale that took their shares and was refused."""
+        state = self.account.state
+        entries = {order.parent for order in state.orders.values() if order.parent in theirs}
+        if all(theirs[name].living for name in entries if name is not None):
+            return
+        open_ids = {str(order.id) for order in self.alpaca.open_orders()}
+        sales = [o.id for o in state.orders.values() if o.side == "sell" and _sendable(o, moment)]
+        for bare in stand_ins(state, theirs, open_ids, sales):
+            with transaction(self.engine) as session:
+                title = f"{bare.ticker}: protected again at Alpaca"
+                body = f"{state.name}: the exits of {bare.quantity:,} shares were gone there; {bare.levels} sent anew"
+                notify(session, f"protect:{bare.name}", "stop", title, body)
+            self._submit(request_for_stand_in(bare), bare.name, record)
+
+    def _submit(self, request: Any, name: str, record: Record | None) -> None:
         try:
             self.alpaca.submit(request)
         except Refused as error:
-            self._refuse(request.client_order_id, str(error), record)
+            self._refuse(name, f"Alpaca refused it: {error}", record)
 
     def _refuse(self, name: str, reason: str, record: Record | None) -> None:
         """What Alpaca will not take is refused in the ledger too."""
         with transaction(self.engine) as session:
             before = self._locked(session)
-            order = before.state.orders.get(name)
-            if order is None:
-                return
             now = datetime.now(UTC)
             moment = Moment(now, now, before.state.session or now.date())
             turn = Turn(before.state, moment, {}, before.rules)
-            turn.reject(order, f"Alpaca refused it: {reason}")
+            order = before.state.orders.get(name)
+            if order is None:
+                turn.refuse(name, reason)
+            elif order.role == "time":  # exits always run: again at the next session
+                turn.refuse(name, reason)
+                turn.orders.put(replace(order, due=moment.session_after(1), bars_left=None))
+            else:
+                turn.reject(order, reason)
             outcome = turn.outcome()
             save(
                 *(session, self.account_id, moment, before.state, outcome, set(), None),
@@ -269,13 +292,6 @@ def _first_children(order: Order, moment: Moment) -> list[Order]:
     price = usd(order.reserve / order.quantity)
     filled = replace(order, filled=order.quantity, cost=price * order.quantity)
     return children(filled, order.quantity, price, moment, {})
-
-
-def _tightest(state: AccountState, entry: str) -> Order | None:
-    stops = [
-        o for o in state.orders.values() if o.parent == entry and o.role in STOP_ROLES and o.stop is not None
-    ]
-    return max(stops, key=lambda o: o.stop or 0, default=None)
 
 
 def _together(first: Outcome, then: Outcome) -> Outcome:

@@ -61,12 +61,12 @@ class ReplayResult:
 def replay(script: Script, panel: Panel) -> ReplayResult:
     """Trade an order script over bars.
 
-    Raises CannotTrade for bars in which an ordered ticker does not occur, or that are adjusted while the
-    script has corporate actions.
+    Raises CannotTrade for bars in which a ticker of the script does not occur, or that are adjusted while it has
+    corporate actions.
     """
     missing = sorted(set(script.tickers) - set(panel.tickers))
     if missing:
-        raise CannotTrade(f"{missing[0]}: the bars have no such ticker, but the script orders it")
+        raise CannotTrade(f"{missing[0]}: the bars have no such ticker, but the script names it")
     if script.actions and panel.adjust != "none":
         raise CannotTrade("the bars are adjusted already: actions need raw bars")
     moments = regular_moments(panel)
@@ -75,10 +75,9 @@ def replay(script: Script, panel: Panel) -> ReplayResult:
     journal = Journal(first.state)
     journal.add(first)
     inputs = inputs_in_order(script.requests, script.actions)
-    wanted = {item.ticker for item in inputs if hasattr(item, "ticker") and item.ticker}
     curve = []
     done = 0
-    for moment, bars in bars_by_time(panel, moments, sorted(wanted & set(panel.tickers))):
+    for moment, bars in bars_by_time(panel, moments, script.tickers):
         due = done
         while due < len(inputs) and inputs[due].at <= moment.starts:
             due += 1

@@ -58,8 +58,10 @@ class Script:
 
     @property
     def tickers(self) -> tuple[str, ...]:
-        """All tickers that are ordered, sorted."""
-        return tuple(sorted({item.ticker for item in self.requests if isinstance(item, OrderRequest)}))
+        """All tickers that are named: ordered, closed, or of a corporate action; sorted."""
+        named = [item.ticker for item in self.requests if isinstance(item, OrderRequest | Command)]
+        named += [action.ticker for action in self.actions]
+        return tuple(sorted({ticker for ticker in named if ticker is not None}))
 
 
 def read_document(path: Path) -> dict[str, Any]:

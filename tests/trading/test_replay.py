@@ -461,9 +461,26 @@ def test_an_order_after_the_last_bar_stays_open() -> None:
     assert (order(result, "in")["status"], result["cash"]) == ("open", 10_000)
 
 
-def test_an_ordered_ticker_without_any_bars_is_an_error() -> None:
-    with pytest.raises(CannotTrade, match="Q: the bars have no such ticker"):
-        run(days([flat(10)]), {**buy(), "ticker": "Q"})
+@pytest.mark.parametrize(
+    ("orders", "actions"),
+    [
+        ([{**buy(), "ticker": "Q"}], []),
+        ([buy(), {"at": D2, "command": "close", "ticker": "Q"}], []),
+        ([buy()], [{"at": D2, "ticker": "Q", "split": 4}]),
+        ([buy()], [{"at": D2, "ticker": "Q", "dividend": 1}]),
+    ],
+)
+def test_a_ticker_that_the_script_names_and_the_bars_do_not_have_is_an_error(
+    orders: list[Any], actions: list[Any]
+) -> None:
+    with pytest.raises(CannotTrade, match="Q: the bars have no such ticker, but the script names it"):
+        run(days([flat(10), flat(10)]), *orders, actions=actions)
+
+
+def test_an_action_of_a_ticker_that_is_not_held_changes_nothing() -> None:
+    bars = days({"X": [flat(10)] * 3, "Y": [flat(40), flat(10), flat(10)]})
+    result = run(bars, buy(), actions=[{"at": D2, "ticker": "Y", "split": 4}])
+    assert result == run(bars, buy())
 
 
 def test_every_entry_of_the_postings_sums_to_zero() -> None:

@@ -3,7 +3,7 @@
 import json
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +21,8 @@ class Exchange:
         self.positions: dict[str, int] = {}
         self.requests: list[tuple[str, str, Any]] = []
         self.refuse: str | None = None
+        self.refused: Callable[[dict[str, Any]], bool] = lambda _order: True
+        """Which orders `refuse` is said to."""
         self.port = 0
 
     @property
@@ -47,17 +49,38 @@ class Exchange:
         sign = 1 if order["side"] == "buy" else -1
         self.positions[order["symbol"]] = self.positions.get(order["symbol"], 0) + sign * quantity
         for other in self.orders.values():
-            if order["id"] in other["leg_ids"] and order["status"] == "filled":
-                for leg in other["leg_ids"]:
+            family = [*other["leg_ids"], *([other["id"]] if other["order_class"] == "oco" else [])]
+            if order["id"] in family and order["status"] == "filled":
+                for leg in family:
                     if leg != order["id"] and self.orders[leg]["status"] in OPEN:
                         self.orders[leg]["status"] = "canceled"
 
+    def available(self, ticker: str) -> int:
+        """Shares that no open sale keeps back; the legs of a bracket keep the same ones back."""
+        legs = {leg for order in self.orders.values() for leg in order["leg_ids"][1:]}
+        legs |= {order["leg_ids"][0] for order in self.orders.values() if order["order_class"] == "oco"}
+        legs |= {leg for order in self.orders.values() if order["status"] in OPEN for leg in order["leg_ids"]}
+        selling = [
+            o for o in self.orders.values()
+            if (o["symbol"], o["side"]) == (ticker, "sell") and o["status"] in OPEN and o["id"] not in legs
+        ]  # fmt: skip
+        return self.positions.get(ticker, 0) - sum(int(o["qty"]) - int(o["filled_qty"]) for o in selling)
+
+    def protection(self, ticker: str) -> list[tuple[str, str, str]]:
+        """Kind, price and shares of each open sale of a ticker that waits for a price."""
+        return sorted(
+            (o["type"], o["stop_price"] or o["limit_price"], str(int(o["qty"]) - int(o["filled_qty"])))
+            for o in self.orders.values()
+            if (o["symbol"], o["side"]) == (ticker, "sell") and o["status"] in OPEN and o["type"] != "market"
+        )
+
     def place(self, body: dict[str, Any]) -> dict[str, Any]:
-        order = self._order(body)
+        pair = body.get("order_class") == "oco"  # the order itself is the limit, its leg the stop
+        order = self._order({**body, **(body["take_profit"] if pair else {})})
         for kind, price in (("take_profit", "limit_price"), ("stop_loss", "stop_price")):
             leg = body.get(kind)
-            if leg:
-                side = "sell" if body["side"] == "buy" else "buy"
+            if leg and not (pair and kind == "take_profit"):
+                side = "sell" if body["side"] == "buy" or pair else "buy"
                 made = self._order(
                     {"symbol": body["symbol"], "qty": body["qty"], "side": side, price: leg[price],
                      "type": "limit" if kind == "take_profit" else "stop", "client_order_id": str(uuid.uuid4())}
@@ -136,8 +159,10 @@ def alpaca() -> Iterator[Exchange]:
         def _post(self, body: Any) -> None:
             if any(o["client_order_id"] == body["client_order_id"] for o in exchange.orders.values()):
                 self._answer(422, {"code": 40010001, "message": "client_order_id must be unique"})
-            elif exchange.refuse:
+            elif exchange.refuse and exchange.refused(body):
                 self._answer(403, {"code": 40310000, "message": exchange.refuse})
+            elif body["side"] == "sell" and exchange.available(body["symbol"]) < int(body["qty"]):
+                self._answer(403, {"code": 40310000, "message": "insufficient qty available for order"})
             else:
                 self._answer(200, exchange.shown(exchange.place(body), nested=True))
 

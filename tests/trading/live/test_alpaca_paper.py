@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from falcon_pipelines.bars.calendar import next_session
 from falcon_pipelines.db.commands import request_command
 from falcon_pipelines.db.engine import transaction
 from falcon_pipelines.settings import Settings
@@ -52,7 +53,7 @@ class Account:
                 live_sequence=0,
                 broker="alpaca",
             )
-        self.number = 0
+        self.number, self.session = 0, MONDAY
         self.restart()
 
     def restart(self) -> tuple[str, ...]:
@@ -61,9 +62,10 @@ class Account:
 
     def bars(self, price: float | tuple[float, ...], ticker: str = "X") -> Any:
         prices = price if isinstance(price, tuple) else (price,) * 4
-        at, self.number = minute(self.number), self.number + 1
+        at, self.number = minute(self.number, self.session), self.number + 1
         return self.broker.work_live(
-            *(Moment(at, at, MONDAY), {ticker: Bar(*prices, 1e6)}, self.number, self.number), record=tell
+            *(Moment(at, at, self.session), {ticker: Bar(*prices, 1e6)}, self.number, self.number),
+            record=tell,
         )
 
     def submit(self, *orders: Any) -> None:
@@ -128,6 +130,133 @@ def test_flatten_releases_the_shares_and_sells_them(engine: Engine, exchange: Ex
     exchange.fill(selling[0], 99)
     account.bars(99)
     assert fills(engine)[-1][1:3] == (10, 99.0)
+    assert account.agrees()
+
+
+def selling_at_market(order: dict[str, Any]) -> bool:
+    return bool(order["side"] == "sell" and order["type"] == "market")
+
+
+def held_with_a_bracket(engine: Engine, exchange: Exchange, **protect: Any) -> Account:
+    """Ten shares bought at 100 whose exits rest at Alpaca."""
+    account = Account(engine, exchange)
+    account.submit(buy("in", minute(0), stop=90, target=120, protect=protect))
+    account.bars(100)
+    exchange.fill(exchange.by_client_id("in"), 100)
+    account.bars(100)
+    return account
+
+
+def command(engine: Engine, account: Account, name: str, target: str | None = None) -> None:
+    with transaction(engine) as session:
+        request_command(session, account.id, name, "ann", target=target)
+    account.broker.act(Moment(minute(account.number), minute(account.number), MONDAY), record=tell)
+
+
+@pytest.mark.parametrize(("name", "target"), [("flatten", None), ("close", "X")])
+def test_a_sale_that_alpaca_refuses_leaves_the_position_protected(
+    engine: Engine, exchange: Exchange, name: str, target: str | None
+) -> None:
+    account = held_with_a_bracket(engine, exchange)
+    exchange.refuse, exchange.refused = "the market is halted", selling_at_market
+    command(engine, account, name, target)
+    assert exchange.protection("X") == [("limit", "120.0", "10"), ("stop", "90.0", "10")]
+    assert told(engine, "reject")[0].startswith(f"Refused: at alpaca:{name}:X")
+    assert told(engine, "stop") == ["X: protected again at Alpaca"]
+    account.bars(100)
+    account.restart()
+    account.bars(100)
+    assert len(exchange.protection("X")) == 2
+    assert told(engine, "stop") == ["X: protected again at Alpaca"]
+    stop = next(o for o in exchange.orders.values() if o["type"] == "stop" and o["status"] == "new")
+    exchange.fill(stop, 89.5)
+    account.bars(89)
+    assert fills(engine)[-1] == ("in.stop", 10, 89.5, ("alpaca",))
+    assert exchange.protection("X") == []
+    assert account.agrees()
+
+
+def test_protection_that_was_sent_again_is_moved_released_and_sent_again_like_any(
+    engine: Engine, exchange: Exchange
+) -> None:
+    account = held_with_a_bracket(engine, exchange)
+    exchange.refuse, exchange.refused = "the market is halted", selling_at_market
+    command(engine, account, "flatten")
+    with transaction(engine) as session:
+        request_command(session, account.id, "edit_stop", "ann", target="in.stop", stop=Decimal(95))
+    command(engine, account, "flatten")
+    assert exchange.protection("X") == [("limit", "120.0", "10"), ("stop", "95.0", "10")]
+    assert exchange.by_client_id("in.again2")["status"] == "new"
+    assert exchange.by_client_id("in.again1")["status"] == "canceled"
+    exchange.refuse = None
+    command(engine, account, "flatten")
+    selling = [o for o in exchange.orders.values() if selling_at_market(o)]
+    assert exchange.protection("X") == []
+    exchange.fill(selling[0], 101)
+    account.bars(101)
+    assert fills(engine)[-1][1:3] == (10, 101.0)
+    assert account.agrees()
+
+
+def test_what_a_leg_had_sold_before_it_was_released_is_not_protected_twice(
+    engine: Engine, exchange: Exchange
+) -> None:
+    account = held_with_a_bracket(engine, exchange)
+    exchange.fill(exchange.legs("in")["target"], 120, 4)
+    account.bars(119)
+    exchange.refuse, exchange.refused = "the market is halted", selling_at_market
+    command(engine, account, "flatten")
+    assert exchange.protection("X") == [("limit", "120.0", "6"), ("stop", "90.0", "6")]
+    exchange.fill(exchange.by_client_id("in.again1"), 121)
+    account.bars(121)
+    assert fills(engine)[1:] == [
+        ("in.target", 4, 120.0, ("alpaca",)),
+        ("in.target", 6, 121.0, ("alpaca",)),
+    ]
+    assert account.agrees()
+
+
+def test_protection_that_alpaca_refuses_too_is_said_and_tried_on_every_bar(
+    engine: Engine, exchange: Exchange
+) -> None:
+    account = held_with_a_bracket(engine, exchange)
+    exchange.refuse, exchange.refused = "the account is locked", lambda order: bool(order["side"] == "sell")
+    command(engine, account, "flatten")
+    account.bars(100)
+    assert told(engine, "reject")[1:] == ["Refused: in.again1"]
+    assert exchange.protection("X") == []
+    exchange.refuse = None
+    account.bars(100)
+    assert exchange.protection("X") == [("limit", "120.0", "10"), ("stop", "90.0", "10")]
+
+
+def test_legs_that_somebody_cancelled_at_alpaca_are_sent_again_while_shares_are_held(
+    engine: Engine, exchange: Exchange
+) -> None:
+    account = held_with_a_bracket(engine, exchange)
+    for leg in exchange.legs("in").values():
+        leg["status"] = "canceled"
+    account.bars(100)
+    assert exchange.protection("X") == [("limit", "120.0", "10"), ("stop", "90.0", "10")]
+
+
+def test_a_time_exit_that_alpaca_refuses_leaves_the_position_protected_and_is_tried_the_next_session(
+    engine: Engine, exchange: Exchange
+) -> None:
+    account = held_with_a_bracket(engine, exchange, max_bars=2)
+    exchange.refuse, exchange.refused = "the market is halted", selling_at_market
+    for _ in range(3):
+        account.bars(100)
+    assert told(engine, "reject") == ["Refused: in.time"]
+    assert exchange.protection("X") == [("limit", "120.0", "10"), ("stop", "90.0", "10")]
+    exchange.refuse = None
+    account.bars(100)
+    assert not [o for o in exchange.orders.values() if selling_at_market(o)]
+    account.session = next_session(MONDAY)
+    account.bars(100)
+    exchange.fill(exchange.by_client_id("in.time"), 99)
+    account.bars(99)
+    assert fills(engine)[-1] == ("in.time", 10, 99.0, ("alpaca",))
     assert account.agrees()
 
 
