@@ -46,7 +46,9 @@ def notices(
 
 
 def stale_prices(overview: Overview, now: datetime) -> dict[str, str]:
-    """Tickers held whose price is older than it should be, each with why."""
+    """Tickers held whose price is older than it should be, each with why; a replay's prices are as old as its bars."""
+    if _replaying(overview):
+        return {}
     trading = any(feed.state in ("live", "stale", "connecting") for feed in overview.signals.feeds)
     newest = overview.data.day.newest_session if overview.data.day else None
     found: dict[str, str] = {}
@@ -59,6 +61,10 @@ def stale_prices(overview: Overview, now: datetime) -> dict[str, str]:
         elif position.priced_by == "mark" and newest is not None and priced.date() < newest:
             found[position.ticker] = f"no price since {priced:%Y-%m-%d}, bars reach {newest}"
     return found
+
+
+def _replaying(overview: Overview) -> bool:
+    return any(feed.state == "replaying" for feed in overview.signals.feeds)
 
 
 def missed_weekdays(newest: date, now: datetime) -> int:
@@ -159,6 +165,7 @@ def _about_trading(overview: Overview, now: datetime) -> list[Notice]:
     if (
         overview.standing
         and overview.data.day
+        and not _replaying(overview)
         and overview.standing.session < overview.data.day.newest_session
     ):
         found.append(

@@ -8,6 +8,7 @@ import pytest
 from falcon_pipelines.dashboard.attention import missed_weekdays, notices, stale_prices
 from falcon_pipelines.dashboard.formatting import NEW_YORK
 from falcon_pipelines.dashboard.overview import Overview
+from falcon_pipelines.dashboard.queries.accounts import Standing
 from falcon_pipelines.dashboard.queries.control import HaltRow
 from falcon_pipelines.dashboard.queries.market_data import DataHealth, Frequency
 from falcon_pipelines.dashboard.queries.operations import RunRow, ServiceRow
@@ -239,3 +240,21 @@ def test_a_price_is_stale_once_newer_ones_should_be_there() -> None:
     assert not stale(position("live", at(23, 10)), live, at(23, 10) + timedelta(minutes=14))
     assert stale(position("live", at(23, 10)), live, at(23, 10) + timedelta(minutes=16))
     assert not stale(position("live", at(20, 16)), QUIET, at(23, 9))
+
+
+def test_a_replay_of_past_sessions_is_not_called_old_while_it_runs() -> None:
+    replayed = FeedState(name="replay", state="replaying", detail=None)
+    worth = dict.fromkeys(("equity", "cash", "paid_in"), Decimal(100))
+    nothing = dict.fromkeys(("market_value", "receivable"), Decimal(0))
+    unknown = dict.fromkeys(("benchmark", "benchmark_name", "day_profit"))
+    day = date(2026, 11, 18)
+    standing = Standing.model_validate({"session": day, "first_session": day, **worth, **nothing, **unknown})
+    view = overview_of(date(2026, 11, 20)).model_copy(
+        update={"positions": [position("mark", at(18, 10))], "standing": standing}
+    )
+    assert [notice.message for notice in notices(view, at(21, 12))] == [
+        "Old prices: AAPL, no price since 2026-11-18, bars reach 2026-11-20.",
+        "The paper account was last valued on 2026-11-18, bars reach 2026-11-20.",
+    ]
+    running = view.model_copy(update={"signals": QUIET.model_copy(update={"feeds": [replayed]})})
+    assert notices(running, at(21, 12)) == []
