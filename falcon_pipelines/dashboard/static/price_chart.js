@@ -68,9 +68,10 @@
     }, { displayModeBar: false, responsive: true });
     const last = candles[candles.length - 1];
     chart.setAttribute("role", "img");
-    chart.setAttribute("aria-label", `${candles.length} sessions to ${last.session}, last close ${USD.format(last.close)}; `
-      + [["entryLow", "entry from"], ["entryHigh", "to"], ["stop", "stop"], ["target", "target"]]
-        .filter(([name]) => level(name) !== null).map(([name, words]) => `${words} ${USD.format(level(name))}`).join(", ")
+    const entry = level("entryLow") === null ? [] : [`entry ${USD.format(level("entryLow"))} to ${USD.format(level("entryHigh"))}`];
+    const exits = ["stop", "target"].filter((name) => level(name) !== null).map((name) => `${name} ${USD.format(level(name))}`);
+    chart.setAttribute("aria-label", [`${candles.length} sessions to ${last.session}, last close ${USD.format(last.close)}`,
+      [...entry, ...exits].join(", ")].filter(Boolean).join("; ")
       + (fills.length ? `; ${fills.length} of its fills are marked` : "")
       + (Math.abs(scale - 1) > 0.001 ? "; adjusted for what happened to the share since" : ""));
     chart.dataset.drawn = String(candles.length);
