@@ -138,15 +138,16 @@ class AlpacaPaper(PaperLedger):
         outcome = super().act(moment, inputs, record=record, asked_before=asked_before)
         if outcome is None:
             return None
-        filled = self._sync(moment, record)
+        ended = {order.parent for order in outcome.orders if order.parent and order.status == "cancelled"}
+        filled = self._sync(moment, record, ended)
         return outcome if filled is None else _together(outcome, filled)
 
-    def _sync(self, moment: Moment, record: Record | None) -> Outcome | None:
-        """Make Alpaca's orders what ours are, and our fills what Alpaca's are."""
-        theirs = self._families(self.account.state)
+    def _sync(self, moment: Moment, record: Record | None, ended: Collection[str] = ()) -> Outcome | None:
+        """Make Alpaca's orders what ours are, and our fills what Alpaca's are; of `ended` entries, exits were cancelled."""
+        theirs = self._families(self.account.state, ended)
         outcome = self._book(theirs, moment, record)
         released = self._send(theirs, moment, record)
-        self._follow(theirs)
+        released |= self._follow(theirs)
         if released:
             theirs = self._families(self.account.state)
             more = self._book(theirs, moment, record)
@@ -154,22 +155,22 @@ class AlpacaPaper(PaperLedger):
         self._protect(theirs, moment, record)
         return outcome
 
-    def _families(self, state: AccountState) -> dict[str, Family]:
+    def _families(self, state: AccountState, also: Collection[str] = ()) -> dict[str, Family]:
         """Alpaca's form of each of our open orders and of the entries of open exits, by our id."""
         wanted = {order.parent or order.id for order in state.orders.values()}
         wanted |= {order.id for order in state.orders.values() if order.role == "time"}
-        found = {name: self.alpaca.family(name) for name in sorted(wanted)}
-        return {name: self._with_stand_ins(name, order) for name, order in found.items() if order is not None}
+        found = {name: self._family(name) for name in sorted(wanted.union(also))}
+        return {name: family for name, family in found.items() if family is not None}
 
-    def _with_stand_ins(self, name: str, entry: TheirOrder) -> Family:
-        """An entry and all that stood in for its legs: only legs that have ended were followed by any."""
-        family = Family(entry)
-        while value(entry.side) == "buy" and not family.living:
-            order = self.alpaca.family(stand_in_name(name, len(family.again) + 1))
-            if order is None:
-                break
-            family = replace(family, again=(*family.again, order))
-        return family
+    def _family(self, name: str) -> Family | None:
+        entry = self.alpaca.family(name)
+        if entry is None:
+            return None
+        again: list[TheirOrder] = []
+        if value(entry.side) == "buy" and entry.filled_avg_price is not None:
+            while (order := self.alpaca.family(stand_in_name(name, len(again) + 1))) is not None:
+                again.append(order)
+        return Family(entry, tuple(again))
 
     def _book(self, theirs: Mapping[str, Family], moment: Moment, record: Record | None) -> Outcome | None:
         with transaction(self.engine) as session:
@@ -212,25 +213,29 @@ class AlpacaPaper(PaperLedger):
                 self._submit(request_for(order, _first_children(order, moment)), order.id, record)
         return released
 
-    def _follow(self, theirs: Mapping[str, Family]) -> None:
-        """Cancel what is no longer wanted, move stops and targets."""
-        state = self.account.state
+    def _follow(self, theirs: Mapping[str, Family]) -> bool:
+        """Cancel what is no longer wanted, move stops and targets; whether a leg was cancelled, others perhaps with it."""
+        state, cancelled = self.account.state, False
         for sent in self.alpaca.open_orders():
             if sent.client_order_id not in state.orders and self._was_ours(sent.client_order_id):
                 self.alpaca.cancel(sent)
         for name, family in theirs.items():
             stop, target = tightest_stop(state.orders, name), state.orders.get(f"{name}.target")
             for leg in family.living:
-                if leg.stop_price is not None and stop is not None and stop.stop is not None:
-                    self.alpaca.move(leg, "stop_price", float(leg.stop_price), tick(stop.stop))
-                elif leg.limit_price is not None and target is not None and target.limit is not None:
-                    self.alpaca.move(leg, "limit_price", float(leg.limit_price), tick(target.limit))
+                ours = target if leg.stop_price is None else stop
+                if ours is None and name not in state.orders:
+                    self.alpaca.cancel(leg)
+                    cancelled = True
+                elif leg.stop_price is not None and ours is not None and ours.stop is not None:
+                    self.alpaca.move(leg, "stop_price", float(leg.stop_price), tick(ours.stop))
+                elif leg.limit_price is not None and ours is not None and ours.limit is not None:
+                    self.alpaca.move(leg, "limit_price", float(leg.limit_price), tick(ours.limit))
+        return cancelled
 
     def _protect(self, theirs: Mapping[str, Family], moment: Moment, record: Record | None) -> None:
         """Send exits that rest in our books alone, as after a sale that took their shares and was refused."""
         state = self.account.state
-        entries = {order.parent for order in state.orders.values() if order.parent in theirs}
-        if all(theirs[name].living for name in entries if name is not None):
+        if not any(order.parent for order in state.orders.values()):
             return
         open_ids = {str(order.id) for order in self.alpaca.open_orders()}
         sales = [o.id for o in state.orders.values() if o.side == "sell" and _sendable(o, moment)]

@@ -4,8 +4,9 @@ Our books hold the exits of an entry as orders of their own; at Alpaca they are 
 order that was sent to stand in for them: `<entry>.again1`, `.again2` and so on.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -56,9 +57,13 @@ class Family:
         """The legs that may still fill."""
         return [leg for leg in self.exits if value(leg.status) in _LIVE]
 
-    def protects(self, open_ids: Collection[str]) -> bool:
-        """Whether a leg may still fill, one that took another's place included."""
-        return bool(self.living) or any(str(leg.replaced_by) in open_ids for leg in self.exits)
+    def covered(self, open_ids: Collection[str]) -> int:
+        """Shares that the legs may still sell; those of one that took another's place are the other's."""
+        may_fill = [
+            leg for leg in self.exits if value(leg.status) in _LIVE or str(leg.replaced_by) in open_ids
+        ]
+        stops = sum(shares_left(leg) for leg in may_fill if leg.stop_price is not None)
+        return max(stops, sum(shares_left(leg) for leg in may_fill if leg.stop_price is None))
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def stand_ins(
 
     `open_ids` are Alpaca's of the orders open there, `sales` our ids of the sales that need shares of their own.
     """
-    free = {ticker: state.books.quantity(ticker) for ticker in state.books.lots}
+    free = Counter({ticker: state.books.quantity(ticker) for ticker in state.books.lots})
     for name in sales:
         free[state.orders[name].ticker] -= state.orders[name].remaining
     bare = []
@@ -99,20 +104,17 @@ def stand_ins(
         resting = [order for order in (stop, target) if order is not None]
         if name in state.orders or not resting:
             continue
-        quantity = max(order.remaining for order in resting)
-        if family.protects(open_ids):
-            free[resting[0].ticker] -= quantity
-        else:
-            bare.append((name, family, stop, target, quantity))
+        ticker, wanted = resting[0].ticker, max(order.remaining for order in resting)
+        covered = min(wanted, family.covered(open_ids))
+        free[ticker] -= covered
+        levels = (None if stop is None else stop.stop, None if target is None else target.limit)
+        bare.append(StandIn(stand_in_name(name, len(family.again) + 1), ticker, wanted - covered, *levels))
     found = []
-    for name, family, stop, target, quantity in bare:
-        ticker = family.entry.symbol or ""
-        quantity = min(quantity, free.get(ticker, 0))
+    for order in bare:
+        quantity = min(order.quantity, free[order.ticker])
         if quantity > 0:
-            free[ticker] -= quantity
-            number = len(family.again) + 1
-            levels = (None if stop is None else stop.stop, None if target is None else target.limit)
-            found.append(StandIn(stand_in_name(name, number), ticker, quantity, *levels))
+            free[order.ticker] -= quantity
+            found.append(replace(order, quantity=quantity))
     return found
 
 
@@ -148,3 +150,8 @@ def stops_of(orders: Mapping[str, Order], entry: str) -> list[Order]:
 def tightest_stop(orders: Mapping[str, Order], entry: str) -> Order | None:
     """The highest of them."""
     return max(stops_of(orders, entry), key=lambda order: order.stop or 0, default=None)
+
+
+def shares_left(order: TheirOrder) -> int:
+    """Shares of an order of Alpaca's that are not filled."""
+    return int(Decimal(str(order.qty or 0)) - Decimal(str(order.filled_qty or 0)))

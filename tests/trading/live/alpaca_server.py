@@ -55,6 +55,16 @@ class Exchange:
                     if leg != order["id"] and self.orders[leg]["status"] in OPEN:
                         self.orders[leg]["status"] = "canceled"
 
+    def cancel(self, order: dict[str, Any]) -> None:
+        """Cancel an order with its legs; a leg, with the others of its group."""
+        for other in self.orders.values():
+            if order["id"] == other["id"] or order["id"] in other["leg_ids"]:
+                for name in (order["id"], *other["leg_ids"]):
+                    if self.orders[name]["status"] in OPEN:
+                        self.orders[name]["status"] = "canceled"
+                if other["order_class"] == "oco" and other["status"] in OPEN:
+                    other["status"] = "canceled"
+
     def available(self, ticker: str) -> int:
         """Shares that no open sale keeps back; the legs of a bracket keep the same ones back."""
         legs = {leg for order in self.orders.values() for leg in order["leg_ids"][1:]}
@@ -178,9 +188,7 @@ def alpaca() -> Iterator[Exchange]:
                 return
             order = found[0]
             if self.command == "DELETE":
-                order["status"] = "canceled"
-                for leg in order["leg_ids"]:
-                    exchange.orders[leg]["status"] = "canceled"
+                exchange.cancel(order)
                 self._answer(204)
             elif self.command == "PATCH":
                 order |= {k: str(v) for k, v in body.items()}

@@ -18,7 +18,7 @@ from falcon_pipelines.trading.alpaca_orders import AlpacaNotConfigured, AlpacaUn
 from falcon_pipelines.trading.alpaca_paper import AlpacaPaper
 from falcon_pipelines.trading.live.notices import tell
 from falcon_pipelines.trading.moments import Moment
-from falcon_pipelines.trading.orders import Bar
+from falcon_pipelines.trading.orders import Bar, OrderRequest
 from falcon_pipelines.trading.reconciliation import reconcile
 from falcon_pipelines.trading.risk import Limits
 from falcon_pipelines.trading.store import create_account
@@ -238,6 +238,45 @@ def test_legs_that_somebody_cancelled_at_alpaca_are_sent_again_while_shares_are_
         leg["status"] = "canceled"
     account.bars(100)
     assert exchange.protection("X") == [("limit", "120.0", "10"), ("stop", "90.0", "10")]
+
+
+def test_shares_beside_a_resting_sale_stay_protected_and_all_are_once_it_is_cancelled(
+    engine: Engine, exchange: Exchange
+) -> None:
+    account = held_with_a_bracket(engine, exchange)
+    account.submit(OrderRequest("part", minute(0), "X", "sell", "limit", 4, limit=Decimal(130)))
+    account.bars(100)
+    assert exchange.protection("X") == [
+        ("limit", "120.0", "6"),
+        ("limit", "130.0", "4"),
+        ("stop", "90.0", "6"),
+    ]
+    command(engine, account, "cancel", "part")
+    account.bars(100)
+    assert exchange.protection("X") == [
+        ("limit", "120.0", "4"),
+        ("limit", "120.0", "6"),
+        ("stop", "90.0", "4"),
+        ("stop", "90.0", "6"),
+    ]
+    for name in ("in.again1", "in.again2"):
+        exchange.fill(exchange.by_client_id(name), 120)
+    account.bars(120)
+    assert fills(engine)[-1] == ("in.target", 10, 120.0, ("alpaca",))
+    assert account.agrees()
+
+
+def test_an_exit_that_an_operator_cancels_goes_at_alpaca_and_the_others_stay(
+    engine: Engine, exchange: Exchange
+) -> None:
+    account = held_with_a_bracket(engine, exchange)
+    command(engine, account, "cancel", "in.target")
+    assert exchange.protection("X") == [("stop", "90.0", "10")]
+    account.bars(100)
+    assert exchange.protection("X") == [("stop", "90.0", "10")]
+    command(engine, account, "cancel", "in.stop")
+    assert exchange.protection("X") == []
+    assert account.agrees()
 
 
 def test_a_time_exit_that_alpaca_refuses_leaves_the_position_protected_and_is_tried_the_next_session(
