@@ -28,9 +28,12 @@ ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 SETTINGS = {
     "FALCON_SOURCE": "directory",
     "FALCON_FLATFILES_DIR": FLAT_FILES,
+    "FALCON_HISTORY_START": str(FIRST_SESSION),
+}
+"""What compute is told before there are files."""
+WITH_FILES = SETTINGS | {
     "FALCON_REFERENCE_SOURCE": "csv",
     "FALCON_REFERENCE_CSV": f"{FLAT_FILES}/reference.csv",
-    "FALCON_HISTORY_START": str(FIRST_SESSION),
 }
 _LAUNCH = """
 mutation($p: ExecutionParams!) { launchRun(executionParams: $p) {
@@ -81,6 +84,7 @@ class Road:
         """Put the flat files on compute, as a mirror of the source."""
         if not (self.bed.compute.root / FLAT_FILES.lstrip("/")).is_dir():
             self.give([Path()], self.market.root)
+            self._tell(WITH_FILES)
 
     def give(self, paths: list[Path], root: Path) -> None:
         """Put these files or folders below `root` into the mirror on compute."""
@@ -275,7 +279,10 @@ class Road:
 
     def replay(self, speed: float) -> None:
         """Have the feed replay stored minutes at so many market seconds a second: a setting, brought by `secrets`."""
-        self.site.tell_compute(SETTINGS | {"FALCON_FEED": "replay", "FALCON_FEED_REPLAY_SPEED": f"{speed:g}"})
+        self._tell(WITH_FILES | {"FALCON_FEED": "replay", "FALCON_FEED_REPLAY_SPEED": f"{speed:g}"})
+
+    def _tell(self, settings: dict[str, str]) -> None:
+        self.site.tell_compute(settings)
         said = self.site.operator("secrets", "compute")
         assert said.code == 0, said.text[-2000:]
 

@@ -64,6 +64,11 @@ class FactBook:
         self._key: tuple[str, date] | None = None
         self._volatility: dict[str, float | None] = {}
 
+    def learn(self, reference: Mapping[str, Reference]) -> None:
+        """Newer reference data in place of those before; a sector that only a screen knew stays."""
+        self.reference = reference
+        self.sectors.update({ticker: known.sector for ticker, known in reference.items() if known.sector})
+
     def facts(self, ticker: str, price: float, today: date, sector: str | None = None) -> TickerFacts:
         """What is known of a ticker that now costs `price` dollars; `sector` is what its screen knew."""
         known = self.reference.get(ticker, Reference())

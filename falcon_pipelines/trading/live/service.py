@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from falcon_pipelines.bars.calendar import NEW_YORK
 from falcon_pipelines.bars.store import BarStore
 from falcon_pipelines.db.engine import DatabaseUnavailable, database_engine, transaction
+from falcon_pipelines.screening.reference import BadReferenceData, ReferenceSource
 from falcon_pipelines.screening.sources import configured_reference
 from falcon_pipelines.services.backoff import Backoff
 from falcon_pipelines.services.logs import log_json_lines
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 NAME = "falcon-trader"
 WAKERS = ("live_bars", "operator_commands", "promotions", "screen_runs", "accounts")
 REFRESH_SECONDS = 15.0
+REFERENCE_SECONDS = 900.0
+"""How old what is known of tickers may get; data that cannot be read are tried again at every refresh."""
 IDLE_SECONDS = 1.0
 WITHOUT_DATABASE = "resting orders stand as they were and missed bars are made up for"
 
@@ -43,11 +46,11 @@ def run_trader(settings: Settings, database_url: str) -> None:
     """
     log_json_lines()
     routing = load_routing(settings.routing_file)
-    reference = known_tickers(configured_reference(settings), datetime.now(NEW_YORK).date())
+    reference = configured_reference(settings)
     receivers = receivers_of(settings.notify_urls)
     engine = database_engine(database_url, statement_timeout_ms=30_000)
     store = BarStore(settings.market_data)
-    book = FactBook(store, reference)
+    book = FactBook(store, {})
     with Service(
         NAME, engine, host="127.0.0.1", port=settings.trader_port, without_database=WITHOUT_DATABASE
     ) as service:
@@ -62,7 +65,7 @@ def run_trader(settings: Settings, database_url: str) -> None:
         )
         sender = Sender(engine, receivers)
         try:
-            trade(service, desk, engine)
+            trade(service, desk, engine, reference)
         finally:
             sender.close()
     engine.dispose()
@@ -80,12 +83,12 @@ def make_broker(
     return PaperLedger(engine, account.id, sectors)
 
 
-def trade(service: Service, desk: TradingDesk, engine: Engine) -> None:
+def trade(service: Service, desk: TradingDesk, engine: Engine, reference: ReferenceSource | None) -> None:
     """The loop: wait for news, take a turn, say that all is well or what is not."""
     wakeups = Wakeups(engine, WAKERS)
     lock = SingleTrader(engine)
     pauses = Backoff(most=5.0)
-    refreshed = -REFRESH_SECONDS
+    refreshed = learned = -REFERENCE_SECONDS
     is_ready = False
     try:
         while not service.stopping.is_set():
@@ -98,6 +101,8 @@ def trade(service: Service, desk: TradingDesk, engine: Engine) -> None:
                 service.trouble("lock", None)
                 now = datetime.now(UTC)
                 if time.monotonic() - refreshed >= REFRESH_SECONDS:
+                    if time.monotonic() - learned >= REFERENCE_SECONDS and _learn(service, desk, reference):
+                        learned = time.monotonic()
                     desk.refresh(now)
                     _look_for_stale(service, desk, engine, now)
                     refreshed = time.monotonic()
@@ -126,6 +131,18 @@ def _doing(desk: TradingDesk) -> str:
     held = sum(len(worker.state.books.lots) for worker in desk.workers.values())
     newest = "no live bar yet" if desk.newest_bar is None else f"newest bar {desk.newest_bar:%Y-%m-%dT%H:%MZ}"
     return f"{len(desk.workers)} accounts, {held} positions, {newest}"
+
+
+def _learn(service: Service, desk: TradingDesk, reference: ReferenceSource | None) -> bool:
+    """Read the reference data. Where they cannot be read the last ones hold and trading goes on: no exit needs them."""
+    try:
+        known = known_tickers(reference, datetime.now(NEW_YORK).date())
+    except BadReferenceData as error:
+        service.trouble("reference data", str(error))
+        return False
+    desk.candidates.book.learn(known)
+    service.trouble("reference data", None)
+    return True
 
 
 def _look_for_stale(service: Service, desk: TradingDesk, engine: Engine, now: datetime) -> None:

@@ -51,6 +51,22 @@ def accounts(engine: Engine) -> int:
         return session.scalar(select(func.count()).select_from(models.Account)) or 0
 
 
+def test_reference_data_that_cannot_be_read_are_told_of_and_stop_no_exit(
+    engine: Engine, traders: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "reference.csv"
+    trader = traders(FALCON_REFERENCE_CSV=str(path))
+    until(lambda: accounts(engine))
+    until(lambda: "reference.csv: No such file" in trader.health())
+    hand_in(engine, buy("in", minute(0), stop=95))
+    arrive(engine, minute(0), {"X": (100,) * 4})
+    arrive(engine, minute(1), {"X": (96, 96, 94, 95)})
+    until(lambda: len(fills(engine)) == 2)
+    path.write_text("ticker,sector\nX,Energy\n")
+    until(lambda: "reference" not in trader.health(), 60)
+    assert trader.stop() == 0
+
+
 def test_it_trades_through_a_database_outage_says_how_it_is_and_stops_cleanly(
     engine: Engine, traders: Any, database_url: str, tmp_path: Path
 ) -> None:
