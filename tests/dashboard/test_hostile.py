@@ -1,7 +1,6 @@
 """Whatever is typed into any field or stored by anybody is text: never markup, never a template, never SQL, never a crash."""
 
 import json
-import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -21,7 +20,7 @@ from tests.dashboard.seed_asking import PROFILE
 MARKUP = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
 HOSTILE = {
     "markup": MARKUP,
-    "template": "{{ 7 * 7 }}{% include '/etc/passwd' %}${7*7}#{7*7}",
+    "template": "{{ 7919 * 7907 }}{% include '/etc/passwd' %}${7919*7907}#{7919*7907}",
     "sql": "'; DROP TABLE requests; --",
     "direction": "\u202egnp.exe\u2066\u200b\ufeff",
     "long": "A" * 10_240,
@@ -97,7 +96,7 @@ def assert_inert(body: str, typed: str) -> None:
     assert "<script>alert" not in body
     assert "<img src=x" not in body
     assert "<b>" not in body
-    assert not re.search(r"\b49\b.*passwd", body)
+    assert str(7919 * 7907) not in body
     assert typed == "" or "\0" not in body
 
 
