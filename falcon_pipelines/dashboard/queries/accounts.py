@@ -94,7 +94,7 @@ class Standing(Value):
 
 
 def accounts(session: Session) -> list[AccountName]:
-    """All accounts: open ones first, then the newest."""
+    """All accounts: open ones first, the longest running before the others; then the last closed."""
     rows = session.execute(
         select(
             Account.id,
@@ -106,7 +106,7 @@ def accounts(session: Session) -> list[AccountName]:
             Account.closed_at,
         )
         .outerjoin(StrategySpec, Account.spec_id == StrategySpec.id)
-        .order_by(Account.closed_at.is_not(None), Account.opened_at.desc(), Account.id.desc())
+        .order_by(Account.closed_at.desc().nulls_first(), Account.opened_at, Account.id)
     ).all()
     return [
         AccountName(
