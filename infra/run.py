@@ -1,12 +1,15 @@
 """Runs a deploy on nodes: connect, do the steps of every node at once, and say what changed or where it stopped."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+import gevent
 from pyinfra.api.config import Config
 from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.operations import run_ops
 from pyinfra.api.state import State
@@ -64,22 +67,40 @@ def deploy(site: Site, nodes: list[str], work: Work, *, dry: bool, say: Callable
         if dry:
             _foresee(state, plan, outcome)
         else:
-            _run(state)
-            _gather(state, plan, outcome, say)
+            _gather(state, plan, outcome, say, _run(state))
     finally:
         disconnect_all(state)
     return outcome
 
 
-def _run(state: State) -> None:
+def _run(state: State) -> dict[str, str]:
+    """Do the steps; what an exception said that ended a host's steps, by host."""
+    raised: dict[str, str] = {}
+    hub = gevent.get_hub()
+    report = hub.handle_error
+
+    def note(greenlet: Any, kind: Any, error: Any, traceback: Any) -> None:
+        host = next((one for one in getattr(greenlet, "args", ()) if isinstance(one, Host)), None)
+        if host is None or not isinstance(error, Exception):
+            report(greenlet, kind, error, traceback)
+        else:
+            raised[host.name] = str(error)
+
+    # In place of gevent's own, which prints a traceback; the other hosts go on.
+    hub.handle_error = note
     try:
         run_ops(state, no_wait=True)
     except PyinfraError:
         # Which step failed on which host is what the callbacks noted.
-        return
+        pass
+    finally:
+        del hub.handle_error
+    return raised
 
 
-def _gather(state: State, plan: steps.Plan, outcome: Outcome, say: Callable[[str], None]) -> None:
+def _gather(
+    state: State, plan: steps.Plan, outcome: Outcome, say: Callable[[str], None], raised: Mapping[str, str]
+) -> None:
     """What changed; raises StepFailed with the first step of each host that did not succeed."""
     failed: list[str] = []
     for host, operations in state.ops.items():
@@ -88,7 +109,8 @@ def _gather(state: State, plan: steps.Plan, outcome: Outcome, say: Callable[[str
             name = plan.names.get((host.name, op_hash), "step")
             if not meta.is_complete() or not meta.did_succeed():
                 said = [line for line in meta.stderr_lines if line.strip()] if meta.is_complete() else []
-                failed.append(f"{host.name}: {name}: {said[-1] if said else 'failed without a message'}")
+                why = said[-1] if said else raised.get(host.name, "failed without a message")
+                failed.append(f"{host.name}: {name}: {why}")
                 break
             outcome.steps += 1
             if meta.did_change():

@@ -1,4 +1,4 @@
-"""Releases: what is not good never replaces what is, and nobody at the web site notices that it was tried."""
+"""Releases: what is not good never replaces what is, and nobody at the web site notices a release or a roll-back."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,3 +76,29 @@ def test_a_release_under_which_no_canary_comes_through_is_taken_back(road: Road,
     path, line = "falcon_pipelines/canary.py", "    now = datetime.now(UTC)\n"
     with changed(road, path, line, f'{line}    raise RuntimeError("has no voice")\n'):
         refused(road, tell, "release under which the canary fails", "canary", "FAILURE", "runs", "again")
+
+
+def test_a_release_and_its_roll_back_lose_no_request(road: Road, tell: Tell) -> None:
+    path, line = "falcon_pipelines/canary.py", "KEPT_FOR = timedelta(hours=6)\n"
+    before = current(road)
+    with changed(road, path, line, "KEPT_FOR = timedelta(hours=5)\n"), nothing_lost(road):
+        with Livez(road.site) as livez:
+            deployed = road.site.operator("deploy", "all")
+        assert deployed.code == 0, deployed.text[-2000:]
+        assert livez.failed == []
+        tell("release", str(livez), deployed.seconds)
+        after = current(road)
+        assert not {*before.values()} & {*after.values()}
+        pages_back(road, BACK_SECONDS)
+        with Livez(road.site) as livez:
+            rolled_back = road.site.operator("rollback", "all")
+        assert rolled_back.code == 0, rolled_back.text[-2000:]
+        assert livez.failed == []
+        tell("roll-back", str(livez), rolled_back.seconds)
+        assert current(road) == before
+        pages_back(road, BACK_SECONDS)
+        dagster_back(road, BACK_SECONDS)
+        trading_back(road, BACK_SECONDS)
+    said = road.site.operator("setup", "all")
+    assert said.code == 0, said.text[-2000:]
+    assert "flip" not in said.out, said.out[-2000:]
