@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from dagster import DagsterInstance
 from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session
 
 from falcon_pipelines.db.embedded import EmbeddedPostgres, embedded_postgres
+from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.db.migrate import upgrade
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,6 +66,15 @@ def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """URL of an empty, migrated database of this test's own."""
     with new_database(postgres, template="falcon") as url:
         yield url
+
+
+@pytest.fixture
+def session(database_url: str) -> Iterator[Session]:
+    """A transaction on that database, committed when the test ends well."""
+    engine = database_engine(database_url)
+    with transaction(engine) as session:
+        yield session
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")

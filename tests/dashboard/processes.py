@@ -1,7 +1,6 @@
 """Dashboards as processes of their own."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -9,7 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import text
@@ -17,6 +16,7 @@ from sqlalchemy import text
 from falcon_pipelines.db.embedded import EmbeddedPostgres
 from falcon_pipelines.db.engine import database_engine
 from tests.dashboard.clients import as_web
+from tests.services.outage import standing_still
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -87,11 +87,5 @@ def frozen(postgres: EmbeddedPostgres, url: str) -> Iterator[None]:
             ),
         ]
     engine.dispose()
-    for pid in processes:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with standing_still(processes):
         yield
-    finally:
-        for pid in processes:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)

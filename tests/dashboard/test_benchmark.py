@@ -1,6 +1,5 @@
 """What an account is compared with: the same start held in one ticker, and nothing where its closes do not reach."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -58,14 +57,6 @@ def test_between_closes_counts_from_the_close_of_the_first_session(
 def test_worth_is_dollars_to_the_cent() -> None:
     assert HELD.worth(Decimal(1000), TUESDAY, FRIDAY) == Decimal("1210.00")
     assert HELD.worth(Decimal("333.33"), TUESDAY, TUESDAY) == Decimal("366.66")
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine = database_engine(database_url)
-    with transaction(engine) as session:
-        yield session
-    engine.dispose()
 
 
 def spy(bars: list[object], *, synthetic: bool = False, version: str = "v1") -> PriceChart:

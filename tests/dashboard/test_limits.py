@@ -1,6 +1,6 @@
 """How near an account is to each of its risk limits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from falcon_pipelines.dashboard.queries.limits import LimitUse, limits
 from falcon_pipelines.dashboard.queries.positions import Position
-from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.db.models import Account, AccountMark, Posting
 
 NOON = datetime(2026, 11, 20, 17, tzinfo=UTC)
@@ -50,14 +49,6 @@ def held(ticker: str, value: int | None, shares: int = 10) -> Position:
         r_multiple=None,
         opened_at=None,
     )
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine = database_engine(database_url)
-    with transaction(engine) as session:
-        yield session
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,19 +1,17 @@
 """Runs in the database: stored once, scored after their horizon, and what a person may do about the weights."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.bars.calendar import session_open_close, sessions_from
 from falcon_pipelines.bars.panel import Panel
 from falcon_pipelines.db.candidates import candidates
-from falcon_pipelines.db.engine import database_engine
 from falcon_pipelines.db.models import Request, ScreenOutcome, ScreenProposal, ScreenRun
 from falcon_pipelines.db.requests import ask
 from falcon_pipelines.profiles.documents import dump_profile
@@ -68,14 +66,6 @@ def momentum(**changes: object) -> Profile:
             **changes,
         }
     )
-
-
-@pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    engine: Engine = database_engine(database_url)
-    with Session(engine) as made, made.begin():
-        yield made
-    engine.dispose()
 
 
 def screens(chosen: Profile, source: FileBars, days: list[date]) -> list[Screen]:

@@ -2,8 +2,8 @@
 
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
@@ -39,10 +39,18 @@ def hanging(database_url: str) -> Iterator[None]:
         query = text("SELECT pid FROM pg_stat_activity WHERE datname = :name")
         pids = connection.scalars(query, {"name": url.database}).all()
     admin.dispose()
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    with standing_still(pids):
+        yield
+
+
+@contextmanager
+def standing_still(processes: Sequence[int]) -> Iterator[None]:
+    """These processes are stopped for the time of the block; one that ended meanwhile is passed over."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        for process in processes:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)

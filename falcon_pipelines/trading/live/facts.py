@@ -59,8 +59,8 @@ class FactBook:
 
     def __init__(self, store: BarStore, reference: Mapping[str, Reference]) -> None:
         self.store = store
-        self.reference = reference
-        self.sectors = {ticker: known.sector for ticker, known in reference.items() if known.sector}
+        self.sectors: dict[str, str] = {}
+        self.learn(reference)
         self._key: tuple[str, date] | None = None
         self._volatility: dict[str, float | None] = {}
 
