@@ -34,6 +34,7 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command()(services.up)
 app.command()(services.status)
+app.command()(services.forget)
 app.command()(services.check)
 app.add_typer(bars.ingest_app, name="ingest")
 app.add_typer(bars.store_app, name="store")

@@ -34,6 +34,17 @@ def status(json: Json = False) -> None:
         _report("Falcon", installation_health(settings, datetime.now(UTC)), json)
 
 
+def forget(node: str) -> None:
+    """Leave a node that was taken out of the site out of `falcon status` and the dashboard."""
+    from falcon_pipelines.db.engine import transaction
+    from falcon_pipelines.local.stack import application_engine
+    from falcon_pipelines.watching.standing import forget_node
+
+    with application_engine(settings_module.load()) as engine, transaction(engine) as session:
+        services = forget_node(session, node, datetime.now(UTC))
+    err.print(f"{node} is forgotten: {', '.join(services)}", highlight=False)
+
+
 def check(json: Json = False) -> None:
     """Check this machine and its settings, and show where each setting comes from; exits 1 on a problem."""
     settings = settings_module.load()

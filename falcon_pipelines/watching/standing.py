@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -19,6 +19,7 @@ from falcon_pipelines.db.engine import DatabaseUnavailable, database_engine, tra
 from falcon_pipelines.db.migrate import newest_revision
 from falcon_pipelines.db.models import Heartbeat, ManifestEntry, Proof
 from falcon_pipelines.db.proofs import overdue
+from falcon_pipelines.errors import InputError
 from falcon_pipelines.local.health import Check
 from falcon_pipelines.settings import Settings
 from falcon_pipelines.watching.disks import LOW_DISK_PERCENT, fullness
@@ -28,6 +29,24 @@ FORGOTTEN_AFTER = timedelta(days=7)
 """A service that was taken away is no problem for ever."""
 CERTIFICATE_DAYS = 30
 NODE_CERTIFICATE = Path("/etc/falcon/tls/node.crt")
+
+
+class NotForgotten(InputError):
+    """A node that is not silent, or that nothing was ever heard of."""
+
+
+def forget_node(session: Session, node: str, now: datetime) -> list[str]:
+    """Remove the last signs of life of a node that was taken out; gives its services. Raises NotForgotten."""
+    beats = session.scalars(select(Heartbeat).where(Heartbeat.node == node)).all()
+    if not beats:
+        known = session.scalars(select(Heartbeat.node).distinct().order_by(Heartbeat.node))
+        raise NotForgotten(f"nothing was heard of {node}; known: {', '.join(known) or 'none'}")
+    if living := [b.service for b in beats if b.state != "stopping" and now - b.beat_at <= SILENT_AFTER]:
+        raise NotForgotten(
+            f"{', '.join(living)} on {node} was heard of less than {SILENT_AFTER.seconds // 60} min ago: stop it first"
+        )
+    session.execute(delete(Heartbeat).where(Heartbeat.node == node))
+    return [beat.service for beat in beats]
 
 
 def installation_health(settings: Settings, now: datetime) -> Iterator[Check]:

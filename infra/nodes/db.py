@@ -94,11 +94,12 @@ def _access_rules(site: Site, etc: str) -> None:
 
 
 def _read_again(version: str, etc: str) -> None:
-    """Certificates and access rules are read again without ending a connection."""
-    read = f"{etc}/pg_hba.conf {layout.TLS}/node.crt {layout.TLS}/ca.crt"
+    """The authority and access rules are read again without ending a connection; for its own certificate, who renews it
+    sees to that."""
+    read = f"{etc}/pg_hba.conf {layout.TLS}/ca.crt"
     stamp = f"{steps.STAMPS}/{_unit(version)}-reload.sha256"
     steps.run(
-        "read certificates and access rules again",
+        "read authority and access rules again",
         f"systemctl reload {_unit(version)} && sha256sum {read} > {stamp}",
         unless=f"sha256sum {read} | cmp -s - {stamp}",
     )

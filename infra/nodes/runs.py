@@ -56,4 +56,4 @@ def queue(site: Site, vault: Vault, node: str) -> None:
             "redis.service.j2", configuration=CONFIGURATION, user=layout.USER, pause=layout.RESTART_PAUSE
         ),
     )
-    steps.service("redis-server", [CONFIGURATION, f"{DROP_IN}/falcon.conf", f"{layout.TLS}/node.crt"])
+    steps.service("redis-server", [CONFIGURATION, f"{DROP_IN}/falcon.conf", f"{layout.TLS}/ca.crt"])

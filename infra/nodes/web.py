@@ -116,4 +116,4 @@ def web(site: Site, vault: Vault, node: str) -> None:
             steps.render(template, name=site.site.name, address=site.nodes[node].address, layout=layout),
         )
     valid = "nginx -t -q 2>/dev/null || { nginx -t -q 2>&1 | grep emerg >&2; false; }"
-    steps.service("nginx", [*written, f"{layout.TLS}/node.crt"], reload=True, check=valid)
+    steps.service("nginx", list(written), reload=True, check=valid)

@@ -18,7 +18,7 @@ ANYWHERE = {"dagster-celery/queue": "anywhere"}
 GONE_SECONDS, CANCELED_SECONDS, FAILED_SECONDS = 45, 90, 240
 TRIES = 5
 LISTS = {"write /etc/nftables.conf", "load the firewall, to be rolled back unless a fresh login confirms it"}
-DATABASE_LISTS = {"write /etc/postgresql/15/main/pg_hba.conf", "read certificates and access rules again"}
+DATABASE_LISTS = {"write /etc/postgresql/15/main/pg_hba.conf", "read authority and access rules again"}
 
 
 def processes(road: Road) -> dict[str, str]:
@@ -67,13 +67,12 @@ def second(road: Road, tell: Tell) -> Iterator[Node]:
     yield node
     node.console("systemctl disable --now falcon-runs", timeout=120)
     bed.remove(NAME)
-    # Else `status` tells of the node's silence for as long as it remembers it.
-    bed.db.psql(f"DELETE FROM heartbeats WHERE node = 'falcon-{NAME}'")
     site.write_site(settings)
     after = site.operator("setup", "all")
     assert after.code == 0, after.text[-3000:]
     assert set(changes(after.out)) <= {"db", "compute"}
     assert "192.168.1.233" not in bed.db.console("cat /etc/postgresql/15/main/pg_hba.conf /etc/nftables.conf")
+    site.falcon(f"forget falcon-{NAME}")
 
 
 def compute_settings(road: Road) -> dict[str, str]:
