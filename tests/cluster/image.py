@@ -124,6 +124,6 @@ def _nothing_starts(root: Path) -> Iterator[None]:
             mounted.append(root / folder)
         yield
     finally:
-        for folder in reversed(mounted):
-            run(["umount", str(folder)])
+        for place in reversed(mounted):
+            run(["umount", str(place)])
         policy.unlink()

@@ -40,7 +40,7 @@ def in_processes(node: Node, secrets: Mapping[str, str]) -> set[str]:
 
 def in_files(node: Node, secrets: Mapping[str, str], folders: tuple[str, ...] = FOLDERS) -> set[str]:
     """Secrets in files that everybody may read, by name."""
-    found = set()
+    found: set[str] = set()
     try:
         top = Path(f"/proc/{node.init()}/root")
     except CommandFailed:

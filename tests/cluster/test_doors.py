@@ -252,7 +252,7 @@ def test_services_have_given_up_what_they_do_not_need(site: Installation) -> Non
         ).split()
         for unit in units:
             shown = node.console(f"systemd-analyze security --no-pager {unit} | tail -1")
-            score = float(re.search(r": ([0-9.]+) ", shown)[1])
+            score = float(re.findall(r": ([0-9.]+) ", shown)[0])
             jit = "MemoryDenyWriteExecute=no" in node.console(
                 f"systemctl show -p MemoryDenyWriteExecute {unit}"
             )
