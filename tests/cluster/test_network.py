@@ -20,6 +20,7 @@ from tests.cluster.recovery import (
     watch_pages,
 )
 from tests.cluster.road import Road
+from tests.cluster.stops import stop_on_its_way
 from tests.cluster.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
@@ -80,8 +81,10 @@ def _happening(fault: Fault, bed: Bed) -> Iterator[None]:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_network(trading: Road, tell: Tell, effort: Effort, fault: Fault) -> None:
-    seconds = effort.times(60, 30)
+    # Long enough for the market to reach a stop.
+    seconds = 60 if fault.trader_alone else effort.times(60, 30)
     with nothing_lost(trading), no_service_restarted(trading):
+        stop = stop_on_its_way(trading) if fault.trader_alone else None
         with _happening(fault, trading.bed):
             began = time.monotonic()
             if fault.trader_alone:
@@ -93,7 +96,10 @@ def test_network(trading: Road, tell: Tell, effort: Effort, fault: Fault) -> Non
             seen = watch_pages(trading, max(5, seconds - (time.monotonic() - began)))
         back = all_back(trading, RECOVERY_SECONDS)
         trading.quick_run()
+        if stop is not None:
+            stop.require_fill(trading)
     if fault.pages_in_time:
         assert seen.refused == []
         assert seen.slowest <= PAGE_SECONDS
-    tell(f"{fault.name}, {seconds} s", str(seen), back)
+    told = "" if stop is None else "; a stop that was reached meanwhile filled on its bar at its price"
+    tell(f"{fault.name}, {seconds} s", f"{seen}{told}", back)
