@@ -19,6 +19,10 @@ _STAY = ("postgresql.service", "nginx.service", backup.SERVER, "falcon-outages.t
 """The database is stopped at its turn; the web site says what is wrong; the backups are what is read."""
 
 
+_BEYOND_THE_END = "recovery ended before configured recovery target was reached"
+"""PostgreSQL's word for a moment after the last transaction of the log."""
+
+
 class InvalidMoment(DeployError):
     """What was given as a time is none."""
 
@@ -118,18 +122,13 @@ class Restore:
         self.say(
             f"restoring {self.db} to {'the newest there is' if self.to is None else self.to.isoformat()}"
         )
-        self._must(self.db, f"sudo systemctl stop {unit}", "stop PostgreSQL", timeout=180)
-        self._must(
-            self.db,
-            f"cd / && sudo -u postgres {restore_command(self.to)}",
-            "restore",
-            timeout=backups.BACKUP_SECONDS,
-        )
-        self.lap("restore")
-        self.say("PostgreSQL replays the log")
-        # Not waited for by systemd: recovery may take longer than a unit may take to start.
-        self._must(self.db, f"sudo systemctl start --no-block {unit}", "start PostgreSQL")
-        self._wait_until_open(unit)
+        words = self._recover(unit, self.to)
+        if _BEYOND_THE_END in words and self.to is not None:
+            self.say("nothing was committed after that moment: it is the newest there is")
+            words = self._recover(unit, None)
+        if words:
+            self._must(self.db, f"sudo systemctl stop {unit}", "stop PostgreSQL", timeout=180)
+            raise StepFailed(f"{self.db}: PostgreSQL does not start on what was restored: {words}")
         reached = self._psql("SELECT coalesce(pg_last_xact_replay_timestamp()::text, '')")
         self.done.reached = datetime.fromisoformat(reached).astimezone(UTC) if reached else None
         self.lap("recovery")
@@ -165,18 +164,29 @@ class Restore:
     def _application(self, node: str) -> bool:
         return bool({"compute", "web"} & set(self.site.nodes[node].roles))
 
-    def _wait_until_open(self, unit: str) -> None:
+    def _recover(self, unit: str, to: datetime | None) -> str:
+        """Restore and replay; what PostgreSQL said when it gave up, nothing when it is open."""
+        self._must(self.db, f"sudo systemctl stop {unit}", "stop PostgreSQL", timeout=180)
+        restore = f"cd / && sudo -u postgres {restore_command(to)}"
+        self._must(self.db, restore, "restore", timeout=backups.BACKUP_SECONDS)
+        self.lap("restore")
+        self.say("PostgreSQL replays the log")
+        # Not waited for by systemd: recovery may take longer than a unit may take to start.
+        self._must(self.db, f"sudo systemctl start --no-block {unit}", "start PostgreSQL")
+        return self._wait_until_open(unit)
+
+    def _wait_until_open(self, unit: str) -> str:
         until = time.monotonic() + RECOVERY_SECONDS
+        # systemd starts it again and again: it is never "failed" for long.
+        fell = f'systemctl is-failed --quiet {unit} || [ "$(systemctl show -P NRestarts {unit})" != 0 ]'
         while time.monotonic() < until:
             done = ssh.ask(
                 self.site, self.db, "cd / && sudo -u postgres psql -XAtc 'SELECT pg_is_in_recovery()'"
             )
             if done.stdout.strip() == "f":
-                return
-            if self.session.answers(self.db, f"systemctl is-failed --quiet {unit}"):
-                raise StepFailed(
-                    f"{self.db}: PostgreSQL does not start on what was restored: {self._last_words()}"
-                )
+                return ""
+            if self.session.answers(self.db, fell):
+                return self._last_words()
             time.sleep(0.5)
         raise StepFailed(
             f"{self.db}: PostgreSQL is still replaying after {RECOVERY_SECONDS} s; look at its log"
@@ -185,7 +195,9 @@ class Restore:
     def _last_words(self) -> str:
         """The last FATAL line of PostgreSQL's log."""
         log = f"/var/log/postgresql/postgresql-{layout.POSTGRES_VERSION}-main.log"
-        done = ssh.ask(self.site, self.db, f"sudo grep -E 'FATAL|PANIC' {log} | tail -1")
+        # Those who knock meanwhile get a FATAL of their own.
+        lines = f"sudo grep -E 'FATAL|PANIC' {log} | grep -v 'the database system is' | tail -1"
+        done = ssh.ask(self.site, self.db, lines)
         return re.sub(r"^.*?(FATAL|PANIC)", r"\1", done.stdout.strip()) or "see its log"
 
     def _psql(self, query: str) -> str:
@@ -194,9 +206,9 @@ class Restore:
         ).strip()
 
     def lap(self, name: str) -> None:
-        """What was done since the last lap has this name."""
+        """What was done since the last lap has this name; one that comes again adds to it."""
         now = time.monotonic()
-        self.done.seconds[name] = now - self._began
+        self.done.seconds[name] = self.done.seconds.get(name, 0.0) + now - self._began
         self._began = now
 
     def _must(self, node: str, remote: str, what: str, timeout: float = 60) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.cluster.books import books_balance
+from tests.cluster.books import books_balance, committed
 from tests.cluster.machine import CommandFailed
 from tests.cluster.recovery import dagster_back, pages_back, services, trading_back
 from tests.cluster.road import Road
@@ -157,3 +157,19 @@ def test_the_database_goes_back_to_a_moment(road: Road, tell: Tell) -> None:
     all_well(road)
     assert said.seconds <= RTO_SECONDS
     tell("db restored to a moment", said.out.strip().splitlines()[-1], said.seconds)
+
+
+def test_a_moment_after_the_last_change_is_the_newest_there_is(road: Road, tell: Tell) -> None:
+    # Everything that writes, but not the server of the backups.
+    for name in ("web", "compute"):
+        road.bed.nodes[name].console("systemctl stop 'falcon-*.service' 'falcon-*.socket'", timeout=180)
+    rows = committed(road.bed)
+    time.sleep(3)
+    moment = datetime.now(UTC)
+    said = road.site.operator("restore", "--to", moment.isoformat(), "--yes", timeout=RTO_SECONDS + 300)
+    assert said.code == 0, said.text[-3000:]
+    assert "it is the newest there is" in said.text
+    found = committed(road.bed)
+    assert {table for table, count in rows.items() if found[table] < count} == set(), (rows, found)
+    all_well(road)
+    tell("db restored to a moment after the last change", said.out.strip().splitlines()[-1], said.seconds)
