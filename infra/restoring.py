@@ -171,8 +171,9 @@ class Restore:
         self._must(self.db, restore, "restore", timeout=backups.BACKUP_SECONDS)
         self.lap("restore")
         self.say("PostgreSQL replays the log")
-        # Not waited for by systemd: recovery may take longer than a unit may take to start.
-        self._must(self.db, f"sudo systemctl start --no-block {unit}", "start PostgreSQL")
+        # Not waited for by systemd: recovery may take longer than a unit may take to start. Its restarts count anew.
+        start = f"sudo systemctl reset-failed {unit} && sudo systemctl start --no-block {unit}"
+        self._must(self.db, start, "start PostgreSQL")
         return self._wait_until_open(unit)
 
     def _wait_until_open(self, unit: str) -> str:
