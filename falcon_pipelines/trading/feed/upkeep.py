@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.db.engine import transaction
+from falcon_pipelines.db.engine import DatabaseUnavailable, transaction
 from falcon_pipelines.errors import FalconError
 from falcon_pipelines.services.service import Service
 from falcon_pipelines.trading.feed.retention import limit, newest_day, retire
@@ -111,6 +111,11 @@ class Upkeep:
     def _run(self, what: str, work: Callable[[], None]) -> None:
         try:
             work()
+        except DatabaseUnavailable as error:
+            # No trouble of its own: the loop tells of the database, and as soon as it is back that all is well.
+            log.warning("%s: %s", what, error)
+            self._again_soon(what)
+            return
         except FalconError as error:
             problem = str(error)
         except Exception as error:
@@ -120,5 +125,11 @@ class Upkeep:
             self._service.trouble(what, None)
             return
         self._service.trouble(what, f"{what}: {problem}")
+        self._again_soon(what)
+
+    def _again_soon(self, what: str) -> None:
+        soon = time.monotonic() + AGAIN_SECONDS
         if what == KEEP:
-            self._segments_at = min(self._segments_at, time.monotonic() + AGAIN_SECONDS)
+            self._segments_at = min(self._segments_at, soon)
+        else:
+            self._retention_at = min(self._retention_at, soon)

@@ -1,4 +1,4 @@
-"""Live bars that cannot be written wait in the database, and go to disk soon after there is room."""
+"""Live bars that cannot be written wait in the database, and go to disk soon after there is room; outages are others' news."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +10,13 @@ from falcon_pipelines.db.engine import database_engine, transaction
 from falcon_pipelines.services.service import Service
 from falcon_pipelines.trading.feed import upkeep as module
 from falcon_pipelines.trading.feed.table import write_bars
-from falcon_pipelines.trading.feed.upkeep import AGAIN_SECONDS, SEGMENT_SECONDS, Upkeep
+from falcon_pipelines.trading.feed.upkeep import (
+    AGAIN_SECONDS,
+    RETENTION_SECONDS,
+    RETIRE,
+    SEGMENT_SECONDS,
+    Upkeep,
+)
 from tests.services.waiting import until
 from tests.trading.feed.running import MONDAY, bar
 from tests.trading.feed.test_segments import keeper
@@ -43,3 +49,22 @@ def test_bars_are_on_disk_soon_after_there_is_room(
     until(lambda: upkeep.look(noon) or service.state == "ok")
     assert list((tmp_path / "live").rglob("*.parquet"))
     upkeep.stop()
+
+
+def test_a_database_that_is_away_is_no_trouble_of_its_own_and_soon_asked_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else the feed would be called degraded for up to a minute after all is well again."""
+    clock = SimpleNamespace(now=1000.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(module, "time", clock)
+    engine = database_engine("postgresql+psycopg2://nobody@127.0.0.1:1/falcon")
+    service = Service("falcon-test", engine)
+    upkeep = Upkeep(service, engine, "replay", None, lambda _: 0, keep_sessions=5)
+
+    def tries() -> int:
+        return sum(RETIRE in line for line in caplog.messages)
+
+    for number, seconds in enumerate((RETENTION_SECONDS, AGAIN_SECONDS), start=1):
+        clock.now += seconds
+        until(lambda number=number: upkeep.look(0) or tries() == number)
+        assert service.state == "ok"
