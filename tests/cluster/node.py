@@ -14,7 +14,7 @@ from tests.cluster.machine import PROCESSOR, CommandFailed, run, succeeds, unifi
 
 DISKS = {"db": ("/var/lib/postgresql", 2048), "compute": ("/var/lib/falcon/market_data", 512)}
 """Disks of their own that can be filled: where they are mounted, by the kind of node, and megabytes."""
-PROCESSOR_SHARE = 256
+PROCESSOR_SHARE = 8192
 """Eight times what anything else here gets: the time limits are those of nodes that do nothing else."""
 
 
