@@ -71,17 +71,17 @@ def books_balance(database: Database) -> dg.AssetCheckResult:
     """Proves each account's books from the database; an account whose books are broken makes no more entries."""
     from falcon_pipelines.trading.reconciliation import halt_broken
 
-    with database.transaction() as session:
-        broken = {name: list(problems) for name, problems in halt_broken(session).items()}
+    broken = {name: list(problems) for name, problems in halt_broken(database.engine).items()}
     return dg.AssetCheckResult(passed=not broken, metadata={"broken": dg.MetadataValue.json(broken)})
 
 
 @dg.asset_check(asset=reconciliation, blocking=True, description="No account's books are broken.")
 def books_reconciled(database: Database) -> dg.AssetCheckResult:
     """Holds the report back while some account's books are broken."""
+    from falcon_pipelines.db.engine import snapshot
     from falcon_pipelines.trading.reconciliation import broken_books
 
-    with database.transaction() as session:
+    with snapshot(database.engine) as session:
         broken = {name: list(problems) for name, problems in broken_books(session).items()}
     return dg.AssetCheckResult(passed=not broken, metadata={"broken": dg.MetadataValue.json(broken)})
 

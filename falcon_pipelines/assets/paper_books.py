@@ -215,8 +215,8 @@ def reconciliation(database: Database) -> dg.MaterializeResult:
     """Proves the books; what does not hold is told, and halts entries until acknowledged."""
     from falcon_pipelines.trading.reconciliation import halt_broken
 
+    broken = {name: list(problems) for name, problems in halt_broken(database.engine).items()}
     with database.transaction() as session:
-        broken = {name: list(problems) for name, problems in halt_broken(session).items()}
         accounts = session.scalar(select(func.count()).select_from(models.Account)) or 0
     return dg.MaterializeResult(
         metadata={"dagster/row_count": accounts, "broken": dg.MetadataValue.json(broken)}

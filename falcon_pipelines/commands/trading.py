@@ -125,11 +125,13 @@ def reset(account: Annotated[str, typer.Argument(help="Name of the account.", sh
 @trade_app.command()
 def reconcile(json: Json = False) -> None:
     """Prove the books of every account from the database; a broken one makes no more entries."""
+    from falcon_pipelines import settings
+    from falcon_pipelines.local.stack import application_engine
     from falcon_pipelines.trading.errors import BooksDoNotBalance
     from falcon_pipelines.trading.reconciliation import halt_broken
 
-    with _database() as session:
-        broken = halt_broken(session)
+    with application_engine(settings.load()) as engine:
+        broken = halt_broken(engine)
     if json:
         print_json({"broken": broken})
     elif not broken:

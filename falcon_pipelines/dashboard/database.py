@@ -1,15 +1,23 @@
 """How a request reaches PostgreSQL: in a worker thread, in one transaction, never past a deadline."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import anyio
 from anyio import CapacityLimiter, to_thread
+from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
-from falcon_pipelines.db.engine import DatabaseUnavailable, database_engine, transaction, unavailable
+from falcon_pipelines.db.engine import (
+    DatabaseUnavailable,
+    database_engine,
+    snapshot,
+    transaction,
+    unavailable,
+)
 from falcon_pipelines.db.migrate import current_revision, is_of_a_later_release, newest_revision
 from falcon_pipelines.errors import FalconError
 
@@ -20,10 +28,6 @@ DEADLINE_SECONDS = 1.8
 CONNECTIONS = 5
 EVERYTHING = "*"
 """Told as the table that changed when changes may have been missed: read it all again."""
-
-
-ONE_MOMENT = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-"""A page shows one moment, and a mistake in a query cannot write."""
 
 
 class DatabaseBehind(FalconError):
@@ -49,14 +53,14 @@ class Database:
 
         Raises DatabaseUnavailable when there is no answer in time and DatabaseBehind when a table is missing.
         """
-        return await self._within_deadline(lambda: self._run(query, ONE_MOMENT))
+        return await self._within_deadline(lambda: self._run(query, snapshot))
 
     async def write(self, work: Callable[[Session], Result]) -> Result:
         """What `work` gives back, once everything it inserted is committed, or nothing of it.
 
         Raises as `read` does. After a deadline it is unknown whether it was committed: ask again with the same key.
         """
-        return await self._within_deadline(lambda: self._run(work, {}))
+        return await self._within_deadline(lambda: self._run(work, transaction))
 
     async def revision(self) -> str | None:
         """The schema revision, None for an empty database. Raises DatabaseUnavailable."""
@@ -76,10 +80,13 @@ class Database:
         """Let go of all connections."""
         self._engine.dispose()
 
-    def _run(self, work: Callable[[Session], Result], options: Mapping[str, Any]) -> Result:
+    def _run(
+        self,
+        work: Callable[[Session], Result],
+        begin: Callable[[Engine], AbstractContextManager[Session]],
+    ) -> Result:
         try:
-            with transaction(self._engine) as session:
-                session.connection(execution_options=dict(options))
+            with begin(self._engine) as session:
                 return work(session)
         except ProgrammingError as error:
             raise DatabaseBehind(

@@ -70,6 +70,19 @@ def transaction(engine: Engine) -> Iterator[Session]:
         raise unavailable(engine, error) from error
 
 
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Session]:
+    """A session that reads everything as of one moment, whatever is committed meanwhile, and cannot write.
+
+    Raises DatabaseUnavailable when the server cannot be reached.
+    """
+    with transaction(engine) as session:
+        session.connection(
+            execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        )
+        yield session
+
+
 def unavailable(engine: Engine, error: OperationalError) -> DatabaseUnavailable:
     """The one-line form of a connection error; names the server, never the password."""
     url = engine.url

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Protocol
 
-from falcon_pipelines.db.engine import transaction
+from falcon_pipelines.db.engine import snapshot
 from falcon_pipelines.trading.account import Outcome
 from falcon_pipelines.trading.moments import Moment
 from falcon_pipelines.trading.orders import Bar, Input
@@ -56,5 +56,5 @@ class PaperLedger(Trader):
 
     def start(self) -> tuple[str, ...]:
         """What does not hold in the stored books."""
-        with transaction(self.engine) as session:
+        with snapshot(self.engine) as session:
             return reconcile(session, self.account_id)

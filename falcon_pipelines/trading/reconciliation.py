@@ -4,11 +4,12 @@ from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from falcon_pipelines.db import models
+from falcon_pipelines.db.engine import snapshot, transaction
 from falcon_pipelines.db.notifications import notify
 from falcon_pipelines.trading.errors import BooksDoNotBalance
 from falcon_pipelines.trading.ledger import Books
@@ -18,7 +19,8 @@ TOLERANCE = Decimal("0.000001")
 
 
 def reconcile(session: Session, account_id: int) -> tuple[str, ...]:
-    """What does not hold in an account's books, in words; nothing when all is well.
+    """What does not hold in an account's books, in words; nothing when all is well. Asks several questions: a session of
+    `snapshot` where somebody may write meanwhile.
 
     Every entry sums to zero and its number follows the one before; each fill is booked once, for its quantity
     at its price and fee; shares bought less shares sold, carried through splits, are the position; no order
@@ -40,19 +42,20 @@ def broken_books(session: Session) -> dict[str, tuple[str, ...]]:
     return {name: problems for name, problems in found.items() if problems}
 
 
-def halt_broken(session: Session) -> dict[str, tuple[str, ...]]:
-    """Reconcile all accounts and halt the entries of those that are broken, until acknowledged."""
-    accounts = session.execute(select(models.Account.id, models.Account.name).order_by(models.Account.id))
-    found = {name: halt_if_broken(session, account_id) for account_id, name in accounts.all()}
-    return {name: problems for name, problems in found.items() if problems}
+def halt_broken(engine: Engine) -> dict[str, tuple[str, ...]]:
+    """Reconcile all accounts and halt the entries of those that are broken, until acknowledged; tells people.
 
-
-def halt_if_broken(session: Session, account_id: int) -> tuple[str, ...]:
-    """Reconcile one account; where something does not hold, halt its entries and tell people. Returns what."""
-    problems = reconcile(session, account_id)
-    if problems:
-        halt_account(session, account_id, problems[0])
-    return problems
+    All is read as of one moment: a trader at work commits bars between one question and the next.
+    """
+    with snapshot(engine) as session:
+        broken = broken_books(session)
+    if broken:
+        account = models.Account
+        with transaction(engine) as session:
+            named = session.execute(select(account.id, account.name).where(account.name.in_(broken)))
+            for account_id, name in named.all():
+                halt_account(session, account_id, broken[name][0])
+    return broken
 
 
 def halt_account(session: Session, account_id: int, reason: str) -> None:

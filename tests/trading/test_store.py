@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, event, func, select, text
 
 from falcon_pipelines.bars.panel import Panel
 from falcon_pipelines.db import models
@@ -296,6 +296,31 @@ def test_an_account_is_opened_once_and_on_its_own_terms(engine: Engine) -> None:
         opened(engine)
 
 
+def test_a_bar_that_is_committed_while_the_books_are_proved_breaks_none(
+    engine: Engine, database_url: str
+) -> None:
+    """The trader works on while the proof asks one question after the other."""
+    account = opened(engine)
+    hand_in(engine, account, buy())
+    work_through(engine, account, days([flat(50)]))
+    trader = database_engine(database_url)
+    bars = []
+
+    def a_bar_comes(_: Any, __: Any, statement: str, *___: Any) -> None:
+        if "FROM position_marks" in statement:
+            with transaction(trader) as session:
+                session.execute(text("UPDATE position_marks SET price = price + 1"))
+                session.execute(text("UPDATE account_marks SET equity = equity + 100"))
+            bars.append(statement)
+
+    event.listen(engine, "before_cursor_execute", a_bar_comes)
+    assert halt_broken(engine) == {}
+    assert len(bars) == 1
+    event.remove(engine, "before_cursor_execute", a_bar_comes)
+    assert halt_broken(engine) == {}
+    trader.dispose()
+
+
 @pytest.mark.parametrize(
     ("damage", "finding"),
     [
@@ -327,7 +352,7 @@ def test_reconciliation_finds_damage_and_halts_entries(engine: Engine, damage: s
     with transaction(engine) as session:
         assert reconcile(session, account) == ()
         session.execute(text(damage))
+    assert finding in "; ".join(halt_broken(engine)["paper"])
+    halt_broken(engine)
     with transaction(engine) as session:
-        assert finding in "; ".join(halt_broken(session)["paper"])
-        halt_broken(session)
         assert [halt.kind for halt in session.scalars(select(models.AccountHalt))] == ["reconciliation"]
