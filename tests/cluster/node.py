@@ -204,12 +204,10 @@ class Node:
     def processes(self) -> list[int]:
         """Process ids, on this machine, of everything that runs on the node."""
         found: list[int] = []
-        for path in self._cgroup.rglob("cgroup.procs") if self._cgroup.exists() else ():
+        # Groups come and go meanwhile: os.walk passes over what is gone.
+        for folder, _, _ in os.walk(self._cgroup):
             with suppress(OSError):
-                found += [int(line) for line in path.read_text().split()]
-        own = self._cgroup / "cgroup.procs"
-        with suppress(OSError):
-            found += [int(line) for line in own.read_text().split()]
+                found += [int(line) for line in Path(folder, "cgroup.procs").read_text().split()]
         return sorted({*found})
 
     def _mount(self) -> None:
