@@ -78,10 +78,9 @@ def books_balance(database: Database) -> dg.AssetCheckResult:
 @dg.asset_check(asset=reconciliation, blocking=True, description="No account's books are broken.")
 def books_reconciled(database: Database) -> dg.AssetCheckResult:
     """Holds the report back while some account's books are broken."""
-    from falcon_pipelines.db.engine import snapshot
     from falcon_pipelines.trading.reconciliation import broken_books
 
-    with snapshot(database.engine) as session:
+    with database.snapshot() as session:
         broken = {name: list(problems) for name, problems in broken_books(session).items()}
     return dg.AssetCheckResult(passed=not broken, metadata={"broken": dg.MetadataValue.json(broken)})
 

@@ -177,6 +177,7 @@ class Restore:
         return self._wait_until_open(unit)
 
     def _wait_until_open(self, unit: str) -> str:
+        """What PostgreSQL said when it fell over, nothing when it is open. Raises StepFailed after RECOVERY_SECONDS."""
         until = time.monotonic() + RECOVERY_SECONDS
         # systemd starts it again and again: it is never "failed" for long.
         fell = f'systemctl is-failed --quiet {unit} || [ "$(systemctl show -P NRestarts {unit})" != 0 ]'

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from falcon_pipelines import settings as settings_module
 from falcon_pipelines.commands.console import Json, out, print_json
+from falcon_pipelines.commands.database import database_session
 from falcon_pipelines.errors import InputError
 
 if TYPE_CHECKING:
@@ -89,11 +90,9 @@ def load_all() -> list[Loaded]:
 @contextmanager
 def stored_session() -> Iterator[Any]:
     """A session on the application database, in which the bundled profiles are."""
-    from falcon_pipelines.db.engine import transaction
-    from falcon_pipelines.local.stack import application_engine
     from falcon_pipelines.profiles.store import seed_bundled
 
-    with application_engine(settings_module.load()) as engine, transaction(engine) as session:
+    with database_session() as session:
         seed_bundled(session)
         yield session
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from falcon_pipelines import settings as settings_module
 from falcon_pipelines.commands.console import Json, err, out, print_json
+from falcon_pipelines.commands.database import database_session
 from falcon_pipelines.local.health import Check, environment_checks, service_health
 
 db_app = typer.Typer(help="The application database.", no_args_is_help=True)
@@ -36,11 +37,9 @@ def status(json: Json = False) -> None:
 
 def forget(node: str) -> None:
     """Leave a node that was taken out of the site out of `falcon status` and the dashboard."""
-    from falcon_pipelines.db.engine import transaction
-    from falcon_pipelines.local.stack import application_engine
     from falcon_pipelines.watching.standing import forget_node
 
-    with application_engine(settings_module.load()) as engine, transaction(engine) as session:
+    with database_session() as session:
         services = forget_node(session, node, datetime.now(UTC))
     err.print(f"{node} is forgotten: {', '.join(services)}", highlight=False)
 

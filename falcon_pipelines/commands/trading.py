@@ -1,18 +1,15 @@
 """`falcon trade`: paper trading from the shell."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from falcon_pipelines.commands.console import Json, out, print_json
+from falcon_pipelines.commands.database import database_session
 from falcon_pipelines.commands.replays import replay
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from falcon_pipelines.db.decisions import Choice
 
 trade_app = typer.Typer(no_args_is_help=True, help="Trade on paper.")
@@ -31,7 +28,7 @@ def accounts(json: Json = False) -> None:
 
     from falcon_pipelines.trading.overview import account_overviews
 
-    with _database() as session:
+    with database_session() as session:
         rows = account_overviews(session)
     if json:
         print_json({"accounts": [asdict(row) for row in rows]})
@@ -73,7 +70,7 @@ def tell(
     from falcon_pipelines.trading.store import account_named
 
     price = None if stop is None else Decimal(str(stop))
-    with _database() as session:
+    with database_session() as session:
         request_command(session, account_named(session, account), command, by, target=target, stop=price)
     if json:
         print_json(
@@ -103,7 +100,7 @@ def _decide(spec: str, choice: "Choice", by: str) -> None:
     from falcon_pipelines.strategies.store import newest_spec
     from falcon_pipelines.trading.promotion import decide
 
-    with _database() as session:
+    with database_session() as session:
         standing = decide(session, newest_spec(session, spec), choice, by)
     out.print(
         f"{spec}: {'on paper' if standing.promoted else 'not on paper'}; {standing.reason}", highlight=False
@@ -117,7 +114,7 @@ def reset(account: Annotated[str, typer.Argument(help="Name of the account.", sh
 
     from falcon_pipelines.trading.store import account_named, close_account
 
-    with _database() as session:
+    with database_session() as session:
         close_account(session, account_named(session, account), datetime.now(UTC))
     out.print(f"{account}: closed; its history stays", highlight=False)
 
@@ -141,14 +138,3 @@ def reconcile(json: Json = False) -> None:
         raise BooksDoNotBalance(
             f"account {name}: {problems[0]}; {len(broken)} broken, their entries are halted"
         )
-
-
-@contextmanager
-def _database() -> Iterator["Session"]:
-    """A transaction on the configured database or the embedded one, with the newest schema."""
-    from falcon_pipelines import settings
-    from falcon_pipelines.db.engine import transaction
-    from falcon_pipelines.local.stack import application_engine
-
-    with application_engine(settings.load()) as engine, transaction(engine) as session:
-        yield session

@@ -2,18 +2,13 @@
 
 import getpass
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from falcon_pipelines import settings as settings_module
 from falcon_pipelines.commands.console import Json, err, out, print_json
+from falcon_pipelines.commands.database import database_session
 from falcon_pipelines.errors import InputError
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
 
 user_app = typer.Typer(help="Who may log in to the dashboard.", no_args_is_help=True)
 
@@ -34,7 +29,7 @@ def add(
     from falcon_pipelines.db.users import add_user
 
     password = _password()
-    with _database() as session:
+    with database_session() as session:
         add_user(session, name, password, role)
     err.print(f"{name} may log in as {role}.", highlight=False)
 
@@ -44,7 +39,7 @@ def list_(json: Json = False) -> None:
     """Everybody who may log in, or could."""
     from falcon_pipelines.db.users import users
 
-    with _database() as session:
+    with database_session() as session:
         everybody = [
             (user.name, user.role, user.disabled_at is None, user.created_at) for user in users(session)
         ]
@@ -66,7 +61,7 @@ def password(name: Name) -> None:
     from falcon_pipelines.db.users import change_password
 
     new = _password()
-    with _database() as session:
+    with database_session() as session:
         change_password(session, name, new)
     err.print(f"{name} has a new password, and has to log in again.", highlight=False)
 
@@ -76,7 +71,7 @@ def role(name: Name, new_role: Annotated[Role, typer.Argument(metavar="viewer|op
     """Make somebody a viewer or an operator; every session of the user ends."""
     from falcon_pipelines.db.users import change_role
 
-    with _database() as session:
+    with database_session() as session:
         change_role(session, name, new_role)
     err.print(f"{name} is {new_role} now.", highlight=False)
 
@@ -86,7 +81,7 @@ def disable(name: Name) -> None:
     """No more logins for now; every session of the user ends."""
     from falcon_pipelines.db.users import disable as disable_user
 
-    with _database() as session:
+    with database_session() as session:
         disable_user(session, name)
     err.print(f"{name} may not log in any more.", highlight=False)
 
@@ -96,7 +91,7 @@ def enable(name: Name) -> None:
     """Let a disabled user log in again."""
     from falcon_pipelines.db.users import enable as enable_user
 
-    with _database() as session:
+    with database_session() as session:
         enable_user(session, name)
     err.print(f"{name} may log in again.", highlight=False)
 
@@ -112,12 +107,3 @@ def _password() -> str:
     if getpass.getpass("Again: ") != first:
         raise NoPassword("the two passwords differ; nothing was changed")
     return first
-
-
-@contextmanager
-def _database() -> Iterator["Session"]:
-    from falcon_pipelines.db.engine import transaction
-    from falcon_pipelines.local.stack import application_engine
-
-    with application_engine(settings_module.load()) as engine, transaction(engine) as session:
-        yield session

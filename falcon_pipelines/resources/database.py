@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from falcon_pipelines import settings
-from falcon_pipelines.db.engine import InvalidDatabaseUrl, database_engine, transaction
+from falcon_pipelines.db.engine import InvalidDatabaseUrl, database_engine, snapshot, transaction
 
 
 class Database(dg.ConfigurableResource):
@@ -32,4 +32,10 @@ class Database(dg.ConfigurableResource):
     def transaction(self) -> Iterator[Session]:
         """A session whose writes are committed together, or not at all."""
         with transaction(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A session that reads everything as of one moment, and cannot write."""
+        with snapshot(self.engine) as session:
             yield session

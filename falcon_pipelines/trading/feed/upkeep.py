@@ -114,17 +114,14 @@ class Upkeep:
         except DatabaseUnavailable as error:
             # No trouble of its own: the loop tells of the database, and as soon as it is back that all is well.
             log.warning("%s: %s", what, error)
-            self._again_soon(what)
-            return
         except FalconError as error:
-            problem = str(error)
+            self._service.trouble(what, f"{what}: {error}")
         except Exception as error:
             log.exception("upkeep failed")
-            problem = f"{type(error).__name__}: {error}"
+            self._service.trouble(what, f"{what}: {type(error).__name__}: {error}")
         else:
             self._service.trouble(what, None)
             return
-        self._service.trouble(what, f"{what}: {problem}")
         self._again_soon(what)
 
     def _again_soon(self, what: str) -> None:
